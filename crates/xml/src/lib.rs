@@ -1,0 +1,17 @@
+//! Reading and writing XML the way libvirt's documents need it.
+//!
+//! Reading: [`Document`] owns the text, [`Node`] is a cheap cursor with the questions element parsers ask.
+//! Bounds are checked here, once: size of the document, depth, number of nodes; no external entity is ever read.
+//!
+//! Writing: [`Writer`] knows the layout (two spaces, single quotes, escapes, `<x/>` when nothing is inside), so that
+//! an element's formatter only says what it has.
+//!
+//! *Invariant:* this room knows no element name of any document.
+
+mod document;
+mod node;
+mod writer;
+
+pub use document::{Document, Limits, XmlError};
+pub use node::Node;
+pub use writer::{Element, Writer, escape};
