@@ -15,4 +15,5 @@ mod text_enum;
 mod uuid;
 
 pub use error::{Error, ErrorCode, ErrorDomain, ErrorLevel, Result};
+pub use text_enum::TextEnum;
 pub use uuid::{ParseUuidError, Uuid};

@@ -1,5 +1,17 @@
 //! Enumerations whose members have a fixed spelling in documents.
 
+/// What [`text_enum!`](crate::text_enum) gives every enumeration, for generic parsers of attributes.
+pub trait TextEnum: Copy + 'static {
+    /// All members in declaration order.
+    const MEMBERS: &'static [Self];
+
+    /// The spelling in documents.
+    fn text(self) -> &'static str;
+
+    /// The member with this exact spelling.
+    fn from_text(text: &str) -> Option<Self>;
+}
+
 /// Declares an enumeration with its spellings.
 ///
 /// ```
@@ -36,6 +48,18 @@ macro_rules! text_enum {
             /// The member with this exact spelling.
             $vis fn parse(text: &str) -> Option<$name> {
                 match text { $($text => Some($name::$member),)+ _ => None }
+            }
+        }
+
+        impl $crate::TextEnum for $name {
+            const MEMBERS: &'static [$name] = $name::ALL;
+
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
+
+            fn from_text(text: &str) -> Option<$name> {
+                $name::parse(text)
             }
         }
 
