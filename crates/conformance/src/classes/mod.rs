@@ -1,0 +1,24 @@
+//! One runner per class: what a case of it asks for, and whether the rooms deliver it.
+
+mod domain_xml;
+
+use crate::manifest::Case;
+
+/// Outcome per part of a case; a class without parts has one part named "".
+pub(crate) type Verdict = Vec<(&'static str, Result<(), String>)>;
+
+/// Runs one case.
+pub(crate) type Runner = fn(&Case) -> Verdict;
+
+/// The runner of a class, if there is one yet.
+pub(crate) fn runner(class: &str) -> Option<Runner> {
+    Some(match class {
+        "genericxml2xml" => domain_xml::generic,
+        _ => return None,
+    })
+}
+
+/// A verdict of a class without parts.
+fn whole(outcome: Result<(), String>) -> Verdict {
+    vec![("", outcome)]
+}
