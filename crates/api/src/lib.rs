@@ -1,1 +1,24 @@
-//! (to be written)
+//! Driver traits and what crosses them: calls, events, streams.
+//!
+//! One trait per object family, generated from the procedure table; every method has a default body that answers "this
+//! function is not supported by the connection driver". A driver implements the traits it has something to say to; a
+//! surface (daemon, C library) holds a [`DriverSet`] and never knows which driver answers.
+//!
+//! *Invariant:* traits are synchronous and object safe; no wire handling, no sockets, no policy in here.
+
+mod call;
+mod drivers;
+pub mod generated;
+mod stream;
+
+pub use call::{Call, ConnectionId, Identity};
+pub use drivers::{DriverSet, EventSink, Hypervisor, OpenRequest, Opener};
+pub use generated::*;
+pub use stream::{Outcome, Source, Stream};
+
+pub use base::{Error, ErrorCode, ErrorDomain, Result};
+
+/// The default body of every trait method.
+fn unsupported(c_name: &str, error_domain: i32) -> Error {
+    Error::no_support(c_name).in_domain(ErrorDomain(error_domain))
+}
