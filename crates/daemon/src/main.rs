@@ -1,2 +1,136 @@
-//! The daemon.
-fn main() {}
+//! The daemon: options, sockets, signals, which drivers.
+//!
+//! ```text
+//! options ─▶ configuration ─▶ log ─▶ pid file ─▶ sockets ─▶ drivers ─▶ serving ──TERM──▶ sockets closed, guests stay
+//!                                                              ▲   │
+//!                                                              └HUP┘ limits and log are read again
+//! ```
+
+mod detach;
+mod opener;
+mod options;
+mod pidfile;
+mod settings;
+mod sockets;
+mod watch;
+
+use api::DriverSet;
+use conf_file::Settings;
+use host::Layout;
+use options::{Asked, Options};
+use rpc_server::Server;
+use settings::{Configuration, Refused};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The release of the reference whose interfaces are spoken.
+pub(crate) const VERSION: &str = "11.3.0";
+
+/// Exit statuses, as scripts around libvirtd know them.
+mod status {
+    pub(crate) const PID_FILE: u8 = 1;
+    pub(crate) const RUN_DIR: u8 = 2;
+    pub(crate) const SIGNALS: u8 = 4;
+    pub(crate) const NETWORK: u8 = 6;
+    pub(crate) const CONFIG: u8 = 7;
+    pub(crate) const DRIVER: u8 = 11;
+}
+
+/// A start that failed: exit status and what to say.
+pub(crate) struct Failure(pub(crate) u8, pub(crate) String);
+
+#[allow(clippy::print_stdout, reason = "version and help belong on standard output")]
+fn main() -> ExitCode {
+    let mut args = std::env::args();
+    let path = args.next().unwrap_or_default();
+    let program = path.rsplit('/').next().unwrap_or("ferrovirtd").to_owned();
+    match options::parse(args) {
+        Asked::Help => print!("{}", options::help(&program)),
+        Asked::Version => println!("{program} (libvirt) {VERSION}"),
+        Asked::Wrong(text) => {
+            eprint!("{program}: {text}\n{}", options::help(&program));
+            return ExitCode::FAILURE;
+        }
+        Asked::Serve(options) => {
+            if let Err(Failure(status, text)) = start(&program, options) {
+                eprintln!("{program}: {text}");
+                return ExitCode::from(status);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn configuration(options: &Options, layout: &Layout) -> Result<Configuration, Refused> {
+    let (path, optional) = match &options.config {
+        Some(path) => (path.clone(), false),
+        None => (layout.config().join("libvirtd.conf"), true),
+    };
+    let settings = match std::fs::read_to_string(&path) {
+        Ok(text) => Settings::parse(&path.display().to_string(), &text)?,
+        Err(error) if optional && error.kind() == std::io::ErrorKind::NotFound => Settings::default(),
+        Err(error) => return Err(Refused(format!("Failed to open file '{}': {error}", path.display()))),
+    };
+    settings::read(&settings, layout.privileged(), options.verbose)
+}
+
+fn start(program: &str, options: Options) -> Result<(), Failure> {
+    if options.daemon && !detach::detached() {
+        return detach::run();
+    }
+    let layout = Layout::of(&options.root);
+    let conf = configuration(&options, &layout)
+        .map_err(|Refused(text)| Failure(status::CONFIG, format!("Can't load config file: {text}")))?;
+    logging::set(conf.log_level, conf.log_filters.clone(), &conf.log_outputs)
+        .map_err(|error| Failure(status::CONFIG, format!("Can't open log outputs: {error}")))?;
+    if options.listen {
+        log::warn!("listening for TCP/IP connections is not supported yet");
+    }
+    // Files are made with modes of our own choice, never with those of whoever started the daemon.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let run = conf.socket_dir.as_ref().map_or_else(|| layout.run(), PathBuf::from);
+    std::fs::create_dir_all(&run)
+        .map_err(|error| Failure(status::RUN_DIR, format!("unable to create rundir {}: {error}", run.display())))?;
+    let pid_path = options.pid_file.clone().unwrap_or_else(|| layout.pid_file(program));
+    let _pid_file = pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
+    let signals = watch::signals().map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
+
+    let sockets = sockets::open(&run, program, layout.privileged(), &conf)
+        .map_err(|text| Failure(status::NETWORK, text))?;
+    let opener = Arc::new(opener::Drivers::new(layout.privileged()));
+    let server = Server::new(sockets.services, opener.clone(), DriverSet::empty("admin"), conf.limits)
+        .map_err(|error| Failure(status::NETWORK, format!("cannot serve: {error}")))?;
+    let handle = server.handle();
+    let driver = driver_qemu::Driver::start(driver_qemu::Setup {
+        layout: layout.clone(),
+        host_uuid: conf.host_uuid.as_deref().and_then(|text| text.parse().ok()),
+        events: Arc::new(handle.clone()),
+    })
+    .map_err(|error| Failure(status::DRIVER, format!("Driver state initialization failed: {error}")))?;
+    opener.serve(driver.clone());
+
+    detach::ready();
+    log::info!("serving {}", run.display());
+    let reload = {
+        let (options, layout, handle) = (options.clone(), layout, handle.clone());
+        move || match configuration(&options, &layout) {
+            Ok(conf) => {
+                handle.set_limits(conf.limits);
+                if let Err(error) = logging::set(conf.log_level, conf.log_filters, &conf.log_outputs) {
+                    log::error!("log outputs stay as they were: {error}");
+                }
+                log::info!("configuration read again");
+            }
+            Err(Refused(text)) => log::error!("configuration stays as it was: {text}"),
+        }
+    };
+    watch::start(signals, handle, reload, options.timeout, driver.clone())
+        .map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
+    let served = server.run();
+    driver.stop();
+    for path in &sockets.files {
+        let _ = std::fs::remove_file(path);
+    }
+    served.map_err(|error| Failure(status::NETWORK, format!("cannot serve: {error}")))
+}

@@ -1,1 +1,19 @@
-//! (to be written)
+//! The host: the only place of the tree that spawns, opens for others, asks the kernel, the clock or for randomness.
+//!
+//! * [`layout`]: where libvirt's files lie, below a root
+//! * [`store`]: files that are either old or new, never half
+//! * [`process`]: commands as values, detached emulators, processes of other parents
+//! * [`cgroup`]: placing guests
+//! * [`node`]: what the machine is: processors, memory, statistics
+//! * [`random`]: random bytes
+
+pub mod cgroup;
+pub mod cpuid;
+pub mod layout;
+pub mod node;
+pub mod process;
+pub mod random;
+pub mod store;
+pub mod tap;
+
+pub use layout::Layout;

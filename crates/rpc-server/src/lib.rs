@@ -1,8 +1,33 @@
 //! The RPC server: everything between a socket and a driver.
 //!
-//! * [`dispatch`]: a call's bytes to a driver's method and back (handlers are generated)
-//! * [`gate`]: who may call what, decided before arguments are decoded
+//! ```text
+//!  sockets ──▶ I/O thread ──▶ worker pool ──▶ dispatch ──▶ driver
+//!     ▲          │  framing, bounds,             │
+//!     │          │  streams, keepalive           │
+//!     └── outbox ◀──────────── reply ◀───────────┘     (a worker writes its reply itself)
+//! ```
+//!
+//! * [`server`]: the I/O thread, listeners, limits
+//! * [`client`]: one connection: identity, session, subscriptions, streams
+//! * [`outbox`]: bounded output of a client
+//! * [`workers`]: the pool, with workers reserved for high-priority procedures
+//! * [`session`]: procedures about the connection itself
+//! * [`stream`]: data streams of calls
+//! * [`dispatch`], [`gate`]: a call's bytes to a driver's method, and who may call what
+//!
+//! *Invariant:* the I/O thread never waits: not for a driver, not for a client, not for a stream's other end.
+//! *Invariant:* a client's output is bounded; who does not read is cut off, and nobody else notices.
 
+pub mod client;
 pub mod dispatch;
 pub mod gate;
 mod generated;
+mod inbox;
+pub mod outbox;
+pub mod server;
+pub mod session;
+pub mod stream;
+pub mod subscription;
+pub mod workers;
+
+pub use server::{Limits, Server, ServerHandle, Service};

@@ -1,0 +1,192 @@
+//! What the machine is: processors, memory, their use.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Facts of `virsh nodeinfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Node {
+    /// Architecture, e.g. `x86_64`.
+    pub arch: String,
+    /// Memory in KiB.
+    pub memory_kib: u64,
+    /// Processors online.
+    pub cpus: u32,
+    /// Frequency in MHz, 0 when not known.
+    pub mhz: u32,
+    /// NUMA nodes.
+    pub nodes: u32,
+    /// Sockets per node.
+    pub sockets: u32,
+    /// Cores per socket.
+    pub cores: u32,
+    /// Threads per core.
+    pub threads: u32,
+}
+
+/// A file tree that stands for `/`, so that recorded machines can be read too.
+#[derive(Debug, Clone)]
+pub struct Tree(PathBuf);
+
+impl Tree {
+    /// The tree below a folder.
+    pub fn below(root: &Path) -> Tree {
+        Tree(root.to_owned())
+    }
+
+    /// This machine.
+    pub fn machine() -> Tree {
+        Tree(PathBuf::from("/"))
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.0.join(path)).ok()
+    }
+
+    fn number(&self, path: &str) -> Option<u64> {
+        self.text(path)?.trim().parse().ok()
+    }
+
+    /// Numbers in a list like `0-3,5`.
+    fn list(&self, path: &str) -> Option<BTreeSet<u32>> {
+        let text = self.text(path)?;
+        let mut set = BTreeSet::new();
+        for part in text.trim().split(',').filter(|part| !part.is_empty()) {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+            if last < first || last > 1 << 20 {
+                return None;
+            }
+            set.extend(first..=last);
+        }
+        Some(set)
+    }
+
+    /// Processors that are online.
+    pub fn online(&self) -> BTreeSet<u32> {
+        self.list("sys/devices/system/cpu/online").unwrap_or_else(|| BTreeSet::from([0]))
+    }
+
+    /// Processors that could be.
+    pub fn present(&self) -> BTreeSet<u32> {
+        self.list("sys/devices/system/cpu/present").unwrap_or_else(|| self.online())
+    }
+
+    /// A field of `/proc/meminfo` in KiB.
+    fn meminfo(&self, name: &str) -> Option<u64> {
+        let text = self.text("proc/meminfo")?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Memory in KiB.
+    pub fn memory_kib(&self) -> u64 {
+        self.meminfo("MemTotal").unwrap_or(0)
+    }
+
+    /// Free memory in bytes, without caches.
+    pub fn free_memory(&self) -> u64 {
+        self.meminfo("MemFree").unwrap_or(0) * 1024
+    }
+
+    /// `total`, `free`, `buffers`, `cached` in KiB.
+    pub fn memory_stats(&self) -> Vec<(&'static str, u64)> {
+        [("total", "MemTotal"), ("free", "MemFree"), ("buffers", "Buffers"), ("cached", "Cached")]
+            .into_iter()
+            .filter_map(|(name, field)| Some((name, self.meminfo(field)?)))
+            .collect()
+    }
+
+    /// Nanoseconds since boot in the kernel, in programs, idle and waiting for disks; of one processor or of all.
+    pub fn cpu_stats(&self, cpu: Option<u32>) -> Option<Vec<(&'static str, u64)>> {
+        let text = self.text("proc/stat")?;
+        let name = cpu.map_or_else(|| "cpu".to_owned(), |cpu| format!("cpu{cpu}"));
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(&name))?;
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
+        let tick = 1_000_000_000 / 100;
+        let sum = |indexes: &[usize]| indexes.iter().filter_map(|index| ticks.get(*index)).sum::<u64>() * tick;
+        Some(vec![("kernel", sum(&[2, 5, 6])), ("user", sum(&[0, 1])), ("idle", sum(&[3])), ("iowait", sum(&[4]))])
+    }
+
+    /// Facts of the machine.
+    pub fn node(&self) -> Node {
+        let online = self.online();
+        let mut sockets = BTreeSet::new();
+        let mut cores = BTreeSet::new();
+        let mut threads = 1;
+        for cpu in &online {
+            let topology = format!("sys/devices/system/cpu/cpu{cpu}/topology");
+            let socket = self.number(&format!("{topology}/physical_package_id")).unwrap_or(0);
+            let core = self.number(&format!("{topology}/core_id")).unwrap_or(u64::from(*cpu));
+            sockets.insert(socket);
+            cores.insert((socket, core));
+            let siblings = self.list(&format!("{topology}/thread_siblings_list")).map_or(1, |list| list.len());
+            threads = threads.max(siblings as u32);
+        }
+        let nodes = self.list("sys/devices/system/node/online").map_or(1, |list| list.len().max(1)) as u32;
+        let per_socket = (cores.len() / sockets.len().max(1)).max(1) as u32;
+        let sockets_per_node = (sockets.len() as u32 / nodes).max(1);
+        let mut node = Node {
+            arch: std::env::consts::ARCH.to_owned(),
+            memory_kib: self.memory_kib(),
+            cpus: online.len() as u32,
+            mhz: self.mhz(),
+            nodes,
+            sockets: sockets_per_node,
+            cores: per_socket,
+            threads,
+        };
+        // Where the product does not come out, everything is shown as cores of one socket.
+        if node.nodes * node.sockets * node.cores * node.threads != node.cpus {
+            node = Node { nodes: 1, sockets: 1, cores: node.cpus, threads: 1, ..node };
+        }
+        node
+    }
+
+    fn mhz(&self) -> u32 {
+        let text = self.text("proc/cpuinfo").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("cpu MHz")?.split_once(':').map(|(_, value)| value));
+        line.and_then(|value| value.trim().split('.').next()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// The model name of the first processor.
+    pub fn cpu_model(&self) -> Option<String> {
+        let text = self.text("proc/cpuinfo")?;
+        text.lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()))
+    }
+
+    /// The microcode's version.
+    pub fn microcode(&self) -> Option<u32> {
+        let text = self.text("proc/cpuinfo")?;
+        let value = text.lines().find_map(|line| Some(line.strip_prefix("microcode")?.split_once(':')?.1.trim()))?;
+        u32::from_str_radix(value.trim_start_matches("0x"), 16).ok()
+    }
+
+    /// The machine's UUID from its firmware or, failing that, the one the system made up.
+    pub fn uuid(&self) -> Option<base::Uuid> {
+        let firmware = self.text("sys/class/dmi/id/product_uuid").and_then(|text| text.trim().parse().ok());
+        firmware
+            .filter(|uuid: &base::Uuid| !uuid.is_trivial())
+            .or_else(|| self.text("etc/machine-id")?.trim().parse().ok())
+    }
+
+    /// Name of the host.
+    pub fn hostname(&self) -> String {
+        self.text("proc/sys/kernel/hostname").map(|text| text.trim().to_owned()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_makes_sense() {
+        let node = Tree::machine().node();
+        assert!(node.cpus > 0 && node.memory_kib > 0, "{node:?}");
+        assert_eq!(node.nodes * node.sockets * node.cores * node.threads, node.cpus, "{node:?}");
+        assert_eq!(Tree::machine().memory_stats().len(), 4);
+        assert_eq!(Tree::machine().cpu_stats(None).map(|stats| stats.len()), Some(4));
+    }
+}

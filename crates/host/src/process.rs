@@ -1,0 +1,192 @@
+//! Commands as values, and the processes they become.
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command as StdCommand, Stdio};
+use std::time::Duration;
+
+/// What to run. A value: it can be printed, compared and recorded before anything happens.
+#[derive(Debug, Default)]
+pub struct Command {
+    /// Program with its path.
+    pub program: PathBuf,
+    /// Arguments without the program.
+    pub args: Vec<OsString>,
+    /// The whole environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Descriptors the program gets, under the numbers they have here.
+    pub fds: Vec<OwnedFd>,
+}
+
+/// Output of a command that ran to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Exit status; `None` after a signal.
+    pub status: Option<i32>,
+    /// Standard output, at most [`OUTPUT_MAX`] bytes.
+    pub out: Vec<u8>,
+    /// Standard error, at most [`OUTPUT_MAX`] bytes.
+    pub err: Vec<u8>,
+}
+
+/// Most output that is kept of a command.
+pub const OUTPUT_MAX: u64 = 16 << 20;
+
+impl Command {
+    /// A command line with a minimal environment.
+    pub fn new(program: impl Into<PathBuf>, args: &[&str]) -> Command {
+        Command {
+            program: program.into(),
+            args: args.iter().map(Into::into).collect(),
+            env: vec![("LC_ALL".into(), "C".into()), ("PATH".into(), path())],
+            fds: Vec::new(),
+        }
+    }
+
+    fn prepare(&self, detach: bool) -> StdCommand {
+        let mut command = StdCommand::new(&self.program);
+        command.args(&self.args).env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
+        let numbers: Vec<i32> = self.fds.iter().map(AsRawFd::as_raw_fd).collect();
+        // SAFETY: runs between fork and exec in a process with one thread; only makes system calls, allocates
+        // nothing and takes no lock. The descriptors are open: `self.fds` is kept until the child was started.
+        unsafe {
+            command.pre_exec(move || {
+                if detach {
+                    rustix::process::setsid()?;
+                }
+                for number in &numbers {
+                    let fd = std::os::fd::BorrowedFd::borrow_raw(*number);
+                    rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
+                }
+                Ok(())
+            });
+        }
+        command
+    }
+
+    /// Starts the program in a session of its own; its standard output and error go to `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_detached(self, log: &File) -> io::Result<Child> {
+        let mut command = self.prepare(true);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?).current_dir("/");
+        let child = command.spawn();
+        drop(self.fds);
+        child
+    }
+
+    /// Runs the program to its end, at most for `limit`.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not end in time and was killed.
+    pub fn run(self, limit: Duration) -> io::Result<Finished> {
+        let mut command = self.prepare(false);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let reader = |stream: Option<Box<dyn Read + Send>>| {
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                if let Some(stream) = stream {
+                    let _ = stream.take(OUTPUT_MAX).read_to_end(&mut bytes);
+                }
+                bytes
+            })
+        };
+        let out = reader(child.stdout.take().map(|stream| Box::new(stream) as _));
+        let err = reader(child.stderr.take().map(|stream| Box::new(stream) as _));
+        let ended = i32::try_from(child.id()).ok().and_then(Process::of).is_none_or(|process| process.wait(limit));
+        if !ended {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the command did not end in time"));
+        }
+        let status = child.wait()?.code();
+        let all = |thread: std::thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
+        Ok(Finished { status, out: all(out), err: all(err) })
+    }
+}
+
+/// The search path for programs.
+pub fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
+}
+
+/// A program on the search path.
+pub fn find(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&path()).map(|folder| folder.join(name)).find(|path| executable(path))
+}
+
+/// Whether the file can be run.
+pub fn executable(path: &std::path::Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// A process, child or not. Holds on to the very process: a reused number is another one.
+#[derive(Debug)]
+pub struct Process {
+    pid: i32,
+    fd: OwnedFd,
+}
+
+impl Process {
+    /// The process with this number, if it runs.
+    pub fn of(pid: i32) -> Option<Process> {
+        let fd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        Some(Process { pid, fd })
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Waits until it has ended; false when the time is over.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let end = std::time::Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            let timeout = rustix::event::Timespec {
+                tv_sec: left.as_secs() as i64,
+                tv_nsec: i64::from(left.subsec_nanos()),
+            };
+            let mut fds = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::IN)];
+            match rustix::event::poll(&mut fds, Some(&timeout)) {
+                Ok(0) => return false,
+                Ok(_) => return true,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::TERM);
+    }
+
+    /// Ends it.
+    pub fn kill(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::KILL);
+    }
+}
+
+/// Clock ticks a process has used (user, system) and its start time in ticks since boot.
+pub fn times(pid: i32) -> Option<(u64, u64, u64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, so count from its end.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    Some((number(11)?, number(12)?, number(19)?))
+}
+
+/// Resident memory of a process in KiB.
+pub fn resident_kib(pid: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,136 @@
+//! Files that are either old or new, never half: temporary file, fsync, rename, fsync of the folder.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::Path;
+
+/// Suffix of files under construction; what bears it after a crash is rubbish.
+const TEMPORARY: &str = ".new";
+
+/// Replaces or creates a file in one step. The mode applies to a new file.
+///
+/// # Errors
+/// When a step fails; the old file is there then.
+pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(TEMPORARY);
+    let temporary = folder.join(name);
+    let outcome = (|| {
+        let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+        file.write_all(contents)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        File::open(folder)?.sync_all()
+    })();
+    if outcome.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    outcome
+}
+
+/// Like [`write`], for files that a crash of the machine may lose: what lies in `/run` or can be made again.
+///
+/// # Errors
+/// When a step fails; the old file is there then.
+pub fn write_volatile(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(TEMPORARY);
+    let temporary = path.with_file_name(name);
+    let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+    file.write_all(contents).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+/// Removes a file for good; one that is not there is no error.
+///
+/// # Errors
+/// When it is there and stays.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(()) => {}
+    }
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// Creates or replaces a symbolic link in one step.
+///
+/// # Errors
+/// When a step fails.
+pub fn link(target: &Path, path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(TEMPORARY);
+    let temporary = path.with_file_name(name);
+    let _ = fs::remove_file(&temporary);
+    symlink(target, &temporary)?;
+    fs::rename(&temporary, path)
+}
+
+/// Creates a folder and those above it, the last with this mode.
+///
+/// # Errors
+/// When one cannot be made.
+pub fn folder(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Files of a folder with this extension: name without it, and contents. Rubbish of a crash is removed.
+pub fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.filter_map(Result::ok) {
+        let path = entry.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if name.ends_with(&format!(".{extension}{TEMPORARY}")) {
+            log::warn!("removing {}, left by a crash", path.display());
+            let _ = fs::remove_file(&path);
+            continue;
+        }
+        let Some(stem) = name.strip_suffix(&format!(".{extension}")) else { continue };
+        match fs::read_to_string(&path) {
+            Ok(text) => found.push((stem.to_owned(), text)),
+            Err(error) => log::error!("cannot read {}: {error}", path.display()),
+        }
+    }
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaced_in_one_step_and_cleaned_after_a_crash() {
+        let folder = std::env::temp_dir().join(format!("store-{}", std::process::id()));
+        super::folder(&folder, 0o700).unwrap();
+        let path = folder.join("a.xml");
+        write(&path, b"one", 0o600).unwrap();
+        write(&path, b"two", 0o600).unwrap();
+        fs::write(folder.join("b.xml.new"), "half").unwrap();
+        assert_eq!(files(&folder, "xml"), [("a".to_owned(), "two".to_owned())]);
+        assert!(!folder.join("b.xml.new").exists());
+        link(&path, &folder.join("auto/a.xml")).unwrap();
+        link(&path, &folder.join("auto/a.xml")).unwrap();
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
