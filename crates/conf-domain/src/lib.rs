@@ -1,18 +1,28 @@
 //! The domain document: `<domain>` and everything in it.
 //!
 //! ```text
-//! text ──xml──▶ Node ──parse──▶ Domain ──post-parse (driver)──▶ ──validate──▶ ──addresses──▶ Domain
-//!                                 │
-//!                                 └──format(FormatFlags)──▶ text
+//! text ──xml──▶ Node ──table of elements──▶ Tree ──rules per element──▶ Domain ──driver's completion──▶ Domain
+//!                                                                         │
+//!                                                                         └──format(FormatFlags)──▶ text
 //! ```
 //!
-//! One file per element: its struct, `parse`, `format`, `validate` and tests stand together. A struct holds what
-//! the document says, typed: absent attributes are `None`, numbers are numbers with their unit in the field's
-//! name or doc, spellings are enumerations. Nothing is decided while formatting except what [`FormatFlags`] hide.
+//! One table (`data/domain.elements`, read by [`elements`]) says what belongs to the document and in which order it is
+//! printed. A definition is held as a [`xml::Tree`] in that order; what an element means beyond that (defaults, units,
+//! spellings, what contradicts what) stands in one file per element, as rules that run once after reading.
 //!
 //! *Invariant:* this room is pure and knows no driver; rules of a driver are applied by that driver's planner.
+//! *Invariant:* formatting decides nothing but what [`FormatFlags`] hide.
 
-pub mod attr;
-pub mod flags;
+mod checks;
+pub mod device;
+pub mod domain;
+pub mod elements;
+pub mod fault;
+mod flags;
+mod foreign;
+mod memory;
+mod tuning;
+mod vcpu;
 
+pub use domain::Domain;
 pub use flags::{FormatFlags, ParseFlags};

@@ -71,7 +71,8 @@ impl Parser<'_> {
             let name = self.rest[..end].to_owned();
             self.count(end);
             self.blanks();
-            self.rest = self.rest.strip_prefix('=').ok_or_else(|| format!("{name}: expecting an assignment"))?;
+            self.rest =
+                self.rest.strip_prefix('=').ok_or_else(|| format!("{name}: expecting an assignment"))?;
             self.blanks();
             entry.value = Some(self.value(0).map_err(|message| format!("{name}: {message}"))?);
             entry.name = Some(name);

@@ -80,7 +80,8 @@ impl Settings {
         self.typed(name, "a string list", |value| match value {
             Value::Text(text) => Some(vec![text.clone()]),
             Value::List(list) => {
-                let text = |value: &Value| if let Value::Text(text) = value { Some(text.clone()) } else { None };
+                let text =
+                    |value: &Value| if let Value::Text(text) = value { Some(text.clone()) } else { None };
                 list.iter().map(text).collect()
             }
             Value::Number(_) => None,

@@ -90,8 +90,9 @@ fn start(program: &str, options: Options) -> Result<(), Failure> {
     // Files are made with modes of our own choice, never with those of whoever started the daemon.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let run = conf.socket_dir.as_ref().map_or_else(|| layout.run(), PathBuf::from);
-    std::fs::create_dir_all(&run)
-        .map_err(|error| Failure(status::RUN_DIR, format!("unable to create rundir {}: {error}", run.display())))?;
+    std::fs::create_dir_all(&run).map_err(|error| {
+        Failure(status::RUN_DIR, format!("unable to create rundir {}: {error}", run.display()))
+    })?;
     let pid_path = options.pid_file.clone().unwrap_or_else(|| layout.pid_file(program));
     let _pid_file = pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
     let signals = watch::signals().map_err(|error| Failure(status::SIGNALS, error.to_string()))?;

@@ -12,8 +12,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 /// Modular daemons whose sockets are served.
-const MODULAR: &[&str] =
-    &["virtqemud", "virtnetworkd", "virtstoraged", "virtnodedevd", "virtsecretd", "virtnwfilterd", "virtinterfaced"];
+const MODULAR: &[&str] = &[
+    "virtqemud",
+    "virtnetworkd",
+    "virtstoraged",
+    "virtnodedevd",
+    "virtsecretd",
+    "virtnwfilterd",
+    "virtinterfaced",
+];
 
 /// Sockets with the files that are removed at the end.
 #[derive(Debug, Default)]
@@ -41,7 +48,12 @@ fn names(program: &str, privileged: bool) -> Vec<(String, Entry)> {
 }
 
 /// Opens the sockets in `dir`.
-pub(crate) fn open(dir: &Path, program: &str, privileged: bool, conf: &Configuration) -> Result<Sockets, String> {
+pub(crate) fn open(
+    dir: &Path,
+    program: &str,
+    privileged: bool,
+    conf: &Configuration,
+) -> Result<Sockets, String> {
     let mut sockets = Sockets::default();
     let group = match &conf.group {
         Some(name) => Some(group_number(name).ok_or_else(|| format!("Failed to find group '{name}'"))?),

@@ -23,7 +23,9 @@ impl Layout {
         let privileged = rustix::process::geteuid().is_root();
         let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
         let xdg = |name: &str, below: &str| {
-            std::env::var_os(name).filter(|value| !value.is_empty()).map_or_else(|| home.join(below), PathBuf::from)
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map_or_else(|| home.join(below), PathBuf::from)
         };
         let below = |path: PathBuf| match path.strip_prefix("/") {
             Ok(rest) => root.join(rest),

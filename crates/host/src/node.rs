@@ -105,8 +105,14 @@ impl Tree {
         let line = text.lines().find(|line| line.split_whitespace().next() == Some(&name))?;
         let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
         let tick = 1_000_000_000 / 100;
-        let sum = |indexes: &[usize]| indexes.iter().filter_map(|index| ticks.get(*index)).sum::<u64>() * tick;
-        Some(vec![("kernel", sum(&[2, 5, 6])), ("user", sum(&[0, 1])), ("idle", sum(&[3])), ("iowait", sum(&[4]))])
+        let sum =
+            |indexes: &[usize]| indexes.iter().filter_map(|index| ticks.get(*index)).sum::<u64>() * tick;
+        Some(vec![
+            ("kernel", sum(&[2, 5, 6])),
+            ("user", sum(&[0, 1])),
+            ("idle", sum(&[3])),
+            ("iowait", sum(&[4])),
+        ])
     }
 
     /// Facts of the machine.
@@ -121,7 +127,8 @@ impl Tree {
             let core = self.number(&format!("{topology}/core_id")).unwrap_or(u64::from(*cpu));
             sockets.insert(socket);
             cores.insert((socket, core));
-            let siblings = self.list(&format!("{topology}/thread_siblings_list")).map_or(1, |list| list.len());
+            let siblings =
+                self.list(&format!("{topology}/thread_siblings_list")).map_or(1, |list| list.len());
             threads = threads.max(siblings as u32);
         }
         let nodes = self.list("sys/devices/system/node/online").map_or(1, |list| list.len().max(1)) as u32;
@@ -146,20 +153,24 @@ impl Tree {
 
     fn mhz(&self) -> u32 {
         let text = self.text("proc/cpuinfo").unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("cpu MHz")?.split_once(':').map(|(_, value)| value));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("cpu MHz")?.split_once(':').map(|(_, value)| value));
         line.and_then(|value| value.trim().split('.').next()?.parse().ok()).unwrap_or(0)
     }
 
     /// The model name of the first processor.
     pub fn cpu_model(&self) -> Option<String> {
         let text = self.text("proc/cpuinfo")?;
-        text.lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()))
+        text.lines()
+            .find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()))
     }
 
     /// The microcode's version.
     pub fn microcode(&self) -> Option<u32> {
         let text = self.text("proc/cpuinfo")?;
-        let value = text.lines().find_map(|line| Some(line.strip_prefix("microcode")?.split_once(':')?.1.trim()))?;
+        let value =
+            text.lines().find_map(|line| Some(line.strip_prefix("microcode")?.split_once(':')?.1.trim()))?;
         u32::from_str_radix(value.trim_start_matches("0x"), 16).ok()
     }
 

@@ -99,7 +99,8 @@ impl Command {
         };
         let out = reader(child.stdout.take().map(|stream| Box::new(stream) as _));
         let err = reader(child.stderr.take().map(|stream| Box::new(stream) as _));
-        let ended = i32::try_from(child.id()).ok().and_then(Process::of).is_none_or(|process| process.wait(limit));
+        let ended =
+            i32::try_from(child.id()).ok().and_then(Process::of).is_none_or(|process| process.wait(limit));
         if !ended {
             let _ = child.kill();
             let _ = child.wait();
@@ -113,7 +114,8 @@ impl Command {
 
 /// The search path for programs.
 pub fn path() -> OsString {
-    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
+    std::env::var_os("PATH")
+        .unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
 }
 
 /// A program on the search path.

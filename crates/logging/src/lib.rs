@@ -39,7 +39,11 @@ impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let Ok(state) = self.0.read() else { return false };
         let module = metadata.target();
-        let least = state.filters.iter().find(|filter| module.contains(&filter.module)).map_or(state.level, |f| f.level);
+        let least = state
+            .filters
+            .iter()
+            .find(|filter| module.contains(&filter.module))
+            .map_or(state.level, |f| f.level);
         number(metadata.level()) >= least
     }
 

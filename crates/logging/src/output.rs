@@ -43,7 +43,8 @@ impl Sink {
                 socket.send(message.as_bytes()).map(drop)
             }
             Sink::Journald(socket) => {
-                let message = format!("MESSAGE={}\nPRIORITY={priority}\nLIBVIRT_SOURCE=log\n", one_line(text));
+                let message =
+                    format!("MESSAGE={}\nPRIORITY={priority}\nLIBVIRT_SOURCE=log\n", one_line(text));
                 socket.send(message.as_bytes()).map(drop)
             }
         };

@@ -106,7 +106,13 @@ impl Client {
     }
 
     /// Answers a call.
-    pub(crate) fn reply(&self, shared: &Shared, call: &Header, outcome: Result<&[u8], &base::Error>, fds: Vec<OwnedFd>) {
+    pub(crate) fn reply(
+        &self,
+        shared: &Shared,
+        call: &Header,
+        outcome: Result<&[u8], &base::Error>,
+        fds: Vec<OwnedFd>,
+    ) {
         let status = if outcome.is_ok() { Status::Ok } else { Status::Error };
         let mut header = call.reply(status);
         if !fds.is_empty() {

@@ -18,7 +18,9 @@ use base::{Error, ErrorCode, ErrorDomain};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use proto::generated::table;
-use proto::message::{Header, KEEPALIVE_PING, KEEPALIVE_PONG, KEEPALIVE_PROGRAM, KEEPALIVE_VERSION, Status, Type};
+use proto::message::{
+    Header, KEEPALIVE_PING, KEEPALIVE_PONG, KEEPALIVE_PROGRAM, KEEPALIVE_VERSION, Status, Type,
+};
 use proto::row::{Procedure, Program};
 use std::collections::HashMap;
 use std::io;
@@ -65,7 +67,8 @@ pub struct Service {
 }
 
 /// Procedures of drivers that only look at memory and are answered by the I/O thread itself.
-const INLINE: &[&str] = &["connect_get_type", "connect_get_lib_version", "connect_is_secure", "connect_is_encrypted"];
+const INLINE: &[&str] =
+    &["connect_get_type", "connect_get_lib_version", "connect_is_secure", "connect_is_encrypted"];
 
 enum Command {
     Close(ConnectionId),
@@ -208,7 +211,12 @@ impl Server {
     ///
     /// # Errors
     /// When the kernel refuses what polling needs.
-    pub fn new(services: Vec<Service>, opener: Arc<dyn Opener>, admin: DriverSet, limits: Limits) -> io::Result<Server> {
+    pub fn new(
+        services: Vec<Service>,
+        opener: Arc<dyn Opener>,
+        admin: DriverSet,
+        limits: Limits,
+    ) -> io::Result<Server> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let mut listeners = Vec::new();
@@ -258,7 +266,9 @@ impl Server {
             for event in &events {
                 match event.token() {
                     WAKE => {}
-                    Token(index) if (index as u64) < FIRST_CLIENT => crowded |= !self.accept(index - 1, &mut peers),
+                    Token(index) if (index as u64) < FIRST_CLIENT => {
+                        crowded |= !self.accept(index - 1, &mut peers)
+                    }
                     Token(id) => {
                         let id = id as u64;
                         if event.is_writable()
@@ -297,7 +307,8 @@ impl Server {
                 }
             }
             if crowded && (peers.len() as u32) < self.shared.limits().max_clients {
-                crowded = (0..self.listeners.len()).fold(false, |left, index| left | !self.accept(index, &mut peers));
+                crowded = (0..self.listeners.len())
+                    .fold(false, |left, index| left | !self.accept(index, &mut peers));
             }
         }
         let ids: Vec<u64> = peers.keys().copied().collect();
@@ -348,7 +359,10 @@ impl Server {
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .insert(id, client.clone());
-        peers.insert(id, Peer { client, inbox: Inbox::default(), paused: false, seen: Instant::now(), asked: 0 });
+        peers.insert(
+            id,
+            Peer { client, inbox: Inbox::default(), paused: false, seen: Instant::now(), asked: 0 },
+        );
     }
 
     fn close(&self, peers: &mut HashMap<u64, Peer>, id: u64) {
@@ -468,7 +482,8 @@ impl Server {
             Err(error) => return client.reply(&self.shared, &header, Err(&error), Vec::new()),
         };
         client.running.fetch_add(1, Ordering::AcqRel);
-        let quick = (row.server && !matches!(row.name, "connect_open" | "connect_close")) || INLINE.contains(&row.name);
+        let quick = (row.server && !matches!(row.name, "connect_open" | "connect_close"))
+            || INLINE.contains(&row.name);
         let (shared, client) = (self.shared.clone(), client.clone());
         let job = move || serve(&shared, &client, program, row, message);
         if quick {
@@ -478,7 +493,11 @@ impl Server {
         }
     }
 
-    fn find(&self, client: &Client, header: &Header) -> Result<(&'static Program, &'static Procedure), Error> {
+    fn find(
+        &self,
+        client: &Client,
+        header: &Header,
+    ) -> Result<(&'static Program, &'static Procedure), Error> {
         let programs: &[&'static Program] =
             if client.entry.admin { &[&table::ADMIN] } else { &[&table::REMOTE, &table::QEMU, &table::LXC] };
         let rpc = |text: String| Error::new(ErrorCode::RPC, ErrorDomain::RPC, text);
@@ -531,7 +550,13 @@ impl Server {
     }
 }
 
-fn serve(shared: &Arc<Shared>, client: &Arc<Client>, program: &'static Program, row: &'static Procedure, message: Message) {
+fn serve(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    program: &'static Program,
+    row: &'static Procedure,
+    message: Message,
+) {
     let header = message.header;
     let cx = Call::new(client.id, client.read_only(), client.identity(), message.fds);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -547,7 +572,10 @@ fn serve(shared: &Arc<Shared>, client: &Arc<Client>, program: &'static Program, 
     }));
     let outcome = outcome.unwrap_or_else(|_| {
         log::error!("{} panicked", row.name);
-        Err(Error::internal(ErrorDomain::RPC, format!("{} failed unexpectedly; see the daemon's log", row.name)))
+        Err(Error::internal(
+            ErrorDomain::RPC,
+            format!("{} failed unexpectedly; see the daemon's log", row.name),
+        ))
     });
     match outcome {
         Ok(reply) => {

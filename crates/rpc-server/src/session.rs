@@ -52,7 +52,13 @@ pub(crate) fn not_open(family: &str) -> Error {
 }
 
 /// Serves a procedure that the table marks `server`.
-pub(crate) fn serve(shared: &Shared, client: &Arc<Client>, cx: &Call, row: &Procedure, payload: &[u8]) -> Result<Reply> {
+pub(crate) fn serve(
+    shared: &Shared,
+    client: &Arc<Client>,
+    cx: &Call,
+    row: &Procedure,
+    payload: &[u8],
+) -> Result<Reply> {
     match row.name {
         "auth_list" => {
             nothing(payload)?;
@@ -99,7 +105,11 @@ fn open(shared: &Shared, client: &Arc<Client>, cx: &Call, args: &ConnectOpenArgs
         return Err(internal("connection already open"));
     }
     if args.flags & !OPEN_FLAGS != 0 {
-        return Err(Error::unsupported_flags(ErrorDomain::NONE, "virConnectOpenInternal", args.flags & !OPEN_FLAGS));
+        return Err(Error::unsupported_flags(
+            ErrorDomain::NONE,
+            "virConnectOpenInternal",
+            args.flags & !OPEN_FLAGS,
+        ));
     }
     let read_only = client.entry.read_only || args.flags & OPEN_READ_ONLY != 0;
     let drivers = shared.opener.open(cx, OpenRequest { uri: args.name.as_deref(), read_only })?;
@@ -154,7 +164,9 @@ fn set_identity(client: &Client, args: &ConnectSetIdentityArgs) {
             ("unix-user-id", ULLong(id)) => identity.uid = u32::try_from(*id).ok(),
             ("unix-group-id", ULLong(id)) => identity.gid = u32::try_from(*id).ok(),
             ("process-id", LLong(id)) => identity.pid = i32::try_from(*id).ok(),
-            (name, Int(_) | UInt(_) | LLong(_) | ULLong(_) | String(_)) => log::debug!("identity: {name} is not used"),
+            (name, Int(_) | UInt(_) | LLong(_) | ULLong(_) | String(_)) => {
+                log::debug!("identity: {name} is not used")
+            }
             (name, _) => log::debug!("identity: {name} has an odd type"),
         }
     }
@@ -167,7 +179,11 @@ fn close_callback(client: &Client, wanted: bool) -> Result<Reply> {
         return Err(not_open(""));
     }
     if session.close_callback == wanted {
-        let text = if wanted { "A close callback is already registered" } else { "A different callback was requested" };
+        let text = if wanted {
+            "A close callback is already registered"
+        } else {
+            "A different callback was requested"
+        };
         return Err(internal(text));
     }
     session.close_callback = wanted;
@@ -185,7 +201,11 @@ fn events(client: &Client, row: &Procedure, payload: &[u8]) -> Result<Reply> {
             Kind::Network | Kind::Storage | Kind::NodeDevice | Kind::Secret => 1,
             Kind::Qemu => -1,
         };
-        if (0..=last).contains(&event) { Ok(()) } else { Err(internal(format!("unsupported event ID {event}"))) }
+        if (0..=last).contains(&event) {
+            Ok(())
+        } else {
+            Err(internal(format!("unsupported event ID {event}")))
+        }
     };
     let only = |uuid: Option<base::Uuid>| uuid.map_or(Only::Any, Only::Uuid);
     let mut removed = |kind: Kind, id: i32, what: &str| {
@@ -226,7 +246,8 @@ fn events(client: &Client, row: &Procedure, payload: &[u8]) -> Result<Reply> {
         "connect_domain_event_callback_register_any" => {
             let args: ConnectDomainEventCallbackRegisterAnyArgs = decode(payload)?;
             known(Kind::Domain, args.event_id)?;
-            let callback_id = heard.add(Kind::Domain, args.event_id, only(args.dom.map(|dom| dom.uuid)), None);
+            let callback_id =
+                heard.add(Kind::Domain, args.event_id, only(args.dom.map(|dom| dom.uuid)), None);
             Ok(Reply::of(&ConnectDomainEventCallbackRegisterAnyRet { callback_id }, None))
         }
         "connect_domain_event_callback_deregister_any" => {
@@ -236,7 +257,8 @@ fn events(client: &Client, row: &Procedure, payload: &[u8]) -> Result<Reply> {
         "connect_network_event_register_any" => {
             let args: ConnectNetworkEventRegisterAnyArgs = decode(payload)?;
             known(Kind::Network, args.event_id)?;
-            let callback_id = heard.add(Kind::Network, args.event_id, only(args.net.map(|net| net.uuid)), None);
+            let callback_id =
+                heard.add(Kind::Network, args.event_id, only(args.net.map(|net| net.uuid)), None);
             Ok(Reply::of(&ConnectNetworkEventRegisterAnyRet { callback_id }, None))
         }
         "connect_network_event_deregister_any" => {
@@ -246,7 +268,8 @@ fn events(client: &Client, row: &Procedure, payload: &[u8]) -> Result<Reply> {
         "connect_storage_pool_event_register_any" => {
             let args: ConnectStoragePoolEventRegisterAnyArgs = decode(payload)?;
             known(Kind::Storage, args.event_id)?;
-            let callback_id = heard.add(Kind::Storage, args.event_id, only(args.pool.map(|pool| pool.uuid)), None);
+            let callback_id =
+                heard.add(Kind::Storage, args.event_id, only(args.pool.map(|pool| pool.uuid)), None);
             Ok(Reply::of(&ConnectStoragePoolEventRegisterAnyRet { callback_id }, None))
         }
         "connect_storage_pool_event_deregister_any" => {

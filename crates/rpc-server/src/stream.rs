@@ -82,11 +82,18 @@ impl Pump {
 }
 
 /// Starts moving data for a call that was answered.
-pub(crate) fn start(shared: &Arc<Shared>, client: &Arc<Client>, header: Header, stream: Stream, to_server: bool) {
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    header: Header,
+    stream: Stream,
+    to_server: bool,
+) {
     let wake = match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {
         Ok(wake) => wake,
         Err(error) => {
-            let error = Error::system(ErrorDomain::STREAMS, &error.into(), "cannot create an event descriptor");
+            let error =
+                Error::system(ErrorDomain::STREAMS, &error.into(), "cannot create an event descriptor");
             tell(shared, client, &header, Some(&error));
             return;
         }
@@ -107,7 +114,9 @@ pub(crate) fn start(shared: &Arc<Shared>, client: &Arc<Client>, header: Header, 
 fn tell(shared: &Shared, client: &Client, header: &Header, error: Option<&Error>) {
     let message = match error {
         None => header.stream(Status::Ok).message(&[]),
-        Some(error) => header.stream(Status::Error).message(&xdr::to_bytes(&proto::fault::Fault(error.clone()))),
+        Some(error) => {
+            header.stream(Status::Error).message(&xdr::to_bytes(&proto::fault::Fault(error.clone())))
+        }
     };
     client.send(shared, message, Vec::new());
 }
@@ -332,7 +341,8 @@ impl Mover<'_> {
                 Ok(Packet::Finish) => {
                     // A hole at the end leaves the file short of its size.
                     if sparse
-                        && let (Ok(at), Ok(end)) = (seek(fd, SeekFrom::Current(0)), seek(fd, SeekFrom::End(0)))
+                        && let (Ok(at), Ok(end)) =
+                            (seek(fd, SeekFrom::Current(0)), seek(fd, SeekFrom::End(0)))
                         && at > end
                     {
                         let _ = ftruncate(fd, at);

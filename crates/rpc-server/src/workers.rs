@@ -171,7 +171,8 @@ impl Pool {
                 state.free_priority -= 1;
             } else {
                 state.figures.free += 1;
-                let (back, waited) = self.ordinary.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+                let (back, waited) =
+                    self.ordinary.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
                 state = back;
                 state.figures.free -= 1;
                 let idle = state.high.is_empty() && state.low.is_empty();

@@ -10,8 +10,10 @@
 
 mod document;
 mod node;
+mod tree;
 mod writer;
 
 pub use document::{Document, Limits, XmlError};
 pub use node::Node;
+pub use tree::Tree;
 pub use writer::{Element, Writer, escape};

@@ -12,9 +12,9 @@ pub struct Writer {
 /// A start tag that is still open for attributes. Must be ended by one of the consuming methods.
 #[derive(Debug)]
 #[must_use = "the element is not closed before empty(), text() or children() is called"]
-pub struct Element<'w> {
+pub struct Element<'w, 'n> {
     writer: &'w mut Writer,
-    name: &'static str,
+    name: &'n str,
     start: usize,
     bare: bool,
 }
@@ -41,7 +41,7 @@ impl Writer {
     }
 
     /// Begins an element on a line of its own.
-    pub fn element(&mut self, name: &'static str) -> Element<'_> {
+    pub fn element<'n>(&mut self, name: &'n str) -> Element<'_, 'n> {
         let start = self.text.len();
         self.margin();
         self.text.push('<');
@@ -50,12 +50,12 @@ impl Writer {
     }
 
     /// `<name>text</name>`.
-    pub fn leaf(&mut self, name: &'static str, text: impl Display) {
+    pub fn leaf(&mut self, name: &str, text: impl Display) {
         self.element(name).text(text);
     }
 
     /// `<name>text</name>` when there is a text.
-    pub fn leaf_opt(&mut self, name: &'static str, text: Option<impl Display>) {
+    pub fn leaf_opt(&mut self, name: &str, text: Option<impl Display>) {
         if let Some(text) = text {
             self.leaf(name, text);
         }
@@ -97,7 +97,7 @@ impl Writer {
     }
 }
 
-impl Element<'_> {
+impl Element<'_, '_> {
     /// Adds ` name='value'`.
     pub fn attr(mut self, name: &str, value: impl Display) -> Self {
         self.bare = false;

@@ -3,6 +3,7 @@
 use super::{Verdict, whole};
 use crate::compare;
 use crate::manifest::Case;
+use conf_domain::{Domain, FormatFlags, ParseFlags};
 
 /// `genericxml2xml`: parse and print without any driver.
 pub(crate) fn generic(case: &Case) -> Verdict {
@@ -10,7 +11,37 @@ pub(crate) fn generic(case: &Case) -> Verdict {
 }
 
 fn round_trip(case: &Case) -> Result<(), String> {
-    let _text = case.read("input")?;
-    let _ = compare::unwrapped;
-    Err("no runner".to_owned())
+    let text = case.read("input")?;
+    let mut random = || std::array::from_fn(|index| index as u8);
+    let parsed = Domain::parse(&text, parse_flags(case), &mut random);
+    match (case.expect(), parsed) {
+        ("parse-fail", Err(_)) => Ok(()),
+        ("parse-fail", Ok(_)) => Err("must be refused".to_owned()),
+        (_, Err(error)) => Err(format!("refused: {error}")),
+        (_, Ok(domain)) => {
+            let expected = match case.text("expected") {
+                Some(_) => case.read("expected")?,
+                None => text,
+            };
+            compare::unwrapped(&expected, &domain.format(format_flags(case)))
+        }
+    }
+}
+
+fn parse_flags(case: &Case) -> ParseFlags {
+    let words = case.words("parse_flags");
+    ParseFlags {
+        inactive: words.contains(&"inactive"),
+        abi_update: words.contains(&"abi-update"),
+        ..ParseFlags::default()
+    }
+}
+
+fn format_flags(case: &Case) -> FormatFlags {
+    let words = case.words("format_flags");
+    FormatFlags {
+        secure: words.contains(&"secure"),
+        inactive: words.contains(&"inactive"),
+        ..FormatFlags::default()
+    }
 }

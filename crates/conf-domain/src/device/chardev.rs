@@ -1,0 +1,199 @@
+//! Character devices: serial and parallel ports, consoles, channels, and devices with such a back end.
+
+use crate::ParseFlags;
+use crate::fault::{attribute, invalid};
+use base::Result;
+use xml::Tree;
+
+const TYPES: &[&str] = &[
+    "null",
+    "vc",
+    "pty",
+    "dev",
+    "file",
+    "pipe",
+    "stdio",
+    "udp",
+    "tcp",
+    "unix",
+    "spicevmc",
+    "spiceport",
+    "nmdm",
+    "qemu-vdagent",
+    "dbus",
+];
+
+pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
+    match device.name.as_str() {
+        "serial" | "parallel" | "console" | "channel" => {
+            let kind = device.attr("type").unwrap_or_default().to_owned();
+            if !TYPES.contains(&kind.as_str()) {
+                return Err(attribute(&device.name, "type", &kind));
+            }
+            source(device, &kind)?;
+            target(device);
+            if flags.inactive {
+                hide_live(device);
+            }
+        }
+        "redirdev" | "smartcard" => {
+            let kind = device.attr("type").unwrap_or_default().to_owned();
+            source(device, &kind)?;
+            if kind == "unix" && device.attr_at("source", "path").is_none() && device.name == "redirdev" {
+                return Err(invalid("Missing source path attribute for char device"));
+            }
+        }
+        "rng" => {
+            let Some(backend) = device.child_mut("backend") else { return Ok(()) };
+            if backend.is("model", "egd") {
+                let kind = backend.attr("type").unwrap_or_default().to_owned();
+                source(backend, &kind)?;
+                if kind == "unix" && backend.attr_at("source", "path").is_none() {
+                    return Err(invalid("Missing source path attribute for char device"));
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn source(device: &mut Tree, kind: &str) -> Result<()> {
+    let many = device.all("source").count();
+    match kind {
+        "tcp" => {
+            let mode = device.attr_at("source", "mode").unwrap_or("connect").to_owned();
+            if device.attr_at("source", "host").is_none() || device.attr_at("source", "service").is_none() {
+                let what = if device.attr_at("source", "host").is_none() { "host" } else { "service" };
+                return Err(invalid(format!("Missing source {what} attribute for char device")));
+            }
+            device.child_or_new("source").set("mode", mode);
+            device.child_or_new("protocol").default_to("type", "raw");
+        }
+        "udp" => {
+            if many > 2 {
+                return Err(invalid("only two source elements are allowed for a UDP char device"));
+            }
+            let modes: Vec<&str> =
+                device.all("source").map(|source| source.attr("mode").unwrap_or("connect")).collect();
+            if modes.len() == 2 && modes[0] == modes[1] {
+                return Err(invalid("only one source element of a mode is allowed for a UDP char device"));
+            }
+            let connect = device.all("source").find(|source| !source.is("mode", "bind"));
+            if connect.is_none_or(|source| source.attr("service").is_none()) {
+                return Err(invalid("Missing source service attribute for char device"));
+            }
+            for source in device.all_mut("source") {
+                source.default_to("mode", "connect");
+            }
+            device.children.sort_by_key(|child| child.name == "source" && child.is("mode", "connect"));
+        }
+        "unix" => {
+            if let Some(source) = device.child_mut("source") {
+                source.default_to("mode", "connect");
+            }
+            let nowhere = device.attr_at("source", "path").is_none_or(str::is_empty);
+            if nowhere && device.name == "channel" {
+                device.remove("source");
+            } else if nowhere && matches!(device.name.as_str(), "serial" | "parallel" | "console") {
+                return Err(invalid("Missing source path attribute for char device"));
+            }
+        }
+        _ => {}
+    }
+    for source in device.all("source") {
+        if let Some(reconnect) = source.child("reconnect") {
+            if reconnect.is("enabled", "yes") && reconnect.attr("timeout").is_none() {
+                return Err(crate::fault::missing("reconnect", "timeout"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn target(device: &mut Tree) {
+    match device.name.as_str() {
+        "serial" | "parallel" => {
+            let name = device.name.clone();
+            let target = device.child_or_new("target");
+            target.default_to("port", "0");
+            let _ = name;
+        }
+        "console" => {
+            device.child_or_new("target").default_to("port", "0");
+        }
+        _ => {}
+    }
+}
+
+/// Numbers ports, and makes the first serial port the first console and the other way round.
+pub(crate) fn consoles(devices: &mut Vec<Tree>) {
+    for kind in ["serial", "parallel", "console"] {
+        for (port, device) in devices.iter_mut().filter(|device| device.name == kind).enumerate() {
+            let target = device.child_or_new("target");
+            if target.attr("port").is_none() || kind == "console" {
+                target.set("port", port.to_string());
+            }
+        }
+    }
+    let first_console = devices.iter().position(|device| device.name == "console");
+    let first_serial = devices.iter().position(|device| device.name == "serial");
+    let is_serial = |console: &Tree| matches!(console.attr_at("target", "type"), None | Some("serial"));
+    match (first_console, first_serial) {
+        (Some(at), None) if is_serial(&devices[at]) => {
+            // A console alone stands for the serial port it is on.
+            let mut serial = devices[at].clone();
+            serial.name = "serial".to_owned();
+            serial.unset("tty");
+            serial.remove("target");
+            serial.children.push(Tree::new("target").with("port", "0"));
+            devices.push(serial);
+            devices[at].child_or_new("target").set("type", "serial");
+            mirror(devices);
+        }
+        (Some(at), Some(_)) if is_serial(&devices[at]) => {
+            devices[at].child_or_new("target").set("type", "serial");
+            mirror(devices);
+        }
+        (None, Some(at)) => {
+            let mut console = devices[at].clone();
+            console.name = "console".to_owned();
+            console.children.retain(|child| !matches!(child.name.as_str(), "target" | "address"));
+            console.children.push(Tree::new("target").with("type", "serial").with("port", "0"));
+            devices.push(console);
+            mirror(devices);
+        }
+        _ => {}
+    }
+}
+
+/// The first console shows what its serial port is connected to.
+fn mirror(devices: &mut [Tree]) {
+    let Some(serial) = devices.iter().find(|device| device.name == "serial").cloned() else { return };
+    let Some(console) = devices.iter_mut().find(|device| device.name == "console") else { return };
+    if !console.attr_at("target", "type").is_some_and(|kind| kind == "serial") {
+        return;
+    }
+    let target = console.child("target").cloned();
+    *console = serial;
+    console.name = "console".to_owned();
+    console.children.retain(|child| !matches!(child.name.as_str(), "target" | "address"));
+    console.children.extend(target);
+    let path = console.attr_at("source", "path").filter(|_| console.is("type", "pty")).map(str::to_owned);
+    if let Some(path) = path {
+        console.set("tty", path);
+    }
+}
+
+/// A pty has a name only while the guest runs, and a channel a state.
+pub(crate) fn hide_live(device: &mut Tree) {
+    if device.is("type", "pty") {
+        device.remove("source");
+    }
+    device.unset("tty");
+    if device.name == "channel"
+        && let Some(target) = device.child_mut("target")
+    {
+        target.unset("state");
+    }
+}

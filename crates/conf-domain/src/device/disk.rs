@@ -1,0 +1,151 @@
+//! `<disk>`.
+
+use crate::ParseFlags;
+use crate::fault::{attribute, invalid, missing};
+use base::{Error, ErrorCode, ErrorDomain, Result};
+use xml::Tree;
+
+/// Types of `<disk>`.
+const TYPES: &[&str] = &["file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa"];
+const DEVICES: &[&str] = &["disk", "cdrom", "floppy", "lun"];
+
+/// The index that a target's letters stand for: `vda` is 0, `sdab` is 27. The prefix is not part of `name`'s letters.
+pub fn letter_index(name: &str) -> Option<u32> {
+    let letters =
+        ["xvd", "ubd", "fd", "hd", "vd", "sd"].iter().find_map(|prefix| name.strip_prefix(prefix))?;
+    let letters = letters.trim_end_matches(|c: char| c.is_ascii_digit());
+    let mut index: u32 = 0;
+    for c in letters.chars() {
+        let digit = (c as u32).checked_sub('a' as u32).filter(|digit| *digit < 26)?;
+        index = index.checked_mul(26)?.checked_add(digit + 1)?;
+    }
+    index.checked_sub(1)
+}
+
+/// Controller, bus, target and unit of a disk by its target's index.
+pub fn drive_address(bus: &str, index: u32, wide_scsi: bool) -> Option<[u32; 4]> {
+    match bus {
+        "ide" => Some([index / 4, index % 4 / 2, 0, index % 2]),
+        "sata" => Some([index / 6, 0, 0, index % 6]),
+        "fdc" => Some([index / 2, 0, 0, index % 2]),
+        // Sixteen targets on a wide bus, of which the controller takes number 7; seven on a narrow one.
+        "scsi" if wide_scsi => {
+            let unit = index % 15;
+            Some([index / 15, 0, 0, if unit >= 7 { unit + 1 } else { unit }])
+        }
+        "scsi" => Some([index / 7, 0, 0, index % 7]),
+        _ => None,
+    }
+}
+
+fn bus_of(target: &str, kind: &str) -> Option<&'static str> {
+    Some(match (target, kind) {
+        (_, "floppy") => "fdc",
+        (name, _) if name.starts_with("hd") => "ide",
+        (name, _) if name.starts_with("sd") => "scsi",
+        (name, _) if name.starts_with("vd") => "virtio",
+        (name, _) if name.starts_with("xvd") => "xen",
+        (name, _) if name.starts_with("ubd") => "uml",
+        (name, _) if name.starts_with("fd") => "fdc",
+        _ => return None,
+    })
+}
+
+pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
+    disk.default_to("type", "file");
+    disk.default_to("device", "disk");
+    for (name, known) in [("type", TYPES), ("device", DEVICES)] {
+        let value = disk.attr(name).unwrap_or_default();
+        if !known.contains(&value) {
+            return Err(attribute("disk", name, value));
+        }
+    }
+    let device = disk.attr("device").unwrap_or_default().to_owned();
+    let target = match disk.attr_at("target", "dev") {
+        Some(target) => target.to_owned(),
+        None if disk.child("target").is_none() => {
+            return Err(Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN));
+        }
+        None => return Err(missing("target", "dev")),
+    };
+    if let Some(bus) = bus_of(&target, &device) {
+        disk.child_or_new("target").default_to("bus", bus);
+    }
+    if letter_index(&target).is_none()
+        && disk.child("address").is_none()
+        && disk.attr_at("target", "bus") != Some("virtio")
+    {
+        return Err(invalid(format!("Unknown disk name '{target}' and no address specified")));
+    }
+    // A disc that can be changed cannot be written.
+    if device == "cdrom" && disk.child("readonly").is_none() {
+        disk.children.push(Tree::new("readonly"));
+    }
+    if disk.attr_at("target", "removable").is_none() {
+        // Only an explicit value is printed.
+    }
+    if flags.inactive {
+        forget(disk);
+    }
+    Ok(())
+}
+
+fn forget(disk: &mut Tree) {
+    if let Some(source) = disk.child_mut("source") {
+        source.unset("index");
+    }
+    if disk.child("mirror").is_some_and(|mirror| !mirror.is("job", "active-commit")) {
+        disk.remove("mirror");
+    }
+    if let Some(target) = disk.child_mut("target")
+        && target.is("tray", "closed")
+    {
+        target.unset("tray");
+    }
+}
+
+pub(crate) fn hide_live(disk: &mut Tree) {
+    forget(disk);
+    disk.remove("mirror");
+    if let Some(backing) = disk.child_mut("backingStore") {
+        forget_index(backing);
+    }
+}
+
+fn forget_index(backing: &mut Tree) {
+    backing.unset("index");
+    if let Some(source) = backing.child_mut("source") {
+        source.unset("index");
+    }
+    if let Some(deeper) = backing.child_mut("backingStore") {
+        forget_index(deeper);
+    }
+}
+
+/// Cookies give access to an account.
+pub(crate) fn hide_secrets(disk: &mut Tree) {
+    if let Some(source) = disk.child_mut("source") {
+        source.remove("cookies");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters() {
+        for (name, index) in [
+            ("vda", Some(0)),
+            ("sdz", Some(25)),
+            ("sdaa", Some(26)),
+            ("hdb1", Some(1)),
+            ("x", None),
+            ("vdA", None),
+        ] {
+            assert_eq!(letter_index(name), index, "{name}");
+        }
+        assert_eq!(drive_address("ide", 3, false), Some([0, 1, 0, 1]));
+        assert_eq!(drive_address("scsi", 8, true), Some([0, 0, 0, 9]));
+    }
+}

@@ -1,0 +1,124 @@
+//! `<graphics>`: ports and where it listens.
+
+use crate::ParseFlags;
+use crate::fault::{attribute, invalid};
+use base::Result;
+use xml::Tree;
+
+const TYPES: &[&str] = &["sdl", "vnc", "rdp", "desktop", "spice", "egl-headless", "dbus"];
+
+pub(crate) fn complete(graphics: &mut Tree, flags: ParseFlags) -> Result<()> {
+    let kind = graphics.attr("type").unwrap_or_default().to_owned();
+    if !TYPES.contains(&kind.as_str()) {
+        return Err(attribute("graphics", "type", &kind));
+    }
+    if !matches!(kind.as_str(), "vnc" | "spice" | "rdp") {
+        return Ok(());
+    }
+    listens(graphics, &kind)?;
+    let socket =
+        graphics.child("listen").is_some_and(|listen| matches!(listen.attr("type"), Some("socket" | "none")));
+    if kind == "vnc" {
+        if graphics.is("autoport", "yes")
+            || graphics.is("port", "-1")
+            || graphics.attr("port").is_none() && !socket
+        {
+            let automatic = !graphics.is("autoport", "no")
+                || graphics.is("port", "-1")
+                || graphics.attr("port").is_none();
+            if automatic && !socket {
+                if flags.inactive || graphics.attr("port").is_none() {
+                    graphics.set("port", "-1");
+                }
+                graphics.set("autoport", "yes");
+            }
+        } else if !socket {
+            graphics.default_to("autoport", "no");
+        }
+        if socket {
+            graphics.unset("port");
+            graphics.unset("autoport");
+        }
+    } else if kind == "spice" && graphics.is("autoport", "yes") && flags.inactive {
+        graphics.unset("port");
+        graphics.unset("tlsPort");
+    }
+    Ok(())
+}
+
+/// The attribute `listen` (or `socket`) and the element of the same meaning agree; the element is made when it is missing.
+fn listens(graphics: &mut Tree, kind: &str) -> Result<()> {
+    for listen in graphics.all("listen") {
+        match listen.attr("type") {
+            Some("address" | "network" | "socket" | "none") => {}
+            Some(other) => return Err(attribute("listen", "type", other)),
+            None => return Err(crate::fault::missing("listen", "type")),
+        }
+        if listen.is("type", "network") && listen.attr("network").is_none() {
+            return Err(invalid("'network' attribute is required for listen type 'network'"));
+        }
+    }
+    if let Some(path) = graphics.attr("socket").map(str::to_owned) {
+        match graphics.child("listen").and_then(|listen| listen.attr("socket")) {
+            Some(other) if other != path => {
+                return Err(invalid(format!(
+                    "graphics 'socket' attribute '{path}' must match 'socket' attribute of first listen element (found '{other}')"
+                )));
+            }
+            Some(_) => {}
+            None => {
+                graphics.remove("listen");
+                graphics.children.insert(0, Tree::new("listen").with("type", "socket").with("socket", path));
+            }
+        }
+        graphics.unset("listen");
+        return Ok(());
+    }
+    let address = graphics.attr("listen").map(str::to_owned);
+    match graphics.child_mut("listen") {
+        None => {
+            let mut listen = Tree::new("listen").with("type", "address");
+            if let Some(address) = &address {
+                listen.set("address", address.clone());
+            }
+            graphics.children.insert(0, listen);
+        }
+        Some(listen) => {
+            if let Some(address) = &address {
+                match listen.attr("address").map(str::to_owned) {
+                    Some(other) if listen.is("type", "address") && other != *address => {
+                        return Err(invalid(format!(
+                            "graphics 'listen' attribute '{address}' must match 'address' attribute of first listen element (found '{other}')"
+                        )));
+                    }
+                    None if listen.is("type", "address") => listen.set("address", address.clone()),
+                    _ => {}
+                }
+            }
+            if listen.is("type", "socket")
+                && let Some(path) = listen.attr("socket").map(str::to_owned)
+                && kind == "vnc"
+            {
+                graphics.set("socket", path);
+            }
+        }
+    }
+    let first = graphics.child("listen");
+    let shown = first.filter(|listen| listen.is("type", "address")).and_then(|listen| listen.attr("address"));
+    match shown.map(str::to_owned) {
+        Some(address) => graphics.set("listen", address),
+        None => graphics.unset("listen"),
+    }
+    Ok(())
+}
+
+pub(crate) fn hide_live(graphics: &mut Tree) {
+    if graphics.is("autoport", "yes") {
+        if graphics.is("type", "vnc") {
+            graphics.set("port", "-1");
+        } else {
+            graphics.unset("port");
+            graphics.unset("tlsPort");
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! `<domain>`: reading, identity, printing.
+
+use crate::elements::{self, Elements, Place};
+use crate::fault::{self, internal, invalid, unsupported};
+use crate::{FormatFlags, ParseFlags, checks, device, foreign, memory, tuning, vcpu};
+use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use xml::{Document, Node, Tree, Writer};
+
+/// Kinds of virtualization a document may ask for.
+const TYPES: &[&str] = &[
+    "none",
+    "qemu",
+    "kqemu",
+    "kvm",
+    "xen",
+    "lxc",
+    "uml",
+    "openvz",
+    "test",
+    "vmware",
+    "hyperv",
+    "vbox",
+    "phyp",
+    "parallels",
+    "bhyve",
+    "vz",
+    "hvf",
+];
+
+/// Namespaces of drivers: prefix and URI.
+const EXTENSIONS: &[(&str, &str)] = &[
+    ("qemu", "http://libvirt.org/schemas/domain/qemu/1.0"),
+    ("lxc", "http://libvirt.org/schemas/domain/lxc/1.0"),
+    ("bhyve", "http://libvirt.org/schemas/domain/bhyve/1.0"),
+    ("xen", "http://libvirt.org/schemas/domain/xen/1.0"),
+    ("vmware", "http://libvirt.org/schemas/domain/vmware/1.0"),
+];
+
+/// A definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Domain {
+    /// Run-time number of a running domain.
+    pub id: Option<i32>,
+    /// Name.
+    pub name: String,
+    /// Identity.
+    pub uuid: Uuid,
+    /// All elements that are the document's own, with name and UUID taken out.
+    pub tree: Tree,
+    /// Children of `<metadata>`: namespace and text at the left margin.
+    pub metadata: Vec<(String, String)>,
+    /// Extensions of drivers: prefix, element as printed at the first level, and as a tree.
+    pub extensions: Vec<Extension>,
+}
+
+/// An element in a driver's namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extension {
+    /// Prefix of the namespace, e.g. `qemu`.
+    pub prefix: &'static str,
+    /// Text, indented by one level.
+    pub text: String,
+    /// Content without namespaces.
+    pub tree: Tree,
+}
+
+fn copy_extension(node: Node<'_>) -> Tree {
+    Tree {
+        name: node.name().to_owned(),
+        attrs: node.attrs().map(|(_, name, value)| (name.to_owned(), value.to_owned())).collect(),
+        children: node.elements().map(copy_extension).collect(),
+        text: if node.elements().next().is_none() { Some(node.text()) } else { None },
+    }
+}
+
+impl Domain {
+    /// Reads a document. `random` gives UUIDs and MAC addresses that the document leaves out.
+    ///
+    /// # Errors
+    /// With the reference's words when the text is no XML, no domain, or contradicts itself.
+    pub fn parse(text: &str, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<Domain> {
+        let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
+        let root = document.root();
+        if root.name() != "domain" {
+            let text = format!("expecting root element of 'domain', not '{}'", root.name());
+            return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text));
+        }
+        Domain::parse_node(root, flags, random)
+    }
+
+    /// Reads a `<domain>` element of a larger document.
+    ///
+    /// # Errors
+    /// As [`Domain::parse`].
+    pub fn parse_node(
+        root: Node<'_>,
+        flags: ParseFlags,
+        random: &mut dyn FnMut() -> [u8; 16],
+    ) -> Result<Domain> {
+        let place = place("domain");
+        let mut tree = place.read(root);
+        let kind = tree.attr("type").unwrap_or_default().to_owned();
+        if tree.attr("type").is_some() && !TYPES.contains(&kind.as_str()) {
+            return Err(unsupported(format!("invalid domain type {kind}")));
+        }
+        let id = tree.attr("id").and_then(|id| id.parse().ok()).filter(|_| !flags.inactive);
+        tree.unset("id");
+        let name = tree.text_of("name").unwrap_or_default().to_owned();
+        if name.is_empty() {
+            return Err(Error::from_fields(base::error::Fields {
+                message: "missing name information".to_owned(),
+                ..Error::new(ErrorCode::NO_NAME, ErrorDomain::DOMAIN, "").into_fields()
+            }));
+        }
+        let uuid = match tree.text_of("uuid") {
+            None => Uuid::from_random(random()),
+            Some(text) => text.parse().map_err(|_| internal("malformed uuid element"))?,
+        };
+        if kind.is_empty() {
+            return Err(fault::missing("domain", "type"));
+        }
+        for name in ["name", "uuid", "metadata"] {
+            tree.remove(name);
+        }
+        let mut metadata = Vec::new();
+        for node in root.child("metadata").into_iter().flat_map(Node::elements) {
+            let mut text = String::new();
+            foreign::print(node, 0, &mut text);
+            metadata.push((node.namespace().unwrap_or_default().to_owned(), text));
+        }
+        let mut extensions = Vec::new();
+        for node in root.elements() {
+            let known = EXTENSIONS.iter().find(|(_, uri)| node.namespace() == Some(uri));
+            if let Some((prefix, _)) = known {
+                let mut text = String::new();
+                foreign::print_extension(node, 1, &mut text);
+                extensions.push(Extension { prefix, text, tree: copy_extension(node) });
+            }
+        }
+        let mut domain = Domain { id, name, uuid, tree, metadata, extensions };
+        domain.complete(flags, random)?;
+        checks::domain(&domain, flags)?;
+        place.sort(&mut domain.tree);
+        Ok(domain)
+    }
+
+    /// What every driver's documents get: defaults, units, spellings.
+    fn complete(&mut self, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
+        let tree = &mut self.tree;
+        memory::complete(tree)?;
+        os(tree)?;
+        vcpu::complete(tree)?;
+        tuning::complete(tree)?;
+        default_boot(tree);
+        for (name, value) in [("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")] {
+            if tree.child(name).is_none() {
+                tree.children.push(Tree::leaf(name, value));
+            }
+        }
+        tree.child_or_new("clock").default_to("offset", "utc");
+        tree.child_or_new("devices");
+        device::complete(tree, flags, random)
+    }
+
+    /// Whether the kernel of a container, not a machine, is asked for.
+    pub fn kind(&self) -> &str {
+        self.tree.attr("type").unwrap_or_default()
+    }
+
+    /// The `<devices>` element.
+    pub fn devices(&self) -> &[Tree] {
+        self.tree.child("devices").map_or(&[], |devices| &devices.children)
+    }
+
+    /// Devices of one kind.
+    pub fn all<'d>(&'d self, kind: &'d str) -> impl Iterator<Item = &'d Tree> {
+        self.devices().iter().filter(move |device| device.name == kind)
+    }
+
+    /// The `<devices>` element, to be changed.
+    pub fn devices_mut(&mut self) -> &mut Vec<Tree> {
+        &mut self.tree.child_or_new("devices").children
+    }
+
+    /// Brings everything into the order of the document again after changes.
+    pub fn sort(&mut self) {
+        place("domain").sort(&mut self.tree);
+    }
+
+    /// Memory at start in KiB.
+    pub fn memory_kib(&self) -> u64 {
+        self.tree.text_of("memory").and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// Memory the balloon is set to, in KiB.
+    pub fn current_memory_kib(&self) -> u64 {
+        self.tree
+            .text_of("currentMemory")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| self.memory_kib())
+    }
+
+    /// Processors at most.
+    pub fn vcpus_max(&self) -> u32 {
+        self.tree.text_of("vcpu").and_then(|text| text.parse().ok()).unwrap_or(1)
+    }
+
+    /// Processors at start.
+    pub fn vcpus(&self) -> u32 {
+        let current = self.tree.attr_at("vcpu", "current").and_then(|text| text.parse().ok());
+        current.unwrap_or_else(|| self.vcpus_max())
+    }
+
+    /// The document.
+    pub fn format(&self, flags: FormatFlags) -> String {
+        let mut w = Writer::new();
+        self.format_into(&mut w, flags);
+        w.finish()
+    }
+
+    /// The document as part of another.
+    pub fn format_into(&self, w: &mut Writer, flags: FormatFlags) {
+        let mut tree = self.tree.clone();
+        device::hide(&mut tree, flags);
+        let mut element = w.element("domain").attr("type", self.kind());
+        if !flags.inactive
+            && let Some(id) = self.id
+        {
+            element = element.attr("id", id);
+        }
+        for (prefix, uri) in EXTENSIONS {
+            if self.extensions.iter().any(|extension| extension.prefix == *prefix) {
+                element = element.attr(&format!("xmlns:{prefix}"), uri);
+            }
+        }
+        element.children(|w| {
+            w.leaf("name", &self.name);
+            w.leaf("uuid", self.uuid);
+            let early = ["genid", "title", "description"];
+            let (before, after): (Vec<&Tree>, Vec<&Tree>) =
+                tree.children.iter().partition(|child| early.contains(&child.name.as_str()));
+            for child in before {
+                elements::write(child, w);
+            }
+            if !self.metadata.is_empty() {
+                w.element("metadata").children(|w| {
+                    for (_, text) in &self.metadata {
+                        w.block(text);
+                    }
+                });
+            }
+            for child in after {
+                elements::write(child, w);
+            }
+            for extension in &self.extensions {
+                let text = extension.text.replace("\n  ", "\n");
+                w.block(text.trim_start_matches("  ").trim_end());
+            }
+        });
+    }
+}
+
+/// A place in the table; the names used here are in it, which a test of the table sees to.
+pub(crate) fn place(name: &str) -> Place {
+    let table = Elements::domain();
+    table
+        .place(name)
+        .or_else(|| table.place("domain"))
+        .unwrap_or_else(|| unreachable!("the table has a root"))
+}
+
+/// A machine that is not told what to start from starts from its first disk.
+fn default_boot(tree: &mut Tree) {
+    let ordered = tree
+        .child("devices")
+        .is_some_and(|devices| devices.children.iter().any(|device| device.child("boot").is_some()));
+    let Some(os) = tree.child_mut("os") else { return };
+    if os.text_of("type") == Some("hvm") && os.child("boot").is_none() && !ordered {
+        os.children.push(Tree::new("boot").with("dev", "hd"));
+    }
+}
+
+fn os(tree: &mut Tree) -> Result<()> {
+    let kind = tree.attr("type").unwrap_or_default().to_owned();
+    let bootloader = tree.child("bootloader").is_some();
+    let os = tree.child_or_new("os");
+    if os.child("type").is_none() {
+        if bootloader {
+            os.children.insert(0, Tree::leaf("type", "xen"));
+        } else {
+            return Err(invalid("an os <type> must be specified"));
+        }
+    }
+    if let Some(entry) = os.child_mut("type") {
+        let name = entry.body().trim().to_owned();
+        // Old name of paravirtualized Xen guests.
+        let name = if name == "linux" && kind == "xen" { "xen".to_owned() } else { name };
+        if !["hvm", "xen", "linux", "exe", "uml", "aix", "xenpvh"].contains(&name.as_str()) {
+            return Err(unsupported(format!("unknown OS type '{name}'")));
+        }
+        entry.text = Some(name);
+        entry.default_to("arch", "x86_64");
+        if let Some(arch) = entry.attr("arch")
+            && !ARCHES.contains(&arch)
+        {
+            return Err(unsupported(format!("Unknown architecture {arch}")));
+        }
+    }
+    Ok(())
+}
+
+/// Architectures a guest may have.
+const ARCHES: &[&str] = &[
+    "alpha",
+    "armv6l",
+    "armv7l",
+    "armv7b",
+    "aarch64",
+    "cris",
+    "i686",
+    "ia64",
+    "lm32",
+    "loongarch64",
+    "m68k",
+    "microblaze",
+    "microblazeel",
+    "mips",
+    "mipsel",
+    "mips64",
+    "mips64el",
+    "openrisc",
+    "parisc",
+    "parisc64",
+    "ppc",
+    "ppc64",
+    "ppc64le",
+    "ppcemb",
+    "riscv32",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sh4",
+    "sh4eb",
+    "sparc",
+    "sparc64",
+    "unicore32",
+    "x86_64",
+    "xtensa",
+    "xtensaeb",
+    "arm",
+    "i386",
+];

@@ -1,0 +1,179 @@
+//! The table of elements: what belongs to the document and in which order it is printed.
+//!
+//! The source is `data/domain.elements`, read once. Parsing keeps what the table knows and ignores the rest, as
+//! the reference does; formatting sorts by it.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use xml::{Node, Tree, Writer};
+
+/// An element of the table.
+#[derive(Debug, Default)]
+struct Row {
+    attrs: Vec<&'static str>,
+    /// Name of the child and index of its row.
+    children: Vec<(&'static str, usize)>,
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Elements {
+    rows: Vec<Row>,
+    index: HashMap<&'static str, usize>,
+}
+
+/// A place in the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    table: &'static Elements,
+    row: usize,
+}
+
+static TABLE: OnceLock<Elements> = OnceLock::new();
+
+impl Elements {
+    /// The table of the domain document. It is constant: built on first use from text that is part of the program.
+    pub fn domain() -> &'static Elements {
+        TABLE.get_or_init(|| Elements::read(include_str!("../data/domain.elements")))
+    }
+
+    fn read(text: &'static str) -> Elements {
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+            .map(|line| line.split('|').map(str::trim).collect())
+            .collect();
+        let index: HashMap<&str, usize> =
+            lines.iter().enumerate().map(|(at, parts)| (parts[0], at)).collect();
+        let rows = lines
+            .iter()
+            .map(|parts| {
+                let words = |at: usize| parts.get(at).map_or("", |part| part).split_whitespace();
+                let children = words(2).filter_map(|word| match word.split_once('=') {
+                    Some((name, target)) => Some((name, *index.get(target)?)),
+                    None => Some((word, *index.get(format!("{}/{word}", parts[0]).as_str())?)),
+                });
+                Row { attrs: words(1).collect(), children: children.collect() }
+            })
+            .collect();
+        Elements { rows, index }
+    }
+
+    /// A place by its name in the table, e.g. `domain/devices/disk`.
+    pub fn place(&'static self, name: &str) -> Option<Place> {
+        self.index.get(name).map(|row| Place { table: self, row: *row })
+    }
+}
+
+impl Place {
+    fn row(self) -> &'static Row {
+        &self.table.rows[self.row]
+    }
+
+    /// The place of a child.
+    pub fn child(self, name: &str) -> Option<Place> {
+        let (_, row) = self.row().children.iter().find(|(child, _)| *child == name)?;
+        Some(Place { table: self.table, row: *row })
+    }
+
+    /// Copies a parsed element as far as the table knows it.
+    pub fn read(self, node: Node<'_>) -> Tree {
+        let known = |name: &str| self.row().attrs.contains(&name);
+        let attrs = node
+            .attrs()
+            .filter(|(namespace, name, _)| namespace.is_none() && known(name))
+            .map(|(_, name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let children: Vec<Tree> = node
+            .elements()
+            .filter(|child| child.namespace().is_none())
+            .filter_map(|child| Some(self.child(child.name())?.read(child)))
+            .collect();
+        let text =
+            if children.is_empty() { Some(node.text()).filter(|text| !text.trim().is_empty()) } else { None };
+        Tree { name: node.name().to_owned(), attrs, children, text }
+    }
+
+    /// Names in a document that the table does not know: path and name of the first.
+    pub fn unknown(self, node: Node<'_>) -> Option<(String, u32)> {
+        for (namespace, name, _) in node.attrs() {
+            if namespace.is_none() && !self.row().attrs.contains(&name) {
+                return Some((format!("attribute '{name}' of element '{}'", node.name()), node.position().0));
+            }
+        }
+        node.elements().filter(|child| child.namespace().is_none()).find_map(|child| {
+            match self.child(child.name()) {
+                Some(place) => place.unknown(child),
+                None => {
+                    Some((format!("element '{}' in '{}'", child.name(), node.name()), child.position().0))
+                }
+            }
+        })
+    }
+
+    /// Puts attributes and children into the order in which they are printed.
+    pub fn sort(self, tree: &mut Tree) {
+        let row = self.row();
+        tree.attrs
+            .sort_by_key(|(name, _)| row.attrs.iter().position(|known| known == name).unwrap_or(usize::MAX));
+        tree.children.sort_by_key(|child| {
+            row.children.iter().position(|(known, _)| *known == child.name).unwrap_or(usize::MAX)
+        });
+        for child in &mut tree.children {
+            if let Some(place) = self.child(&child.name) {
+                place.sort(child);
+            }
+        }
+    }
+}
+
+/// Prints an element that is in order.
+pub fn write(tree: &Tree, w: &mut Writer) {
+    let mut element = w.element(&tree.name);
+    for (name, value) in &tree.attrs {
+        element = element.attr(name, value);
+    }
+    match &tree.text {
+        Some(text) if tree.children.is_empty() => element.text(text),
+        // Only this one is opened and closed even when it is empty.
+        _ if tree.name == "devices" && tree.children.is_empty() => element.text("\n  "),
+        _ => element.children(|w| {
+            for child in &tree.children {
+                write(child, w);
+            }
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_child_has_a_row() {
+        let text = include_str!("../data/domain.elements");
+        let table = Elements::domain();
+        for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+            let parts: Vec<&str> = line.split('|').map(str::trim).collect();
+            let place = table.place(parts[0]).unwrap();
+            for word in parts.get(2).unwrap_or(&"").split_whitespace() {
+                let name = word.split('=').next().unwrap();
+                assert!(place.child(name).is_some(), "{}: {word}", parts[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn order_and_ignorance() {
+        let text = "<disk bogus='1' device='disk' type='file'><target bus='ide' dev='hda'/><x/><driver type='raw' name='q'/></disk>";
+        let document = xml::Document::parse(text).unwrap();
+        let place = Elements::domain().place("domain/devices/disk").unwrap();
+        let mut tree = place.read(document.root());
+        place.sort(&mut tree);
+        let mut w = Writer::new();
+        write(&tree, &mut w);
+        let expected = "<disk type='file' device='disk'>\n  <driver name='q' type='raw'/>\n  <target dev='hda' bus='ide'/>\n</disk>\n";
+        assert_eq!(w.finish(), expected);
+        assert_eq!(place.unknown(document.root()).unwrap().0, "attribute 'bogus' of element 'disk'");
+    }
+}

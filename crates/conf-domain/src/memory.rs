@@ -1,0 +1,105 @@
+//! `<memory>`, `<currentMemory>`, `<maxMemory>` and other sizes: kept in KiB.
+
+use crate::fault::{invalid, number, unsupported};
+use base::{Result, size};
+use xml::Tree;
+
+/// Rewrites an element's size into KiB; the default unit is KiB.
+fn scaled(element: &mut Tree) -> Result<u64> {
+    let unit = element.attr("unit").unwrap_or("KiB");
+    let text = element.body().trim();
+    let value: u64 = text.parse().map_err(|_| {
+        invalid(format!("Invalid value '{text}' for element or attribute './{}'", element.name))
+    })?;
+    let bytes = match size::unit_factor(unit, 1024) {
+        None => {
+            return Err(base::Error::new(
+                base::ErrorCode::INVALID_ARG,
+                base::ErrorDomain::NONE,
+                format!("unknown suffix '{unit}'"),
+            ));
+        }
+        Some(factor) => value.checked_mul(factor).ok_or_else(|| {
+            base::Error::new(
+                base::ErrorCode::OVERFLOW,
+                base::ErrorDomain::NONE,
+                format!("value too large: {value}{unit}"),
+            )
+        })?,
+    };
+    let kib = size::kib_rounded_up(bytes);
+    element.set("unit", "KiB");
+    element.text = Some(kib.to_string());
+    Ok(kib)
+}
+
+/// Sizes below these elements.
+const SIZES: &[(&str, &[&str])] =
+    &[("memtune", &["hard_limit", "soft_limit", "min_guarantee", "swap_hard_limit"])];
+
+pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
+    let numa = tree.at("cpu/numa").is_some();
+    let mut cells = 0;
+    if let Some(numa) = tree.child_mut("cpu").and_then(|cpu| cpu.child_mut("numa")) {
+        for (index, cell) in numa.all_mut("cell").enumerate() {
+            cell.default_to("id", &index.to_string());
+            cells += attribute(cell)?;
+        }
+    }
+    let total = match tree.child_mut("memory") {
+        Some(memory) if !memory.body().is_empty() => scaled(memory)?,
+        _ if numa => {
+            tree.children.push(Tree::leaf("memory", cells.to_string()).with("unit", "KiB"));
+            cells
+        }
+        _ => 0,
+    };
+    let current = match tree.child_mut("currentMemory") {
+        Some(current) if !current.body().is_empty() => scaled(current)?.min(total),
+        _ => total,
+    };
+    tree.remove("currentMemory");
+    tree.children.push(Tree::leaf("currentMemory", current.to_string()).with("unit", "KiB"));
+    if let Some(maximum) = tree.child_mut("maxMemory") {
+        scaled(maximum)?;
+        let slots = maximum.attr("slots").map(str::parse::<u32>);
+        match slots {
+            Some(Ok(count)) if count > 0 => {}
+            Some(Err(_)) => {
+                return Err(number(
+                    "maxMemory",
+                    "slots",
+                    maximum.attr("slots").unwrap_or_default(),
+                    "non-negative integer",
+                ));
+            }
+            _ => return Err(unsupported("both maximum memory size and memory slot count must be specified")),
+        }
+    }
+    for (parent, names) in SIZES {
+        for name in *names {
+            if let Some(element) = tree.child_mut(parent).and_then(|parent| parent.child_mut(name)) {
+                scaled(element)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rewrites the size in the attributes `memory` and `unit` of a NUMA cell.
+fn attribute(cell: &mut Tree) -> Result<u64> {
+    let Some(text) = cell.attr("memory") else { return Ok(0) };
+    let value: u64 = text.parse().map_err(|_| number("cell", "memory", text, "non-negative integer"))?;
+    let unit = cell.attr("unit").unwrap_or("KiB");
+    let Some(bytes) = size::scale(value, unit, 1024, u64::MAX) else {
+        return Err(base::Error::new(
+            base::ErrorCode::INVALID_ARG,
+            base::ErrorDomain::NONE,
+            format!("unknown suffix '{unit}'"),
+        ));
+    };
+    let kib = size::kib_rounded_up(bytes);
+    cell.set("memory", kib.to_string());
+    cell.set("unit", "KiB");
+    Ok(kib)
+}

@@ -1,0 +1,113 @@
+//! `<cputune>`: parts that must not contradict each other.
+
+use crate::fault::{internal, invalid};
+use base::Result;
+use std::collections::BTreeSet;
+use xml::Tree;
+
+/// Numbers of a list like `0-3,5`.
+fn set(text: &str) -> Option<BTreeSet<u32>> {
+    let mut numbers = BTreeSet::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        if let Some(out) = part.strip_prefix('^') {
+            numbers.remove(&out.parse().ok()?);
+            continue;
+        }
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if last < first || last > 1 << 16 {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    Some(numbers)
+}
+
+/// Leaves only processors below `count`.
+fn clip(element: &mut Tree, count: u32) {
+    let Some(numbers) = element.attr("vcpus").and_then(set) else { return };
+    let kept: Vec<u32> = numbers.into_iter().filter(|number| *number < count).collect();
+    let mut text = String::new();
+    let mut at = 0;
+    while at < kept.len() {
+        let mut end = at;
+        while end + 1 < kept.len() && kept[end + 1] == kept[end] + 1 {
+            end += 1;
+        }
+        let comma = if text.is_empty() { "" } else { "," };
+        let (first, last) = (kept[at], kept[end]);
+        text.push_str(&if first == last {
+            format!("{comma}{first}")
+        } else {
+            format!("{comma}{first}-{last}")
+        });
+        at = end + 1;
+    }
+    element.set("vcpus", text);
+}
+
+pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
+    let vcpus: u32 = tree.text_of("vcpu").and_then(|text| text.parse().ok()).unwrap_or(1);
+    let Some(tune) = tree.child_mut("cputune") else { return Ok(()) };
+    // Groups of processors that the guest does not have mean nothing.
+    for group in
+        tune.children.iter_mut().filter(|child| matches!(child.name.as_str(), "cachetune" | "memorytune"))
+    {
+        clip(group, vcpus);
+        for monitor in group.all_mut("monitor") {
+            clip(monitor, vcpus);
+        }
+        group.children.retain(|child| child.name != "monitor" || !child.is("vcpus", ""));
+    }
+    tune.children
+        .retain(|child| !matches!(child.name.as_str(), "cachetune" | "memorytune") || !child.is("vcpus", ""));
+    let mut groups: Vec<(String, BTreeSet<u32>)> = Vec::new();
+    for group in
+        tune.children.iter_mut().filter(|child| matches!(child.name.as_str(), "cachetune" | "memorytune"))
+    {
+        let text = group
+            .attr("vcpus")
+            .ok_or_else(|| invalid(format!("Missing {} attribute 'vcpus'", group.name)))?;
+        let vcpus = set(text)
+            .ok_or_else(|| invalid(format!("Invalid {} attribute 'vcpus' value '{text}'", group.name)))?;
+        let mut caches = BTreeSet::new();
+        for cache in group.all("cache") {
+            let key = (cache.attr("id"), cache.attr("level"), cache.attr("type"));
+            let both = (key.0, key.1, Some("both"));
+            let split = [Some("code"), Some("data")].map(|kind| (key.0, key.1, kind));
+            let clash = caches.contains(&key)
+                || caches.contains(&both)
+                || (key.2 == Some("both") && split.iter().any(|other| caches.contains(other)));
+            if clash {
+                return Err(invalid("Cache type already defined for this cache"));
+            }
+            caches.insert(key);
+        }
+        let mut watched: Vec<BTreeSet<u32>> = Vec::new();
+        for monitor in group.all("monitor") {
+            let own = monitor.attr("vcpus").and_then(set).unwrap_or_default();
+            if !own.is_subset(&vcpus)
+                || watched.iter().any(|other| *other != vcpus && own != vcpus && !other.is_disjoint(&own))
+            {
+                return Err(invalid("vcpus overlaps in resctrl groups"));
+            }
+            watched.push(own);
+        }
+        let name = group.name.clone();
+        for (other, theirs) in &groups {
+            if *theirs == vcpus && *other != name {
+                continue;
+            }
+            if !theirs.is_disjoint(&vcpus) {
+                return Err(invalid("vcpus overlaps in resctrl groups"));
+            }
+        }
+        groups.push((name, vcpus));
+    }
+    if let Some(shares) = tune.text_of("shares")
+        && shares.trim().parse::<u64>().is_err()
+    {
+        return Err(internal("can't parse cputune shares value"));
+    }
+    Ok(())
+}

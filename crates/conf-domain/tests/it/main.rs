@@ -1,0 +1,3 @@
+//! Documents through the public face.
+
+mod completed;
