@@ -1,1 +1,20 @@
-//! (to be written)
+//! What is known about QEMU: capabilities, defaults, addresses, command line. Pure: no I/O, no clock, no random.
+//!
+//! ```text
+//! definition ──complete(caps)──▶ defaults, controllers, addresses ──stored
+//!      started: ──alias, settings(Start)──▶ plan(Domain, Caps, Start) ──▶ argv
+//! ```
+//!
+//! * [`caps`]: what an emulator can do, from its answers to queries
+//! * [`complete`]: what a definition gets when it is defined
+//! * [`alias`]: names of the devices of a running guest
+//! * [`argv`]: the command line
+//! * [`describe`]: host and domain capabilities as documents
+
+pub mod alias;
+pub mod argv;
+pub mod caps;
+pub mod complete;
+pub mod describe;
+
+pub use caps::Caps;

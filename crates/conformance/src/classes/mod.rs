@@ -1,6 +1,7 @@
 //! One runner per class: what a case of it asks for, and whether the rooms deliver it.
 
 mod domain_xml;
+mod qemuxmlconf;
 
 use crate::manifest::Case;
 
@@ -14,6 +15,7 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "genericxml2xml" => domain_xml::generic,
+        "qemuxmlconf" => qemuxmlconf::run,
         _ => return None,
     })
 }

@@ -1,0 +1,152 @@
+//! `qemuxmlconf`: read a definition for an emulator, complete it, print it; build the command line; refuse with the
+//! right words.
+
+use super::Verdict;
+use crate::compare;
+use crate::manifest::Case;
+use conf_domain::{Domain, FormatFlags, ParseFlags};
+use qemu_plan::argv::Start;
+use qemu_plan::{Caps, complete};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+static LOADED: Mutex<Option<HashMap<String, Arc<Caps>>>> = Mutex::new(None);
+
+/// Capabilities from a recorded dialogue: commands and replies in turn, an empty line between documents.
+fn load(case: &Case) -> Result<Arc<Caps>, String> {
+    let name = case.text("caps").ok_or("the case has no emulator")?;
+    let strip = case.is("machine_aliases_stripped");
+    let key = format!("{name} {strip}");
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let loaded = loaded.get_or_insert_default();
+    if let Some(caps) = loaded.get(&key) {
+        return Ok(caps.clone());
+    }
+    let text = case.read_file(name)?;
+    let documents: Vec<Value> =
+        text.split("\n\n").filter_map(|part| serde_json::from_str(part).ok()).collect();
+    let answer = |query: &str| {
+        let at = documents.iter().position(|document| document.get("execute").and_then(Value::as_str) == Some(query))?;
+        documents.get(at + 1)?.get("return").cloned()
+    };
+    let mut caps = Caps::from_answers("", &answer);
+    caps.binary = complete::default_emulator(&caps.arch);
+    if strip {
+        caps = caps.without_aliases();
+    }
+    let caps = Arc::new(caps);
+    loaded.insert(key, caps.clone());
+    Ok(caps)
+}
+
+fn random() -> impl FnMut() -> [u8; 16] {
+    // What is random comes out as 00 01 02 …; made-up MAC addresses end in zeros.
+    let mut calls = 0;
+    move || {
+        calls += 1;
+        std::array::from_fn(|index| index as u8)
+    }
+}
+
+fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
+    let flags = ParseFlags {
+        inactive: true,
+        abi_update: case.words("parse_flags").contains(&"abi-update"),
+        ..ParseFlags::default()
+    };
+    let mut domain = Domain::parse(text, flags, &mut random()).map_err(|error| error.message().to_owned())?;
+    complete::complete(&mut domain, caps).map_err(|error| error.message().to_owned())?;
+    Ok(domain)
+}
+
+/// The pretended host's facts of a start.
+fn start(domain: &Domain) -> Start {
+    let short: String = domain.name.chars().take(20).collect();
+    let private_dir = format!("/var/lib/libvirt/qemu/domain--1-{short}");
+    let mut env: Vec<(String, String)> = [("LC_ALL", "C"), ("PATH", "/bin")].map(|(n, v)| (n.into(), v.into())).into();
+    env.push(("HOME".into(), private_dir.clone()));
+    env.extend([("USER", "test"), ("LOGNAME", "test")].map(|(n, v)| (n.into(), v.into())));
+    for (name, folder) in [("DATA", ".local/share"), ("CACHE", ".cache"), ("CONFIG", ".config")] {
+        env.push((format!("XDG_{name}_HOME"), format!("{private_dir}/{folder}")));
+    }
+    let mut start = Start {
+        channel_dir: format!("/var/run/libvirt/qemu/channel/-1-{short}"),
+        private_dir,
+        monitor: "fd=1729".to_owned(),
+        env,
+        master_key: true,
+        sandbox: true,
+        timestamps: true,
+        local_offset: -1800,
+        ..Start::default()
+    };
+    let (mut bridged, mut plain, mut vhost) = (102, 3, 44);
+    for (index, interface) in domain.all("interface").enumerate() {
+        let alias = format!("net{index}");
+        let next = match interface.attr("type") {
+            Some("bridge" | "network") => &mut bridged,
+            Some("ethernet") => &mut plain,
+            _ => continue,
+        };
+        start.tap_fds.insert(alias.clone(), *next);
+        *next += 1;
+        let virtio = interface.attr_at("model", "type").is_some_and(|model| model.starts_with("virtio"));
+        if virtio && domain.kind() == "kvm" {
+            start.vhost_fds.insert(alias, vhost);
+            vhost += 1;
+        }
+    }
+    for kind in ["serial", "parallel", "channel", "console"] {
+        for (index, device) in domain.all(kind).enumerate() {
+            if device.is("type", "unix") && device.attr_at("source", "mode") != Some("connect") {
+                start.chardev_fds.insert(format!("{kind}{index}"), 1729);
+            }
+        }
+    }
+    start
+}
+
+/// Runs one case: parts `xml`, `args` and `err`.
+pub(crate) fn run(case: &Case) -> Verdict {
+    let caps = match load(case) {
+        Ok(caps) => caps,
+        Err(text) => return vec![("xml", Err(text))],
+    };
+    let text = match case.read("input") {
+        Ok(text) => text,
+        Err(text) => return vec![("xml", Err(text))],
+    };
+    let parsed = read(case, &caps, &text);
+    if case.expect() == "parse-fail" {
+        let outcome = match (parsed, case.read("expected")) {
+            (Ok(_), _) => Err("must be refused".to_owned()),
+            (_, Err(text)) => Err(text),
+            (Err(message), Ok(expected)) => compare::as_is(&expected, &message),
+        };
+        return vec![("err", outcome)];
+    }
+    let flags = FormatFlags { secure: true, inactive: true, ..FormatFlags::default() };
+    let xml = parsed.clone().and_then(|domain| {
+        let printed = domain.format(flags);
+        compare::unwrapped(&case.read("expected_xml")?, &printed)?;
+        let again = read(case, &caps, &printed)?.format(flags);
+        compare::exact(&printed, &again)
+    });
+    let built = parsed.and_then(|domain| {
+        let start = start(&domain);
+        qemu_plan::argv::rehearse(&domain, &caps, &start).map_err(|error| error.message().to_owned())
+    });
+    let mut verdict = vec![("xml", xml)];
+    if case.expect() == "fail" {
+        let outcome = match (built, case.read("expected")) {
+            (Ok(_), _) => Err("must be refused".to_owned()),
+            (_, Err(text)) => Err(text),
+            (Err(message), Ok(expected)) => compare::as_is(&expected, &message),
+        };
+        verdict.push(("err", outcome));
+    } else {
+        verdict.push(("args", built.and_then(|line| compare::as_is(&case.read("expected")?, &line))));
+    }
+    verdict
+}

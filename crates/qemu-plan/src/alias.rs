@@ -1,0 +1,87 @@
+//! Names of the devices of a running guest.
+
+use conf_domain::Domain;
+use std::collections::BTreeMap;
+use xml::Tree;
+
+/// Gives every device that has none its name.
+pub fn assign(domain: &mut Domain) {
+    let mut next: BTreeMap<String, u32> = BTreeMap::new();
+    let mut first_serial = None;
+    for device in domain.devices_mut() {
+        if device.attr_at("alias", "name").is_some() {
+            continue;
+        }
+        let mut count = |base: &str| {
+            let number = next.entry(base.to_owned()).or_default();
+            *number += 1;
+            format!("{base}{}", *number - 1)
+        };
+        let name = match device.name.as_str() {
+            "disk" => disk(device),
+            "controller" => controller(device),
+            "interface" => count("net"),
+            "serial" => count("serial"),
+            "parallel" => count("parallel"),
+            "console" => {
+                let number = count("console");
+                match (device.attr_at("target", "type"), &first_serial) {
+                    (Some("serial"), Some(serial)) => String::clone(serial),
+                    _ => number,
+                }
+            }
+            "channel" => count("channel"),
+            "input" => count("input"),
+            "sound" => count("sound"),
+            "video" => count("video"),
+            "watchdog" => count("watchdog"),
+            "memballoon" if device.is("model", "none") => continue,
+            "memballoon" => count("balloon"),
+            "rng" => count("rng"),
+            "panic" => count("panic"),
+            "hostdev" => count("hostdev"),
+            "redirdev" => count("redir"),
+            "smartcard" => count("smartcard"),
+            "hub" => count("hub"),
+            "shmem" => count("shmem"),
+            "tpm" => count("tpm"),
+            "filesystem" => count("fs"),
+            "memory" => count("dimm"),
+            "vsock" => count("vsock"),
+            "crypto" => count("crypto"),
+            "iommu" => count("iommu"),
+            _ => continue,
+        };
+        if device.name == "serial" && first_serial.is_none() {
+            first_serial = Some(name.clone());
+        }
+        device.children.push(Tree::new("alias").with("name", name));
+    }
+    domain.sort();
+}
+
+fn disk(disk: &Tree) -> String {
+    let bus = disk.attr_at("target", "bus").unwrap_or_default();
+    if let Some(address) = disk.child("address").filter(|address| address.is("type", "drive")) {
+        let part = |name: &str| address.attr(name).unwrap_or("0").to_owned();
+        return match bus {
+            "scsi" => format!("scsi{}-{}-{}-{}", part("controller"), part("bus"), part("target"), part("unit")),
+            _ => format!("{bus}{}-{}-{}", part("controller"), part("bus"), part("unit")),
+        };
+    }
+    let index = disk.attr_at("target", "dev").and_then(conf_domain::device::letter_index).unwrap_or(0);
+    format!("{bus}-disk{index}")
+}
+
+fn controller(controller: &Tree) -> String {
+    let index = controller.attr("index").unwrap_or("0");
+    match (controller.attr("type").unwrap_or_default(), controller.attr("model").unwrap_or_default()) {
+        ("pci", "pci-root") => "pci.0".to_owned(),
+        ("pci", "pcie-root") => "pcie.0".to_owned(),
+        ("pci", _) => format!("pci.{index}"),
+        ("usb", _) if index == "0" => "usb".to_owned(),
+        ("ide", _) if index == "0" => "ide".to_owned(),
+        ("sata", _) if index == "0" => "ide".to_owned(),
+        (kind, _) => format!("{kind}{index}"),
+    }
+}

@@ -1,0 +1,198 @@
+//! One emulator's monitor.
+//!
+//! ```text
+//! Greeted ──qmp_capabilities──▶ Commanding ──end of file──▶ Closed (all who wait are told)
+//! ```
+
+use crate::message::{Event, Lines, Message};
+use mio::net::UnixStream;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a monitor tells besides answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// Something happened in the emulator.
+    Event(Event),
+    /// The connection is gone: the emulator has ended, or cannot be talked to any more.
+    Closed,
+}
+
+/// Why a command gave no result.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CommandError {
+    /// The emulator refused.
+    #[error("{description}")]
+    Refused {
+        /// Class of the error, e.g. `GenericError`.
+        class: String,
+        /// The emulator's words.
+        description: String,
+    },
+    /// The emulator did not answer in time.
+    #[error("the monitor did not answer within {0:?}")]
+    Stalled(Duration),
+    /// The connection is gone.
+    #[error("the monitor is closed")]
+    Closed,
+}
+
+/// Who hears notices. Called in the reading thread: it must not wait, and must not send commands.
+pub type Listener = Box<dyn Fn(Notice) + Send + Sync>;
+
+type Answer = Result<Value, (String, String)>;
+
+/// One monitor. Commands may be sent from any thread.
+pub struct Monitor {
+    stream: UnixStream,
+    writing: Mutex<()>,
+    waiting: Mutex<Option<HashMap<String, Sender<Answer>>>>,
+    next: AtomicU64,
+    lines: Mutex<Lines>,
+    listener: Listener,
+}
+
+impl std::fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Monitor").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Monitor {
+    pub(crate) fn new(stream: UnixStream, listener: Listener) -> Monitor {
+        Monitor {
+            stream,
+            writing: Mutex::default(),
+            waiting: Mutex::new(Some(HashMap::new())),
+            next: AtomicU64::new(1),
+            lines: Mutex::default(),
+            listener,
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
+    /// Sends a command and waits for its result. `arguments` is null for none.
+    ///
+    /// # Errors
+    /// When the emulator refuses, does not answer within `limit`, or is gone.
+    pub fn command(&self, name: &str, arguments: Value, limit: Duration) -> Result<Value, CommandError> {
+        let mut document = json!({ "execute": name });
+        if !arguments.is_null() {
+            document["arguments"] = arguments;
+        }
+        self.raw(document, limit)
+    }
+
+    /// Sends a whole command document; its id is replaced.
+    ///
+    /// # Errors
+    /// As [`Monitor::command`].
+    pub fn raw(&self, mut document: Value, limit: Duration) -> Result<Value, CommandError> {
+        let id = format!("libvirt-{}", self.next.fetch_add(1, Ordering::Relaxed));
+        document["id"] = Value::String(id.clone());
+        let receiver = self.expect(&id)?;
+        let mut line = document.to_string();
+        line.push('\n');
+        let end = Instant::now() + limit;
+        if let Err(error) = self.write(line.as_bytes(), end) {
+            self.forget(&id);
+            return Err(error);
+        }
+        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err((class, description))) => Err(CommandError::Refused { class, description }),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                self.forget(&id);
+                Err(CommandError::Stalled(limit))
+            }
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(CommandError::Closed),
+        }
+    }
+
+    fn expect(&self, id: &str) -> Result<Receiver<Answer>, CommandError> {
+        let (sender, receiver) = channel();
+        locked(&self.waiting).as_mut().ok_or(CommandError::Closed)?.insert(id.to_owned(), sender);
+        Ok(receiver)
+    }
+
+    fn forget(&self, id: &str) {
+        if let Some(waiting) = locked(&self.waiting).as_mut() {
+            waiting.remove(id);
+        }
+    }
+
+    fn write(&self, mut bytes: &[u8], end: Instant) -> Result<(), CommandError> {
+        let _turn = locked(&self.writing);
+        while !bytes.is_empty() {
+            match (&self.stream).write(bytes) {
+                Ok(0) => return Err(CommandError::Closed),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The socket's buffer is full: the emulator has not read for long.
+                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Err(CommandError::Stalled(Duration::ZERO));
+                }
+                Err(_) => return Err(CommandError::Closed),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has arrived; false when the connection is gone.
+    pub(crate) fn readable(&self, chunk: &mut [u8]) -> bool {
+        loop {
+            match (&self.stream).read(chunk) {
+                Ok(0) => break,
+                Ok(count) => match locked(&self.lines).feed(&chunk[..count]) {
+                    Ok(messages) => messages.into_iter().for_each(|message| self.heard(message)),
+                    Err(error) => {
+                        log::error!("{error}");
+                        break;
+                    }
+                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        self.close();
+        false
+    }
+
+    fn heard(&self, message: Message) {
+        match message {
+            Message::Reply { id: Some(id), result } => {
+                let sender = locked(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&id));
+                if let Some(sender) = sender {
+                    // Who asked may have given up.
+                    let _ = sender.send(result);
+                }
+            }
+            Message::Event(event) => (self.listener)(Notice::Event(event)),
+            Message::Greeting { .. } | Message::Reply { id: None, .. } | Message::Unknown => {}
+        }
+    }
+
+    /// Ends the connection: all who wait are told.
+    pub(crate) fn close(&self) {
+        if locked(&self.waiting).take().is_some() {
+            let _ = self.stream.shutdown(std::net::Shutdown::Both);
+            (self.listener)(Notice::Closed);
+        }
+    }
+}
