@@ -350,3 +350,61 @@ const ARCHES: &[&str] = &[
     "arm",
     "i386",
 ];
+
+/// Refuses a document with anything the table of elements does not know (`VIR_DOMAIN_DEFINE_VALIDATE`).
+///
+/// # Errors
+/// Code `XML_INVALID_SCHEMA`, with the first thing that is unknown and its line.
+pub fn validate(text: &str) -> Result<()> {
+    let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
+    match place("domain").unknown(document.root()) {
+        None => Ok(()),
+        Some((what, line)) => Err(Error::new(
+            ErrorCode::XML_INVALID_SCHEMA,
+            ErrorDomain::XML,
+            format!("line {line}: {what} is not part of the domain document"),
+        )),
+    }
+}
+
+/// A client's metadata as it is kept: its outermost element put into a namespace under a prefix.
+///
+/// # Errors
+/// When the text is no XML.
+pub fn with_namespace(text: &str, key: &str, uri: &str) -> Result<String> {
+    let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
+    let mut inner = String::new();
+    foreign::print(document.root(), 0, &mut inner);
+    let name = document.root().name();
+    let rest = &inner[1 + name.len()..];
+    let mut out = format!("<{key}:{name} xmlns:{key}=\"{}\"{rest}", xml::escape(uri));
+    let close = format!("</{name}>\n");
+    if out.ends_with(&close) {
+        out.truncate(out.len() - close.len());
+        out.push_str(&format!("</{key}:{name}>\n"));
+    }
+    Ok(out)
+}
+
+/// Kept metadata as a client gave it: without the namespace and prefix of its outermost element.
+///
+/// # Errors
+/// When it cannot be read again.
+pub fn without_namespace(text: &str) -> Result<String> {
+    let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
+    let root = document.root();
+    let Some(prefix) = root.namespace().and_then(|uri| root.raw().lookup_prefix(uri)) else {
+        return Ok(text.trim_end().to_owned());
+    };
+    let name = root.name();
+    let mut out = text.trim_end().replacen(&format!("<{prefix}:{name}"), &format!("<{name}"), 1);
+    if let Some(uri) = root.namespace() {
+        out = out.replacen(&format!(" xmlns:{prefix}=\"{}\"", xml::escape(uri)), "", 1);
+    }
+    let close = format!("</{prefix}:{name}>");
+    if out.ends_with(&close) {
+        out.truncate(out.len() - close.len());
+        out.push_str(&format!("</{name}>"));
+    }
+    Ok(out)
+}

@@ -1,1 +1,198 @@
-//! (to be written)
+//! Guests under QEMU.
+//!
+//! ```text
+//!             define                   start: Planned ─▶ Prepared ─▶ Spawned ─▶ Live
+//!  (nothing) ────────▶ Defined, off ─────────────────────────────────────────▶ Running ⇄ Paused
+//!       ▲                 ▲   │ undefine                                          │
+//!       └─────────────────┼───┘          destroy, shutdown, crash, emulator gone │
+//!                         └───────────────────────────────────────────────────────┘
+//! ```
+//!
+//! * [`guest`]: one domain: its current value, which readers take as it is, and its job
+//! * [`start`], [`stop`], [`events`]: the arrows above
+//! * [`reconnect`]: guests that outlived an earlier daemon
+//! * [`emulators`]: what the installed emulators can do
+//! * one file per family of procedures
+//!
+//! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
+
+mod config;
+mod console;
+mod emulators;
+mod events;
+mod guest;
+mod host_info;
+mod info;
+mod lifecycle;
+mod lookup;
+mod monitor;
+mod reconnect;
+mod start;
+mod stats;
+mod status;
+mod stop;
+mod unserved;
+
+use api::{ConnectionId, EventSink, Hypervisor};
+use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use emulators::Emulators;
+use engine::Registry;
+use guest::Guest;
+use host::Layout;
+use qmp::{Hub, Notice};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+
+/// Errors of this driver.
+pub(crate) const FROM: ErrorDomain = ErrorDomain::QEMU;
+
+/// What the driver is made with.
+pub struct Setup {
+    /// Where its files lie.
+    pub layout: Layout,
+    /// Identity of the host, when it is configured.
+    pub host_uuid: Option<Uuid>,
+    /// Who hears of events.
+    pub events: Arc<dyn EventSink>,
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").field("layout", &self.layout).finish_non_exhaustive()
+    }
+}
+
+/// The driver.
+pub struct Driver {
+    pub(crate) layout: Layout,
+    pub(crate) host_uuid: Option<Uuid>,
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) guests: Registry<Guest>,
+    pub(crate) emulators: Arc<Emulators>,
+    pub(crate) hub: Hub,
+    pub(crate) next_id: AtomicI32,
+    /// Ports of displays in use.
+    pub(crate) ports: Mutex<std::collections::BTreeSet<u32>>,
+    pub(crate) notices: Sender<(Uuid, i32, Notice)>,
+    stopping: AtomicBool,
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("layout", &self.layout).finish_non_exhaustive()
+    }
+}
+
+impl Driver {
+    /// Reads the stored definitions, finds running guests again and starts those that start by themselves.
+    ///
+    /// # Errors
+    /// When the driver's folders cannot be made.
+    pub fn start(setup: Setup) -> Result<Arc<Driver>> {
+        let system = |error: &std::io::Error, text: &str| Error::system(FROM, error, text);
+        let (notices, received) = channel();
+        let driver = Arc::new(Driver {
+            emulators: Arc::new(Emulators::new(&setup.layout)),
+            layout: setup.layout,
+            host_uuid: setup.host_uuid,
+            events: setup.events,
+            guests: Registry::default(),
+            hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
+            next_id: AtomicI32::new(1),
+            ports: Mutex::default(),
+            notices,
+            stopping: AtomicBool::new(false),
+        });
+        for (folder, mode) in [
+            (driver.config_dir(), 0o700),
+            (driver.autostart_dir(), 0o755),
+            (driver.run_dir(), 0o755),
+            (driver.state_dir(), 0o751),
+            (driver.log_dir(), 0o700),
+        ] {
+            host::store::folder(&folder, mode).map_err(|error| {
+                system(&error, &format!("cannot create directory '{}'", folder.display()))
+            })?;
+        }
+        driver.emulators.probe_all();
+        driver.load();
+        let watcher = driver.clone();
+        std::thread::Builder::new()
+            .name("qemu-events".to_owned())
+            .spawn(move || events::run(&watcher, &received))
+            .map_err(|error| system(&error, "cannot start a thread"))?;
+        driver.reconnect();
+        let starter = driver.clone();
+        std::thread::Builder::new()
+            .name("autostart".to_owned())
+            .spawn(move || starter.autostart())
+            .map_err(|error| system(&error, "cannot start a thread"))?;
+        Ok(driver)
+    }
+
+    /// The daemon ends; guests stay as they are.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether any guest runs.
+    pub fn has_guests(&self) -> bool {
+        self.guests.snapshot().values().any(|guest| guest.value().live.is_some())
+    }
+
+    pub(crate) fn config_dir(&self) -> std::path::PathBuf {
+        self.layout.config().join("qemu")
+    }
+
+    pub(crate) fn autostart_dir(&self) -> std::path::PathBuf {
+        self.config_dir().join("autostart")
+    }
+
+    pub(crate) fn run_dir(&self) -> std::path::PathBuf {
+        self.layout.run().join("qemu")
+    }
+
+    pub(crate) fn state_dir(&self) -> std::path::PathBuf {
+        self.layout.state().join("qemu")
+    }
+
+    pub(crate) fn log_dir(&self) -> std::path::PathBuf {
+        self.layout.logs().join("qemu")
+    }
+}
+
+impl Hypervisor for Driver {
+    fn supports_feature(&self, feature: i32) -> bool {
+        // XML_MIGRATABLE and FD_PASSING are the ones this driver has so far.
+        matches!(feature, 8 | 9 | 11 | 16)
+    }
+
+    fn connection_closed(&self, connection: ConnectionId) {
+        for guest in self.guests.snapshot().values() {
+            let bound = guest.value().live.as_ref().is_some_and(|live| live.bound_to == Some(connection));
+            if bound && let Err(error) = self.destroy(guest, "autodestroy") {
+                log::error!("guest '{}' whose client is gone stays: {error}", guest.value().name);
+            }
+        }
+    }
+}
+
+/// "Requested operation is not valid: domain is not running".
+pub(crate) fn not_running() -> Error {
+    Error::operation_invalid(FROM, "domain is not running")
+}
+
+/// An error with a detail of this driver.
+pub(crate) fn error(code: ErrorCode, text: impl Into<String>) -> Error {
+    Error::new(code, FROM, text)
+}
+
+/// Refuses flags that a function does not know.
+pub(crate) fn check_flags(flags: u32, known: u32, function: &str) -> Result<()> {
+    if flags & !known == 0 { Ok(()) } else { Err(Error::unsupported_flags(FROM, function, flags & !known)) }
+}

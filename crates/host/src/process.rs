@@ -3,7 +3,7 @@
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub struct Command {
     pub args: Vec<OsString>,
     /// The whole environment.
     pub env: Vec<(OsString, OsString)>,
+    /// What it reads on standard input.
+    pub input: Vec<u8>,
     /// Descriptors the program gets, under the numbers they have here.
     pub fds: Vec<OwnedFd>,
 }
@@ -44,6 +46,7 @@ impl Command {
             program: program.into(),
             args: args.iter().map(Into::into).collect(),
             env: vec![("LC_ALL".into(), "C".into()), ("PATH".into(), path())],
+            input: Vec::new(),
             fds: Vec::new(),
         }
     }
@@ -87,7 +90,13 @@ impl Command {
     /// When it cannot be started, or does not end in time and was killed.
     pub fn run(self, limit: Duration) -> io::Result<Finished> {
         let mut command = self.prepare(false);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            let input = self.input;
+            // The program may answer before it has read everything.
+            std::thread::spawn(move || drop(stdin.write_all(&input)));
+        }
         let reader = |stream: Option<Box<dyn Read + Send>>| {
             std::thread::spawn(move || {
                 let mut bytes = Vec::new();

@@ -65,7 +65,9 @@ fn disk(disk: &Tree) -> String {
     if let Some(address) = disk.child("address").filter(|address| address.is("type", "drive")) {
         let part = |name: &str| address.attr(name).unwrap_or("0").to_owned();
         return match bus {
-            "scsi" => format!("scsi{}-{}-{}-{}", part("controller"), part("bus"), part("target"), part("unit")),
+            "scsi" => {
+                format!("scsi{}-{}-{}-{}", part("controller"), part("bus"), part("target"), part("unit"))
+            }
             _ => format!("{bus}{}-{}-{}", part("controller"), part("bus"), part("unit")),
         };
     }

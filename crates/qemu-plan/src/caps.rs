@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// Queries whose answers [`Caps::from_answers`] reads.
-pub const QUERIES: &[&str] = &["query-version", "query-target", "query-kvm", "query-machines", "query-cpu-definitions"];
+pub const QUERIES: &[&str] =
+    &["query-version", "query-target", "query-kvm", "query-machines", "query-cpu-definitions"];
 
 /// A machine type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,9 @@ impl Caps {
         let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let flag = |value: &Value, name: &str| value.get(name).and_then(Value::as_bool).unwrap_or(false);
         let version = answer("query-version").unwrap_or_default();
-        let part = |name: &str| version.pointer(&format!("/qemu/{name}")).and_then(Value::as_u64).unwrap_or(0) as u32;
+        let part = |name: &str| {
+            version.pointer(&format!("/qemu/{name}")).and_then(Value::as_u64).unwrap_or(0) as u32
+        };
         let arch = answer("query-target").and_then(|target| text(&target, "arch")).unwrap_or_default();
         let kvm = answer("query-kvm").is_some_and(|kvm| flag(&kvm, "present") && flag(&kvm, "enabled"));
         let list = |query: &str| match answer(query) {
@@ -87,9 +90,10 @@ impl Caps {
         let cpus = list("query-cpu-definitions")
             .iter()
             .filter_map(|cpu| {
-                let blockers = cpu.get("unavailable-features").and_then(Value::as_array).map(|list| {
-                    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-                });
+                let blockers = cpu
+                    .get("unavailable-features")
+                    .and_then(Value::as_array)
+                    .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
                 Some(CpuModel {
                     name: text(cpu, "name")?,
                     alias_of: text(cpu, "alias-of"),

@@ -53,7 +53,11 @@ impl Hub {
     ///
     /// # Errors
     /// When the socket cannot be watched.
-    pub fn watch(&self, stream: std::os::unix::net::UnixStream, listener: Listener) -> io::Result<Arc<Monitor>> {
+    pub fn watch(
+        &self,
+        stream: std::os::unix::net::UnixStream,
+        listener: Listener,
+    ) -> io::Result<Arc<Monitor>> {
         stream.set_nonblocking(true)?;
         let token = self.next.fetch_add(1, Ordering::Relaxed);
         let monitor = Arc::new(Monitor::new(UnixStream::from_std(stream), listener));
@@ -88,8 +92,12 @@ mod tests {
             for line in BufReader::new(theirs).lines().map_while(Result::ok) {
                 let asked: Value = serde_json::from_str(&line).unwrap();
                 match asked["execute"].as_str().unwrap() {
-                    "good" => writeln!(out, "{{\"event\":\"STOP\"}}\n{}", json!({"return": 1, "id": asked["id"]})),
-                    "bad" => writeln!(out, "{}", json!({"error": {"class": "C", "desc": "no"}, "id": asked["id"]})),
+                    "good" => {
+                        writeln!(out, "{{\"event\":\"STOP\"}}\n{}", json!({"return": 1, "id": asked["id"]}))
+                    }
+                    "bad" => {
+                        writeln!(out, "{}", json!({"error": {"class": "C", "desc": "no"}, "id": asked["id"]}))
+                    }
                     "quit" => return,
                     _ => Ok(()),
                 }

@@ -57,7 +57,8 @@ impl Message {
     pub fn of(mut document: Value) -> Message {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         if let Some(name) = document.get("event") {
-            let number = |field: &str| document.pointer(&format!("/timestamp/{field}")).and_then(Value::as_i64);
+            let number =
+                |field: &str| document.pointer(&format!("/timestamp/{field}")).and_then(Value::as_i64);
             let (seconds, micros) = (number("seconds").unwrap_or(0), number("microseconds").unwrap_or(0));
             let name = text(name);
             let data = document.get_mut("data").map(Value::take).unwrap_or(Value::Null);
@@ -72,9 +73,14 @@ impl Message {
             return Message::Reply { id, result: Err((field("class"), field("desc"))) };
         }
         if let Some(version) = document.pointer("/QMP/version") {
-            let number = |name: &str| version.pointer(&format!("/qemu/{name}")).and_then(Value::as_u64).unwrap_or(0) as u32;
+            let number = |name: &str| {
+                version.pointer(&format!("/qemu/{name}")).and_then(Value::as_u64).unwrap_or(0) as u32
+            };
             let package = version.get("package").map(text).unwrap_or_default();
-            return Message::Greeting { version: (number("major"), number("minor"), number("micro")), package };
+            return Message::Greeting {
+                version: (number("major"), number("minor"), number("micro")),
+                package,
+            };
         }
         Message::Unknown
     }

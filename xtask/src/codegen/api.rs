@@ -42,8 +42,18 @@ pub(crate) fn wire_types(text: &str, model: &Model, program: &str, module: &str)
     let word = |name: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == name);
     let mut names: Vec<String> = Vec::new();
     for p in model.programs.iter().filter(|p| p.name == program) {
-        let shared: Vec<String> =
-            p.structs.iter().map(|s| camel(&s.name)).filter(|name| word(name)).collect();
+        let inside = |name: &str| {
+            let families = p.families.iter().filter(|f| super::api::module(&p.name, f) == module);
+            let mut fields =
+                families.flat_map(|f| &f.procs).filter(|proc| proc.ret.len() > 1).flat_map(|proc| &proc.ret);
+            fields.any(|field| super::words::owned(&field.kind) == format!("Vec<{}>", camel(name)))
+        };
+        let shared: Vec<String> = p
+            .structs
+            .iter()
+            .filter(|s| inside(&s.name) || word(&camel(&s.name)))
+            .map(|s| camel(&s.name))
+            .collect();
         if !shared.is_empty() {
             out.push_str(&format!(
                 "pub use proto::generated::{program}_shared::{{{}}};\n",

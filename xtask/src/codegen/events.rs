@@ -146,7 +146,7 @@ pub(crate) fn file(model: &Model) -> Output {
         text.push_str(&format!("    /// `{kind}`\n    {},\n", camel(kind)));
     }
     text.push_str("}\n");
-    let head = "//! Events with their wire forms.\n\nuse proto::generated::qemu::*;\nuse proto::generated::remote_event::*;\nuse proto::generated::table;\nuse proto::row::Program;\nuse xdr::{Decoder, Xdr, XdrError};\n";
+    let head = "//! Events with their wire forms.\n\npub use proto::generated::qemu::*;\npub use proto::generated::remote_event::*;\npub use proto::generated::remote_shared::*;\nuse proto::generated::table;\nuse proto::row::Program;\nuse xdr::{Decoder, Xdr, XdrError};\n";
     (
         Path::new("crates/api/src/generated/event.rs").to_owned(),
         format!("{head}{}\n{text}", imports(&text, model)),

@@ -7,6 +7,7 @@ use base::Result;
 use base::object::DomainRef;
 use base::param::TypedParam;
 pub use proto::generated::remote_domain_agent::DomainGetFsinfoRet;
+pub use proto::generated::remote_shared::DomainFsinfo;
 
 /// Domains: what the guest agent does.
 pub trait DomainAgent: Send + Sync {

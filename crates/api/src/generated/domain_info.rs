@@ -12,7 +12,9 @@ pub use proto::generated::remote_domain_info::{
     DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetTimeRet, DomainGetVcpusRet,
     DomainInterfaceStatsRet,
 };
-pub use proto::generated::remote_shared::{DomainInterface, DomainMemoryStat, DomainStatsRecord};
+pub use proto::generated::remote_shared::{
+    DomainDiskError, DomainInterface, DomainMemoryStat, DomainStatsRecord, VcpuInfo,
+};
 
 /// Domains: state and statistics.
 pub trait DomainInfo: Send + Sync {

@@ -11,6 +11,7 @@ pub use proto::generated::remote_domain_tuning::{
     DomainGetIothreadInfoRet, DomainGetMemoryParametersRet, DomainGetNumaParametersRet,
     DomainGetSchedulerTypeRet, DomainGetVcpuPinInfoRet,
 };
+pub use proto::generated::remote_shared::DomainIothreadInfo;
 
 /// Domains: memory, vcpus, schedulers, iothreads.
 pub trait DomainTuning: Send + Sync {

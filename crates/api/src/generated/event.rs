@@ -3,8 +3,9 @@
 //! Events with their wire forms.
 
 use base::object::{DomainRef, NetworkRef, NodeDeviceRef, SecretRef, StoragePoolRef};
-use proto::generated::qemu::*;
-use proto::generated::remote_event::*;
+pub use proto::generated::qemu::*;
+pub use proto::generated::remote_event::*;
+pub use proto::generated::remote_shared::*;
 use proto::generated::table;
 use proto::row::Program;
 use xdr::{Decoder, Xdr, XdrError};

@@ -9,6 +9,7 @@ pub use proto::generated::remote_host::{
     ConnectGetCpuModelNamesRet, NodeGetCpuMapRet, NodeGetCpuStatsRet, NodeGetInfoRet,
     NodeGetMemoryParametersRet, NodeGetMemoryStatsRet, NodeGetSecurityModelRet, NodeGetSevInfoRet,
 };
+pub use proto::generated::remote_shared::{NodeGetCpuStats, NodeGetMemoryStats};
 
 /// Host and driver: versions, capabilities, node facts, CPU models.
 pub trait Host: Send + Sync {

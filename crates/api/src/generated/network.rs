@@ -10,6 +10,7 @@ use base::param::TypedParam;
 pub use proto::generated::remote_network::{
     ConnectListAllNetworksRet, NetworkGetDhcpLeasesRet, NetworkListAllPortsRet, NetworkPortGetParametersRet,
 };
+pub use proto::generated::remote_shared::NetworkDhcpLease;
 
 /// Virtual networks and their ports.
 pub trait Network: Send + Sync {

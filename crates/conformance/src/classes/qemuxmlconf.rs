@@ -27,7 +27,9 @@ fn load(case: &Case) -> Result<Arc<Caps>, String> {
     let documents: Vec<Value> =
         text.split("\n\n").filter_map(|part| serde_json::from_str(part).ok()).collect();
     let answer = |query: &str| {
-        let at = documents.iter().position(|document| document.get("execute").and_then(Value::as_str) == Some(query))?;
+        let at = documents
+            .iter()
+            .position(|document| document.get("execute").and_then(Value::as_str) == Some(query))?;
         documents.get(at + 1)?.get("return").cloned()
     };
     let mut caps = Caps::from_answers("", &answer);
@@ -64,7 +66,8 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
 fn start(domain: &Domain) -> Start {
     let short: String = domain.name.chars().take(20).collect();
     let private_dir = format!("/var/lib/libvirt/qemu/domain--1-{short}");
-    let mut env: Vec<(String, String)> = [("LC_ALL", "C"), ("PATH", "/bin")].map(|(n, v)| (n.into(), v.into())).into();
+    let mut env: Vec<(String, String)> =
+        [("LC_ALL", "C"), ("PATH", "/bin")].map(|(n, v)| (n.into(), v.into())).into();
     env.push(("HOME".into(), private_dir.clone()));
     env.extend([("USER", "test"), ("LOGNAME", "test")].map(|(n, v)| (n.into(), v.into())));
     for (name, folder) in [("DATA", ".local/share"), ("CACHE", ".cache"), ("CONFIG", ".config")] {

@@ -15,7 +15,9 @@ pub(super) struct BootOrder {
 impl BootOrder {
     pub(super) fn of(b: &Builder<'_>) -> BootOrder {
         let os = b.domain.tree.child("os");
-        let words = os.map(|os| os.all("boot").filter_map(|boot| boot.attr("dev")).map(str::to_owned).collect::<Vec<_>>());
+        let words = os.map(|os| {
+            os.all("boot").filter_map(|boot| boot.attr("dev")).map(str::to_owned).collect::<Vec<_>>()
+        });
         let words = words.unwrap_or_default();
         BootOrder { pending: words.into_iter().enumerate().map(|(at, word)| (word, at as u32 + 1)).collect() }
     }
@@ -78,7 +80,9 @@ fn protocol(disk: &Tree) -> Result<Option<Json>> {
         "file" => source.attr("file").map(|file| Json::driver("file").put("filename", file)),
         "block" => {
             let cdrom = disk.is("device", "cdrom") && source.attr("dev") == Some("/dev/cdrom");
-            source.attr("dev").map(|dev| Json::driver(if cdrom { "host_cdrom" } else { "host_device" }).put("filename", dev))
+            source.attr("dev").map(|dev| {
+                Json::driver(if cdrom { "host_cdrom" } else { "host_device" }).put("filename", dev)
+            })
         }
         "network" if source.is("protocol", "nbd") => {
             let host = source.child("host");
@@ -93,14 +97,20 @@ fn protocol(disk: &Tree) -> Result<Option<Json>> {
             };
             Some(Json::driver("nbd").put("server", server.value()).put_opt("export", source.attr("name")))
         }
-        other => return Err(unsupported(format!("disks of type '{other}' are not supported by this version of the planner"))),
+        other => {
+            return Err(unsupported(format!(
+                "disks of type '{other}' are not supported by this version of the planner"
+            )));
+        }
     })
 }
 
 fn one(b: &mut Builder<'_>, disk: &Tree, number: usize, boot: Option<u32>) -> Result<()> {
     for part in ["encryption", "mirror"] {
         if disk.child(part).is_some() || disk.at(&format!("source/{part}")).is_some() {
-            return Err(unsupported(format!("<{part}> of disks is not supported by this version of the planner")));
+            return Err(unsupported(format!(
+                "<{part}> of disks is not supported by this version of the planner"
+            )));
         }
     }
     let format = disk.attr_at("driver", "type").unwrap_or("raw").to_owned();
@@ -146,22 +156,30 @@ fn one(b: &mut Builder<'_>, disk: &Tree, number: usize, boot: Option<u32>) -> Re
 fn device(b: &Builder<'_>, disk: &Tree) -> Result<Json> {
     let cdrom = disk.is("device", "cdrom");
     let address = disk.child("address");
-    let part = |name: &str| address.and_then(|address| address.attr(name)).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
+    let part = |name: &str| {
+        address.and_then(|address| address.attr(name)).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0)
+    };
     Ok(match disk.attr_at("target", "bus").unwrap_or_default() {
         "virtio" => {
             let json = Json::driver(virtio(disk, "virtio-blk"));
-            let json = json.put_opt("iothread", disk.attr_at("driver", "iothread").map(|id| format!("iothread{id}")));
-            let json = json.put_opt("num-queues", disk.attr_at("driver", "queues").and_then(|t| t.parse::<u64>().ok()));
+            let json = json
+                .put_opt("iothread", disk.attr_at("driver", "iothread").map(|id| format!("iothread{id}")));
+            let json = json
+                .put_opt("num-queues", disk.attr_at("driver", "queues").and_then(|t| t.parse::<u64>().ok()));
             b.place(json, disk)
         }
         "ide" => Json::driver(if cdrom { "ide-cd" } else { "ide-hd" })
             .put("bus", format!("ide.{}", part("bus")))
             .put("unit", part("unit")),
-        "sata" => Json::driver(if cdrom { "ide-cd" } else { "ide-hd" }).put("bus", format!("{}.{}", sata(b, part("controller")), part("unit"))),
+        "sata" => Json::driver(if cdrom { "ide-cd" } else { "ide-hd" })
+            .put("bus", format!("{}.{}", sata(b, part("controller")), part("unit"))),
         "fdc" => Json::driver("floppy").put("unit", part("unit")),
         "scsi" => {
             let index = part("controller");
-            let controller = b.domain.all("controller").find(|c| c.is("type", "scsi") && c.is("index", &index.to_string()));
+            let controller = b
+                .domain
+                .all("controller")
+                .find(|c| c.is("type", "scsi") && c.is("index", &index.to_string()));
             let bus = format!("{}.0", controller.map_or("scsi0", alias_of));
             let lsi = controller.is_some_and(|c| matches!(c.attr("model"), Some("lsilogic")));
             let json = Json::driver(if cdrom { "scsi-cd" } else { "scsi-hd" }).put("bus", bus);
@@ -178,12 +196,17 @@ fn device(b: &Builder<'_>, disk: &Tree) -> Result<Json> {
             let json = b.place(Json::driver("usb-storage"), disk);
             json.put_opt("removable", disk.attr_at("target", "removable").map(|state| state == "on"))
         }
-        other => return Err(unsupported(format!("disk bus '{other}' is not supported by this version of the planner"))),
+        other => {
+            return Err(unsupported(format!(
+                "disk bus '{other}' is not supported by this version of the planner"
+            )));
+        }
     })
 }
 
 /// The bus of a SATA controller; the first of a Q35 machine is built in.
 fn sata(b: &Builder<'_>, index: u64) -> String {
-    let controller = b.domain.all("controller").find(|c| c.is("type", "sata") && c.is("index", &index.to_string()));
+    let controller =
+        b.domain.all("controller").find(|c| c.is("type", "sata") && c.is("index", &index.to_string()));
     controller.map_or_else(|| "ide".to_owned(), |c| alias_of(c).to_owned())
 }

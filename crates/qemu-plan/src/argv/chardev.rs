@@ -15,7 +15,11 @@ pub(super) fn backend(b: &Builder<'_>, device: &Tree, id: &str) -> Result<String
         "null" => format!("null,id={id}"),
         "vc" => format!("vc,id={id}"),
         "stdio" => format!("stdio,id={id}"),
-        "dev" => format!("{},id={id},path={}", if device.name == "parallel" { "parport" } else { "serial" }, comma(attr("path"))),
+        "dev" => format!(
+            "{},id={id},path={}",
+            if device.name == "parallel" { "parport" } else { "serial" },
+            comma(attr("path"))
+        ),
         "file" => {
             let append = match attr("append") {
                 "on" => ",append=on",
@@ -45,7 +49,9 @@ pub(super) fn backend(b: &Builder<'_>, device: &Tree, id: &str) -> Result<String
                 _ => format!("socket,id={id},path={}", comma(attr("path"))),
             }
         }
-        other => return Err(unsupported(format!("character devices of type '{other}' are not supported yet"))),
+        other => {
+            return Err(unsupported(format!("character devices of type '{other}' are not supported yet")));
+        }
     };
     if let Some(log) = device.child("log") {
         value.push_str(&format!(",logfile={}", comma(log.attr("file").unwrap_or_default())));
@@ -64,11 +70,18 @@ pub(super) fn ports(b: &mut Builder<'_>) -> Result<()> {
         let model = serial.attr_at("target/model", "name").unwrap_or("isa-serial");
         match model {
             "isa-serial" => {
-                let port: u64 = serial.attr_at("target", "port").and_then(|text| text.parse().ok()).unwrap_or(0);
-                b.device(Json::driver("isa-serial").put("chardev", id).put("id", alias_of(serial)).put("index", port));
+                let port: u64 =
+                    serial.attr_at("target", "port").and_then(|text| text.parse().ok()).unwrap_or(0);
+                b.device(
+                    Json::driver("isa-serial")
+                        .put("chardev", id)
+                        .put("id", alias_of(serial))
+                        .put("index", port),
+                );
             }
             "pci-serial" | "usb-serial" => {
-                let json = b.place(Json::driver(model).put("chardev", id).put("id", alias_of(serial)), serial);
+                let json =
+                    b.place(Json::driver(model).put("chardev", id).put("id", alias_of(serial)), serial);
                 b.device(json);
             }
             "sclpconsole" | "sclplmconsole" | "spapr-vty" => {
@@ -88,9 +101,10 @@ pub(super) fn ports(b: &mut Builder<'_>) -> Result<()> {
         match channel.attr_at("target", "type").unwrap_or_default() {
             "virtio" => {
                 b.option("-chardev", backend(b, channel, &id)?);
-                let name = channel.attr_at("target", "name").map(str::to_owned).or_else(|| {
-                    channel.is("type", "spicevmc").then(|| "com.redhat.spice.0".to_owned())
-                });
+                let name = channel
+                    .attr_at("target", "name")
+                    .map(str::to_owned)
+                    .or_else(|| channel.is("type", "spicevmc").then(|| "com.redhat.spice.0".to_owned()));
                 let json = port(b, channel, "virtserialport", &id).put_opt("name", name);
                 b.device(json);
             }
@@ -117,7 +131,8 @@ fn port(b: &Builder<'_>, device: &Tree, driver: &str, chardev: &str) -> Json {
     let address = device.child("address");
     let text = |name: &str| address.and_then(|address| address.attr(name)).unwrap_or("0").to_owned();
     let index = text("controller");
-    let controller = b.domain.all("controller").find(|c| c.is("type", "virtio-serial") && c.is("index", &index));
+    let controller =
+        b.domain.all("controller").find(|c| c.is("type", "virtio-serial") && c.is("index", &index));
     let bus = controller.map_or_else(|| format!("virtio-serial{index}"), |c| alias_of(c).to_owned());
     let number: u64 = text("port").parse().unwrap_or(0);
     Json::driver(driver)

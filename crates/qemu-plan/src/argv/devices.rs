@@ -17,7 +17,9 @@ pub(super) fn controllers(b: &mut Builder<'_>) -> Result<()> {
             }
         }
     }
-    match domain.all("controller").find(|controller| !ORDER.contains(&controller.attr("type").unwrap_or_default()) && !controller.is("type", "fdc")) {
+    match domain.all("controller").find(|controller| {
+        !ORDER.contains(&controller.attr("type").unwrap_or_default()) && !controller.is("type", "fdc")
+    }) {
         Some(controller) => Err(unsupported(format!(
             "controllers of type '{}' are not supported yet",
             controller.attr("type").unwrap_or_default()
@@ -28,71 +30,87 @@ pub(super) fn controllers(b: &mut Builder<'_>) -> Result<()> {
 
 fn number(tree: &Tree, element: &str, attr: &str) -> u64 {
     let text = tree.attr_at(element, attr).unwrap_or("0");
-    text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
+    text.strip_prefix("0x")
+        .map_or_else(|| text.parse().ok(), |hex| u64::from_str_radix(hex, 16).ok())
+        .unwrap_or(0)
 }
 
 fn controller_device(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
     let alias = alias_of(controller);
     let index = controller.attr("index").unwrap_or("0");
-    let json = match (controller.attr("type").unwrap_or_default(), controller.attr("model").unwrap_or_default()) {
-        ("pci", "pci-root" | "pcie-root") => return Ok(None),
-        ("pci", "pcie-root-port") => {
-            let json = Json::driver(controller.attr_at("model", "name").unwrap_or("pcie-root-port"))
-                .put("port", number(controller, "target", "port"))
-                .put("chassis", number(controller, "target", "chassis"))
-                .put("id", alias);
-            return Ok(Some(b.place(json, controller)));
-        }
-        ("pci", "pcie-to-pci-bridge") => Json::driver("pcie-pci-bridge").put("id", alias),
-        ("pci", "pci-bridge") => {
-            Json::driver("pci-bridge").put("chassis_nr", number(controller, "target", "chassisNr")).put("id", alias)
-        }
-        ("pci", "dmi-to-pci-bridge") => Json::driver("i82801b11-bridge").put("id", alias),
-        ("usb", "none") => return Ok(None),
-        ("usb", model) => {
-            let driver = match model {
-                "piix3-uhci" => "piix3-usb-uhci",
-                "piix4-uhci" => "piix4-usb-uhci",
-                "ehci" => "usb-ehci",
-                "ich9-ehci1" => "ich9-usb-ehci1",
-                "ich9-uhci1" => "ich9-usb-uhci1",
-                "ich9-uhci2" => "ich9-usb-uhci2",
-                "ich9-uhci3" => "ich9-usb-uhci3",
-                "nec-xhci" => "nec-usb-xhci",
-                "pci-ohci" => "pci-ohci",
-                "qemu-xhci" => "qemu-xhci",
-                other => return Err(unsupported(format!("USB controller model '{other}' is not supported yet"))),
-            };
-            let ports = controller.attr("ports").and_then(|text| text.parse::<u64>().ok());
-            let ports_name = "p2";
-            let json = Json::driver(driver).put_opt(ports_name, ports).put_opt("p3", ports);
-            match controller.attr_at("master", "startport") {
-                Some(port) => json
-                    .put("masterbus", if index == "0" { "usb.0".to_owned() } else { format!("usb{index}.0") })
-                    .put("firstport", port.parse::<u64>().unwrap_or(0)),
-                None => json.put("id", alias),
+    let json =
+        match (controller.attr("type").unwrap_or_default(), controller.attr("model").unwrap_or_default()) {
+            ("pci", "pci-root" | "pcie-root") => return Ok(None),
+            ("pci", "pcie-root-port") => {
+                let json = Json::driver(controller.attr_at("model", "name").unwrap_or("pcie-root-port"))
+                    .put("port", number(controller, "target", "port"))
+                    .put("chassis", number(controller, "target", "chassis"))
+                    .put("id", alias);
+                return Ok(Some(b.place(json, controller)));
             }
-        }
-        ("scsi", "lsilogic") => Json::driver("lsi").put("id", alias),
-        ("scsi", model) => match model {
-            "virtio-scsi" | "virtio-transitional" | "virtio-non-transitional" => {
-                Json::driver(virtio(controller, "virtio-scsi")).put("id", alias)
+            ("pci", "pcie-to-pci-bridge") => Json::driver("pcie-pci-bridge").put("id", alias),
+            ("pci", "pci-bridge") => Json::driver("pci-bridge")
+                .put("chassis_nr", number(controller, "target", "chassisNr"))
+                .put("id", alias),
+            ("pci", "dmi-to-pci-bridge") => Json::driver("i82801b11-bridge").put("id", alias),
+            ("usb", "none") => return Ok(None),
+            ("usb", model) => {
+                let driver = match model {
+                    "piix3-uhci" => "piix3-usb-uhci",
+                    "piix4-uhci" => "piix4-usb-uhci",
+                    "ehci" => "usb-ehci",
+                    "ich9-ehci1" => "ich9-usb-ehci1",
+                    "ich9-uhci1" => "ich9-usb-uhci1",
+                    "ich9-uhci2" => "ich9-usb-uhci2",
+                    "ich9-uhci3" => "ich9-usb-uhci3",
+                    "nec-xhci" => "nec-usb-xhci",
+                    "pci-ohci" => "pci-ohci",
+                    "qemu-xhci" => "qemu-xhci",
+                    other => {
+                        return Err(unsupported(format!(
+                            "USB controller model '{other}' is not supported yet"
+                        )));
+                    }
+                };
+                let ports = controller.attr("ports").and_then(|text| text.parse::<u64>().ok());
+                let ports_name = "p2";
+                let json = Json::driver(driver).put_opt(ports_name, ports).put_opt("p3", ports);
+                match controller.attr_at("master", "startport") {
+                    Some(port) => json
+                        .put(
+                            "masterbus",
+                            if index == "0" { "usb.0".to_owned() } else { format!("usb{index}.0") },
+                        )
+                        .put("firstport", port.parse::<u64>().unwrap_or(0)),
+                    None => json.put("id", alias),
+                }
             }
-            "lsisas1068" => Json::driver("mptsas1068").put("id", alias),
-            "lsisas1078" => Json::driver("megasas").put("id", alias),
-            "vmpvscsi" => Json::driver("pvscsi").put("id", alias),
-            other => return Err(unsupported(format!("SCSI controller model '{other}' is not supported yet"))),
-        },
-        ("ide", _) if b.board == Board::Pc && index == "0" => return Ok(None),
-        ("sata", _) if b.board == Board::Q35 && index == "0" => return Ok(None),
-        ("sata", _) => Json::driver("ahci").put("id", alias),
-        ("virtio-serial", _) => {
-            let json = Json::driver(virtio(controller, "virtio-serial")).put("id", alias);
-            json.put_opt("max_ports", controller.attr("ports").and_then(|text| text.parse::<u64>().ok()))
-        }
-        ("ccid", _) => Json::driver("usb-ccid").put("id", alias),
-        (kind, model) => return Err(unsupported(format!("controller '{kind}' of model '{model}' is not supported yet"))),
-    };
+            ("scsi", "lsilogic") => Json::driver("lsi").put("id", alias),
+            ("scsi", model) => match model {
+                "virtio-scsi" | "virtio-transitional" | "virtio-non-transitional" => {
+                    Json::driver(virtio(controller, "virtio-scsi")).put("id", alias)
+                }
+                "lsisas1068" => Json::driver("mptsas1068").put("id", alias),
+                "lsisas1078" => Json::driver("megasas").put("id", alias),
+                "vmpvscsi" => Json::driver("pvscsi").put("id", alias),
+                other => {
+                    return Err(unsupported(format!("SCSI controller model '{other}' is not supported yet")));
+                }
+            },
+            ("ide", _) if b.board == Board::Pc && index == "0" => return Ok(None),
+            ("sata", _) if b.board == Board::Q35 && index == "0" => return Ok(None),
+            ("sata", _) => Json::driver("ahci").put("id", alias),
+            ("virtio-serial", _) => {
+                let json = Json::driver(virtio(controller, "virtio-serial")).put("id", alias);
+                json.put_opt("max_ports", controller.attr("ports").and_then(|text| text.parse::<u64>().ok()))
+            }
+            ("ccid", _) => Json::driver("usb-ccid").put("id", alias),
+            (kind, model) => {
+                return Err(unsupported(format!(
+                    "controller '{kind}' of model '{model}' is not supported yet"
+                )));
+            }
+        };
     Ok(Some(b.place(json, controller)))
 }
 
@@ -106,7 +124,9 @@ pub(super) fn inputs(b: &mut Builder<'_>) -> Result<()> {
             ("usb", "tablet") => "usb-tablet".to_owned(),
             ("usb", "keyboard") => "usb-kbd".to_owned(),
             ("virtio", "mouse" | "tablet" | "keyboard") => virtio(input, &format!("virtio-{kind}")),
-            (bus, _) => return Err(unsupported(format!("input '{kind}' on bus '{bus}' is not supported yet"))),
+            (bus, _) => {
+                return Err(unsupported(format!("input '{kind}' on bus '{bus}' is not supported yet")));
+            }
         };
         let json = b.place(Json::driver(driver).put("id", alias_of(input)), input);
         b.device(json);
@@ -168,7 +188,8 @@ pub(super) fn watchdogs(b: &mut Builder<'_>) -> Result<()> {
 pub(super) fn rest(b: &mut Builder<'_>) -> Result<()> {
     let domain = b.domain;
     for balloon in domain.all("memballoon").filter(|balloon| !balloon.is("model", "none")) {
-        let json = b.place(Json::driver(virtio(balloon, "virtio-balloon")).put("id", alias_of(balloon)), balloon);
+        let json =
+            b.place(Json::driver(virtio(balloon, "virtio-balloon")).put("id", alias_of(balloon)), balloon);
         let json = match balloon.attr("autodeflate") {
             Some(state) => json.put("deflate-on-oom", state == "on"),
             None => json,
@@ -185,7 +206,9 @@ pub(super) fn rest(b: &mut Builder<'_>) -> Result<()> {
         match rng.attr_at("backend", "model").unwrap_or_default() {
             "random" => {
                 let file = rng.text_of("backend").unwrap_or("/dev/random").to_owned();
-                b.object(Json::new().put("qom-type", "rng-random").put("id", object.clone()).put("filename", file));
+                b.object(
+                    Json::new().put("qom-type", "rng-random").put("id", object.clone()).put("filename", file),
+                );
             }
             "builtin" => b.object(Json::new().put("qom-type", "rng-builtin").put("id", object.clone())),
             other => return Err(unsupported(format!("random numbers from '{other}' are not supported yet"))),

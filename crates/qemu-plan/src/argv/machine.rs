@@ -6,14 +6,23 @@ use base::Result;
 
 /// Flash chips of the firmware.
 pub(super) fn firmware(b: &mut Builder<'_>) -> Result<()> {
-    if b.domain.tree.child("os").and_then(|os| os.attr("firmware")).is_some() && b.domain.tree.at("os/loader").is_none() {
-        return Err(unsupported("automatic selection of firmware is not supported yet; name it with <loader>"));
+    if b.domain.tree.child("os").and_then(|os| os.attr("firmware")).is_some()
+        && b.domain.tree.at("os/loader").is_none()
+    {
+        return Err(unsupported(
+            "automatic selection of firmware is not supported yet; name it with <loader>",
+        ));
     }
-    let Some(loader) = b.domain.tree.at("os/loader").filter(|loader| loader.is("type", "pflash")) else { return Ok(()) };
+    let Some(loader) = b.domain.tree.at("os/loader").filter(|loader| loader.is("type", "pflash")) else {
+        return Ok(());
+    };
     let chip = |file: &str, node: &str| {
         Json::driver("file").put("filename", file).put("node-name", format!("libvirt-{node}-storage"))
     };
-    b.option("-blockdev", chip(loader.body(), "pflash0").put("auto-read-only", true).put("discard", "unmap").text());
+    b.option(
+        "-blockdev",
+        chip(loader.body(), "pflash0").put("auto-read-only", true).put("discard", "unmap").text(),
+    );
     let format = loader.attr("format").unwrap_or("raw").to_owned();
     let read_only = !loader.is("readonly", "no");
     let node = Json::new()
@@ -27,7 +36,10 @@ pub(super) fn firmware(b: &mut Builder<'_>) -> Result<()> {
         if format == "raw" {
             b.option("-blockdev", chip(nvram.body(), "pflash1").put("read-only", false).text());
         } else {
-            b.option("-blockdev", chip(nvram.body(), "pflash1").put("auto-read-only", true).put("discard", "unmap").text());
+            b.option(
+                "-blockdev",
+                chip(nvram.body(), "pflash1").put("auto-read-only", true).put("discard", "unmap").text(),
+            );
             let node = Json::new()
                 .put("node-name", "libvirt-pflash1-format")
                 .put("read-only", false)
@@ -65,7 +77,9 @@ pub(super) fn machine(b: &mut Builder<'_>) -> Result<()> {
     }
     let dump = tree.attr_at("memory", "dumpCore").unwrap_or("off").to_owned();
     value.push_str(&format!(",dump-guest-core={dump}"));
-    if b.board == Board::Virt && let Some(version) = tree.attr_at("features/gic", "version") {
+    if b.board == Board::Virt
+        && let Some(version) = tree.attr_at("features/gic", "version")
+    {
         value.push_str(&format!(",gic-version={version}"));
     }
     if let Some(memory) = main_memory(b) {
@@ -75,14 +89,19 @@ pub(super) fn machine(b: &mut Builder<'_>) -> Result<()> {
         value.push_str(",pflash0=libvirt-pflash0-format");
         if let Some(nvram) = tree.at("os/nvram") {
             let raw = nvram.attr("format").unwrap_or("raw") == "raw";
-            value.push_str(if raw { ",pflash1=libvirt-pflash1-storage" } else { ",pflash1=libvirt-pflash1-format" });
+            value.push_str(if raw {
+                ",pflash1=libvirt-pflash1-storage"
+            } else {
+                ",pflash1=libvirt-pflash1-format"
+            });
         }
     }
     if tree.attr_at("os/bios", "useserial") == Some("yes") {
         value.push_str(",graphics=off");
     }
     if b.board.is_x86() {
-        let hpet = tree.child("clock").and_then(|clock| clock.all("timer").find(|timer| timer.is("name", "hpet")));
+        let hpet =
+            tree.child("clock").and_then(|clock| clock.all("timer").find(|timer| timer.is("name", "hpet")));
         if let Some(present) = hpet.and_then(|timer| on_off(timer.attr("present"))) {
             value.push_str(if present { ",hpet=on" } else { ",hpet=off" });
         }
@@ -110,7 +129,11 @@ pub(super) fn cpu(b: &mut Builder<'_>) -> Result<()> {
                 _ => name.to_owned(),
             }
         }
-        "host-model" => return Err(unsupported("CPU mode 'host-model' is not supported yet; use 'maximum' or name a model")),
+        "host-model" => {
+            return Err(unsupported(
+                "CPU mode 'host-model' is not supported yet; use 'maximum' or name a model",
+            ));
+        }
         _ => match cpu.text_of("model") {
             Some(model) => comma(model),
             None => return Ok(()),
@@ -143,7 +166,8 @@ pub(super) fn memory(b: &mut Builder<'_>) -> Result<()> {
         return Err(unsupported("huge pages are not supported yet"));
     }
     let shared = backing.and_then(|backing| backing.attr_at("access", "mode")) == Some("shared");
-    let source = backing.and_then(|backing| backing.attr_at("source", "type")).unwrap_or("anonymous").to_owned();
+    let source =
+        backing.and_then(|backing| backing.attr_at("source", "type")).unwrap_or("anonymous").to_owned();
     let prealloc = backing.and_then(|backing| backing.attr_at("allocation", "mode")) == Some("immediate");
     let object = |id: &str, bytes: u64| {
         let kind = if source == "memfd" { "memory-backend-memfd" } else { "memory-backend-ram" };
@@ -204,7 +228,9 @@ pub(super) fn smbios(b: &mut Builder<'_>) {
     if mode != "sysinfo" {
         return;
     }
-    let Some(info) = b.domain.tree.children.iter().find(|child| child.name == "sysinfo" && child.is("type", "smbios")) else {
+    let Some(info) =
+        b.domain.tree.children.iter().find(|child| child.name == "sysinfo" && child.is("type", "smbios"))
+    else {
         return;
     };
     let fields = |kind: u32, section: &str, names: &[(&str, &str)]| {
@@ -217,7 +243,11 @@ pub(super) fn smbios(b: &mut Builder<'_>) {
         }
         Some(value)
     };
-    let bios = fields(0, "bios", &[("vendor", "vendor"), ("version", "version"), ("date", "date"), ("release", "release")]);
+    let bios = fields(
+        0,
+        "bios",
+        &[("vendor", "vendor"), ("version", "version"), ("date", "date"), ("release", "release")],
+    );
     let system = fields(
         1,
         "system",
@@ -258,7 +288,8 @@ pub(super) fn clock(b: &mut Builder<'_>) -> Result<()> {
         }
     }
     b.option("-rtc", value);
-    if b.board.is_x86() && let Some(pit) = clock.all("timer").find(|timer| timer.is("name", "pit"))
+    if b.board.is_x86()
+        && let Some(pit) = clock.all("timer").find(|timer| timer.is("name", "pit"))
         && pit.is("tickpolicy", "delay")
         && b.domain.kind() == "kvm"
     {
@@ -276,7 +307,9 @@ pub(super) fn power(b: &mut Builder<'_>) {
     };
     let domain = b.domain;
     for (element, property) in [("suspend-to-mem", "disable_s3"), ("suspend-to-disk", "disable_s4")] {
-        if let Some(enabled) = domain.tree.at(&format!("pm/{element}")).and_then(|e| on_off(e.attr("enabled"))) {
+        if let Some(enabled) =
+            domain.tree.at(&format!("pm/{element}")).and_then(|e| on_off(e.attr("enabled")))
+        {
             b.option("-global", format!("{device}.{property}={}", u8::from(!enabled)));
         }
     }
@@ -298,7 +331,9 @@ pub(super) fn boot(b: &mut Builder<'_>) {
     }
     let domain = b.domain;
     b.option("-boot", format!("{value}strict=on"));
-    for (element, option) in [("kernel", "-kernel"), ("initrd", "-initrd"), ("cmdline", "-append"), ("dtb", "-dtb")] {
+    for (element, option) in
+        [("kernel", "-kernel"), ("initrd", "-initrd"), ("cmdline", "-append"), ("dtb", "-dtb")]
+    {
         if let Some(text) = domain.tree.at(&format!("os/{element}")).map(|e| e.body().to_owned()) {
             b.option(option, text);
         }

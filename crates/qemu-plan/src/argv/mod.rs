@@ -145,19 +145,29 @@ impl Builder<'_> {
             }
             "ccw" => {
                 let number = |name: &str| {
-                    address.attr(name).and_then(|t| u32::from_str_radix(t.trim_start_matches("0x"), 16).ok()).unwrap_or(0)
+                    address
+                        .attr(name)
+                        .and_then(|t| u32::from_str_radix(t.trim_start_matches("0x"), 16).ok())
+                        .unwrap_or(0)
                 };
-                json.put("devno", format!("{:x}.{:x}.{:04x}", number("cssid"), number("ssid"), number("devno")))
+                json.put(
+                    "devno",
+                    format!("{:x}.{:x}.{:04x}", number("cssid"), number("ssid"), number("devno")),
+                )
             }
             _ => json,
         }
     }
 
     fn place_pci(&self, json: Json, pci: Pci, address: &Tree) -> Json {
-        let controller = self.domain.all("controller").find(|controller| {
-            controller.is("type", "pci") && controller.is("index", &pci.bus.to_string())
-        });
-        let bus = controller.and_then(|controller| controller.attr_at("alias", "name")).unwrap_or("pci.0").to_owned();
+        let controller = self
+            .domain
+            .all("controller")
+            .find(|controller| controller.is("type", "pci") && controller.is("index", &pci.bus.to_string()));
+        let bus = controller
+            .and_then(|controller| controller.attr_at("alias", "name"))
+            .unwrap_or("pci.0")
+            .to_owned();
         // A plain machine's only bus goes by another name than its controller in some machines.
         let addr = if pci.function == 0 {
             format!("0x{:x}", pci.slot)
@@ -218,7 +228,11 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     b.flag("-S");
     if start.master_key {
         let file = format!("{}/master-key.aes", start.private_dir);
-        let key = Json::new().put("qom-type", "secret").put("id", "masterKey0").put("format", "raw").put("file", file);
+        let key = Json::new()
+            .put("qom-type", "secret")
+            .put("id", "masterKey0")
+            .put("format", "raw")
+            .put("file", file);
         b.object(key);
     }
     machine::firmware(&mut b)?;
@@ -265,18 +279,38 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
 /// Devices whose arguments are not planned yet must not be left out silently.
 fn refuse_unplanned(domain: &Domain) -> Result<()> {
     const PLANNED: &[&str] = &[
-        "emulator", "disk", "controller", "interface", "serial", "parallel", "console", "channel", "input", "audio",
-        "graphics", "video", "sound", "watchdog", "memballoon", "rng", "vsock", "panic",
+        "emulator",
+        "disk",
+        "controller",
+        "interface",
+        "serial",
+        "parallel",
+        "console",
+        "channel",
+        "input",
+        "audio",
+        "graphics",
+        "video",
+        "sound",
+        "watchdog",
+        "memballoon",
+        "rng",
+        "vsock",
+        "panic",
     ];
     match domain.devices().iter().find(|device| !PLANNED.contains(&device.name.as_str())) {
-        Some(device) => Err(unsupported(format!("device '{}' is not supported by this version of the planner", device.name))),
+        Some(device) => Err(unsupported(format!(
+            "device '{}' is not supported by this version of the planner",
+            device.name
+        ))),
         None => Ok(()),
     }
 }
 
 /// Arguments and variables that the definition passes through.
 fn extension(b: &mut Builder<'_>) {
-    for extension in b.domain.extensions.iter().filter(|e| e.prefix == "qemu" && e.tree.name == "commandline") {
+    for extension in b.domain.extensions.iter().filter(|e| e.prefix == "qemu" && e.tree.name == "commandline")
+    {
         for child in &extension.tree.children {
             match child.name.as_str() {
                 "arg" => {
@@ -284,7 +318,9 @@ fn extension(b: &mut Builder<'_>) {
                         b.flag(value);
                     }
                 }
-                "env" => b.set_env(child.attr("name").unwrap_or_default(), child.attr("value").unwrap_or_default()),
+                "env" => {
+                    b.set_env(child.attr("name").unwrap_or_default(), child.attr("value").unwrap_or_default())
+                }
                 _ => {}
             }
         }

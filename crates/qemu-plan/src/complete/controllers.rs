@@ -10,6 +10,22 @@ fn controller(kind: &str, index: u32) -> Tree {
     Tree::new("controller").with("type", kind).with("index", index.to_string())
 }
 
+/// Adds a controller behind those of its type with a lower index; the first of a type comes last.
+pub(super) fn insert(domain: &mut Domain, new: Tree) {
+    let index =
+        |controller: &Tree| controller.attr("index").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    let before = |device: &Tree| {
+        device.name == "controller" && device.attr("type") == new.attr("type") && index(device) <= index(&new)
+    };
+    let devices = domain.devices_mut();
+    let at = devices.iter().rposition(before);
+    let last = devices.iter().rposition(|device| device.name == "controller");
+    match at.or(last) {
+        Some(at) => devices.insert(at + 1, new),
+        None => devices.push(new),
+    }
+}
+
 fn has(domain: &Domain, kind: &str, index: Option<u32>) -> bool {
     domain.all("controller").any(|controller| {
         controller.is("type", kind) && index.is_none_or(|index| controller.is("index", &index.to_string()))
@@ -19,10 +35,10 @@ fn has(domain: &Domain, kind: &str, index: Option<u32>) -> bool {
 /// Controllers a machine has.
 pub(super) fn defaults(domain: &mut Domain, board: Board) {
     if (board.is_x86() || matches!(board, Board::Pseries)) && !has(domain, "usb", None) {
-        domain.devices_mut().push(controller("usb", 0));
+        insert(domain, controller("usb", 0));
     }
     if board == Board::Q35 && !has(domain, "sata", Some(0)) {
-        domain.devices_mut().push(controller("sata", 0));
+        insert(domain, controller("sata", 0));
     }
     let root = match board {
         Board::Pc | Board::Pseries => Some("pci-root"),
@@ -32,7 +48,7 @@ pub(super) fn defaults(domain: &mut Domain, board: Board) {
     if let Some(model) = root
         && !has(domain, "pci", Some(0))
     {
-        domain.devices_mut().push(controller("pci", 0).with("model", model));
+        insert(domain, controller("pci", 0).with("model", model));
     }
     for device in domain.devices_mut().iter_mut().filter(|device| device.name == "controller") {
         if device.is("type", "usb") && device.attr("model").is_none() {
@@ -54,7 +70,9 @@ pub(super) fn defaults(domain: &mut Domain, board: Board) {
 pub(super) fn for_devices(domain: &mut Domain, board: Board) -> Result<()> {
     let mut wanted: BTreeSet<(&'static str, u32)> = BTreeSet::new();
     for disk in domain.all("disk") {
-        let Some(address) = disk.child("address").filter(|address| address.is("type", "drive")) else { continue };
+        let Some(address) = disk.child("address").filter(|address| address.is("type", "drive")) else {
+            continue;
+        };
         let index = address.attr("controller").and_then(|text| text.parse().ok()).unwrap_or(0);
         match disk.attr_at("target", "bus") {
             Some("ide") => wanted.insert(("ide", index)),
@@ -66,7 +84,12 @@ pub(super) fn for_devices(domain: &mut Domain, board: Board) -> Result<()> {
     }
     serial_ports(domain, &mut wanted);
     for (kind, highest) in ["ide", "sata", "scsi", "fdc", "virtio-serial"].into_iter().filter_map(|kind| {
-        wanted.iter().filter(|(name, _)| *name == kind).map(|(_, index)| *index).max().map(|index| (kind, index))
+        wanted
+            .iter()
+            .filter(|(name, _)| *name == kind)
+            .map(|(_, index)| *index)
+            .max()
+            .map(|index| (kind, index))
     }) {
         for index in 0..=highest.min(255) {
             if !has(domain, kind, Some(index)) {
@@ -74,7 +97,7 @@ pub(super) fn for_devices(domain: &mut Domain, board: Board) -> Result<()> {
                 if kind == "scsi" {
                     new.set("model", if board.is_x86() { "lsilogic" } else { "virtio-scsi" });
                 }
-                domain.devices_mut().push(new);
+                insert(domain, new);
             }
         }
     }
@@ -84,7 +107,9 @@ pub(super) fn for_devices(domain: &mut Domain, board: Board) -> Result<()> {
 
 /// Gives USB devices the next free ports of the first controller.
 fn usb_ports(domain: &mut Domain) {
-    let first = domain.all("controller").find(|controller| controller.is("type", "usb") && controller.is("index", "0"));
+    let first = domain
+        .all("controller")
+        .find(|controller| controller.is("type", "usb") && controller.is("index", "0"));
     let count = match first.and_then(|controller| controller.attr("model")) {
         None | Some("none") => return,
         Some("piix3-uhci" | "piix4-uhci") => 2,
@@ -111,7 +136,9 @@ fn usb_ports(domain: &mut Domain) {
         if device.attr_at("address", "port").is_some() {
             continue;
         }
-        let Some(port) = (1..=count).map(|port| port.to_string()).find(|port| !taken.contains(port)) else { return };
+        let Some(port) = (1..=count).map(|port| port.to_string()).find(|port| !taken.contains(port)) else {
+            return;
+        };
         let address = device.child_or_new("address");
         address.set("type", "usb");
         address.default_to("bus", "0");

@@ -9,13 +9,17 @@ pub(super) fn defaults(domain: &mut Domain, board: Board) -> Result<()> {
     let graphics = domain.all("graphics").next().is_some();
     if graphics && domain.all("video").next().is_none() {
         let model = if board == Board::Virt { "virtio" } else { "cirrus" };
-        domain.devices_mut().push(Tree::new("video").holding(Tree::new("model").with("type", model).with("heads", "1").with("primary", "yes")));
+        domain.devices_mut().push(
+            Tree::new("video")
+                .holding(Tree::new("model").with("type", model).with("heads", "1").with("primary", "yes")),
+        );
     }
     for device in domain.devices_mut() {
         match device.name.as_str() {
             "disk" => disk(device)?,
             "interface" => {
-                if device.child("model").is_none() && !matches!(device.attr("type"), Some("hostdev" | "vdpa")) {
+                if device.child("model").is_none() && !matches!(device.attr("type"), Some("hostdev" | "vdpa"))
+                {
                     let model = if board.is_x86() { "rtl8139" } else { "virtio" };
                     device.children.push(Tree::new("model").with("type", model));
                 }
@@ -122,12 +126,19 @@ fn add_defaults(domain: &mut Domain, board: Board, graphics: bool) {
         }
     }
     if !has(domain, "audio") {
-        let spice = domain.all("graphics").find(|graphics| matches!(graphics.attr("type"), Some("spice" | "sdl" | "dbus")));
+        let spice = domain
+            .all("graphics")
+            .find(|graphics| matches!(graphics.attr("type"), Some("spice" | "sdl" | "dbus")));
         let kind = spice.and_then(|graphics| graphics.attr("type")).unwrap_or("none").to_owned();
         domain.devices_mut().push(Tree::new("audio").with("id", "1").with("type", kind));
     }
     if board == Board::Q35 && !domain.all("watchdog").any(|watchdog| watchdog.is("model", "itco")) {
-        let action = domain.all("watchdog").next().and_then(|watchdog| watchdog.attr("action")).unwrap_or("reset").to_owned();
+        let action = domain
+            .all("watchdog")
+            .next()
+            .and_then(|watchdog| watchdog.attr("action"))
+            .unwrap_or("reset")
+            .to_owned();
         domain.devices_mut().push(Tree::new("watchdog").with("model", "itco").with("action", action));
     }
     if !has(domain, "memballoon") {

@@ -103,20 +103,24 @@ fn wants(device: &Tree, board: Board) -> Option<Want> {
         },
         "disk" if device.attr_at("target", "bus") == Some("virtio") => virtio(device.attr("model")),
         "disk" if device.is("type", "nvme") && device.attr_at("target", "bus") == Some("nvme") => express,
-        "controller" => match (device.attr("type").unwrap_or_default(), device.attr("model").unwrap_or_default()) {
-            ("usb", "none") => return None,
-            ("usb", "qemu-xhci" | "nec-xhci") => express,
-            ("usb", "piix3-uhci" | "piix4-uhci") => Want::Conventional,
-            ("usb", model) if model.starts_with("ich9") => Want::Root,
-            ("usb", _) => Want::Conventional,
-            ("sata", _) => Want::Root,
-            ("scsi", "lsilogic" | "auto" | "buslogic" | "vmpvscsi" | "am53c974" | "dc390") => Want::Conventional,
-            ("scsi", "ibmvscsi") => return None,
-            ("scsi", model) => virtio(Some(model)),
-            ("virtio-serial", model) => virtio(Some(model)),
-            ("nvme", _) => express,
-            _ => return None,
-        },
+        "controller" => {
+            match (device.attr("type").unwrap_or_default(), device.attr("model").unwrap_or_default()) {
+                ("usb", "none") => return None,
+                ("usb", "qemu-xhci" | "nec-xhci") => express,
+                ("usb", "piix3-uhci" | "piix4-uhci") => Want::Conventional,
+                ("usb", model) if model.starts_with("ich9") => Want::Root,
+                ("usb", _) => Want::Conventional,
+                ("sata", _) => Want::Root,
+                ("scsi", "lsilogic" | "auto" | "buslogic" | "vmpvscsi" | "am53c974" | "dc390") => {
+                    Want::Conventional
+                }
+                ("scsi", "ibmvscsi") => return None,
+                ("scsi", model) => virtio(Some(model)),
+                ("virtio-serial", model) => virtio(Some(model)),
+                ("nvme", _) => express,
+                _ => return None,
+            }
+        }
         "sound" => match device.attr("model").unwrap_or_default() {
             "usb" | "sb16" | "pcspk" => return None,
             "virtio" => express,
@@ -191,12 +195,16 @@ pub(super) fn assign(domain: &mut Domain, board: Board) -> Result<()> {
 
     let mut order: Vec<usize> = (0..domain.devices().len()).collect();
     order.sort_by_key(|index| rank(&domain.devices()[*index]));
-    for index in order {
+    for at in 0..order.len() {
+        let index = order[at];
         let device = &domain.devices()[index];
-        if device.child("address").is_some_and(|address| !address.is("type", "pci")) || Pci::of(device).is_some() {
+        if device.child("address").is_some_and(|address| !address.is("type", "pci"))
+            || Pci::of(device).is_some()
+        {
             continue;
         }
         let Some(want) = wants(device, board) else { continue };
+        let before = domain.devices().len();
         let place = match want {
             Want::Root => root(&topology, device),
             Want::Conventional if !board.is_pcie() => topology.conventional(),
@@ -210,12 +218,28 @@ pub(super) fn assign(domain: &mut Domain, board: Board) -> Result<()> {
             return Err(Error::internal(ErrorDomain::DOMAIN, "No more available PCI slots"));
         };
         topology.take(place);
-        place.put(&mut domain.devices_mut()[index]);
+        let added = domain.devices().len() - before;
+        if added > 0 {
+            // New controllers stand together somewhere before or behind: everything behind them has moved.
+            let first =
+                domain.devices().iter().position(|device| is_new(device, &topology, added)).unwrap_or(before);
+            for other in order.iter_mut().filter(|other| **other >= first) {
+                *other += added;
+            }
+        }
+        place.put(&mut domain.devices_mut()[order[at]]);
     }
     if board.is_pcie() {
         finish_ports(domain, &mut topology);
     }
     Ok(())
+}
+
+/// Whether this is the first of the `added` controllers that were made last: they have the highest indexes.
+fn is_new(device: &Tree, topology: &Topology, added: usize) -> bool {
+    let first = topology.buses.len() - added;
+    let index = topology.buses.keys().nth(first).map(u32::to_string);
+    device.name == "controller" && device.is("type", "pci") && device.attr("index") == index.as_deref()
 }
 
 /// Devices that are part of the chip set have fixed places.
@@ -244,7 +268,10 @@ fn builtin(domain: &mut Domain, board: Board, topology: &mut Topology) {
         Board::Q35 => {
             topology.take_slot(0, 0);
             let sata = domain.devices_mut().iter_mut().find(|device| {
-                device.name == "controller" && device.is("type", "sata") && device.is("index", "0") && Pci::of(device).is_none()
+                device.name == "controller"
+                    && device.is("type", "sata")
+                    && device.is("index", "0")
+                    && Pci::of(device).is_none()
             });
             if let Some(device) = sata {
                 Pci { slot: 0x1f, function: 2, ..Pci::default() }.put(device);
@@ -287,8 +314,11 @@ fn next_index(topology: &Topology) -> u32 {
 /// Adds a root port; its own address follows when all ports are known.
 fn add_port(domain: &mut Domain, topology: &mut Topology) -> Pci {
     let index = next_index(topology);
-    let port = Tree::new("controller").with("type", "pci").with("index", index.to_string()).with("model", "pcie-root-port");
-    domain.devices_mut().push(port);
+    let port = Tree::new("controller")
+        .with("type", "pci")
+        .with("index", index.to_string())
+        .with("model", "pcie-root-port");
+    super::controllers::insert(domain, port);
     topology.buses.insert(index, ("pcie-root-port".to_owned(), Slots::new()));
     Pci { bus: index, ..Pci::default() }
 }
@@ -300,11 +330,13 @@ fn conventional_behind_express(domain: &mut Domain, topology: &mut Topology) -> 
     }
     let port = topology.port().unwrap_or_else(|| add_port(domain, topology));
     let index = next_index(topology);
-    let mut bridge =
-        Tree::new("controller").with("type", "pci").with("index", index.to_string()).with("model", "pcie-to-pci-bridge");
+    let mut bridge = Tree::new("controller")
+        .with("type", "pci")
+        .with("index", index.to_string())
+        .with("model", "pcie-to-pci-bridge");
     port.put(&mut bridge);
     topology.take(port);
-    domain.devices_mut().push(bridge);
+    super::controllers::insert(domain, bridge);
     topology.buses.insert(index, ("pcie-to-pci-bridge".to_owned(), Slots::new()));
     Pci { bus: index, slot: 1, ..Pci::default() }
 }
@@ -317,7 +349,11 @@ fn finish_ports(domain: &mut Domain, topology: &mut Topology) {
     }
     let mut pending: Vec<usize> = Vec::new();
     for (index, device) in domain.devices().iter().enumerate() {
-        if device.name == "controller" && device.is("type", "pci") && device.is("model", "pcie-root-port") && Pci::of(device).is_none() {
+        if device.name == "controller"
+            && device.is("type", "pci")
+            && device.is("model", "pcie-root-port")
+            && Pci::of(device).is_none()
+        {
             pending.push(index);
         }
     }
@@ -334,7 +370,11 @@ fn finish_ports(domain: &mut Domain, topology: &mut Topology) {
                 .map(|pci| pci.slot)
                 .find_map(|slot| {
                     let used = slots.get(&slot).copied().unwrap_or(0);
-                    (0..8).find(|function| used & (1 << function) == 0).map(|function| Pci { slot, function, ..Pci::default() })
+                    (0..8).find(|function| used & (1 << function) == 0).map(|function| Pci {
+                        slot,
+                        function,
+                        ..Pci::default()
+                    })
                 });
             shared.or_else(|| {
                 (1..32).find(|slot| !slots.contains_key(slot)).map(|slot| Pci { slot, ..Pci::default() })

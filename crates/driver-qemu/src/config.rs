@@ -1,0 +1,474 @@
+//! Definitions: defining, undefining, documents, metadata, autostart.
+
+use crate::guest::{Guest, Value};
+use crate::{Driver, FROM, check_flags, error};
+use api::consts::domain_state as state;
+use api::consts::{
+    domain_event_defined_detail_type as defined, domain_event_type as kind,
+    domain_event_undefined_detail_type as undefined,
+};
+use api::event::Event;
+use api::{Call, DomainConfig};
+use base::object::DomainRef;
+use base::{Error, ErrorCode, ErrorDomain, Result};
+use conf_domain::{Domain, FormatFlags, ParseFlags};
+use engine::JobKind;
+use qemu_plan::{Caps, complete};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use xml::Tree;
+
+/// What precedes a stored document.
+pub(crate) fn header(name: &str) -> String {
+    format!(
+        "<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE\nOVERWRITTEN AND LOST. Changes to this xml configuration should be made using:\n  virsh edit {name}\nor other application using the libvirt API.\n-->\n\n"
+    )
+}
+
+impl Driver {
+    /// What the emulator of a definition can do.
+    pub(crate) fn caps_for(&self, domain: &Domain) -> Result<Arc<Caps>> {
+        match domain.all("emulator").next() {
+            Some(emulator) => self.emulators.get(Path::new(emulator.body())),
+            None => self.emulators.of_arch(complete::arch(domain)),
+        }
+    }
+
+    /// Reads and completes a document.
+    pub(crate) fn parse(&self, xml: &str, flags: ParseFlags) -> Result<Domain> {
+        let mut domain = Domain::parse(xml, flags, &mut host::random::bytes::<16>)?;
+        if !matches!(domain.kind(), "qemu" | "kvm" | "hvf") {
+            return Err(error(
+                ErrorCode::CONFIG_UNSUPPORTED,
+                format!("Emulator does not support virt type '{}'", domain.kind()),
+            ));
+        }
+        let caps = self.caps_for(&domain)?;
+        complete::complete(&mut domain, &caps)?;
+        Ok(domain)
+    }
+
+    pub(crate) fn config_file(&self, name: &str) -> PathBuf {
+        self.config_dir().join(format!("{name}.xml"))
+    }
+
+    /// Stores a definition.
+    pub(crate) fn store(&self, domain: &Domain) -> Result<()> {
+        let flags = FormatFlags { secure: true, inactive: true, ..FormatFlags::default() };
+        let text = header(&domain.name) + &domain.format(flags);
+        let path = self.config_file(&domain.name);
+        host::store::write(&path, text.as_bytes(), 0o600).map_err(|cause| {
+            Error::system(FROM, &cause, format!("cannot write config file '{}'", path.display()))
+        })
+    }
+
+    pub(crate) fn lifecycle(&self, guest: &Guest, event: i32, detail: i32) {
+        let payload = api::event::DomainEventLifecycleMsg { dom: guest.reference(), event, detail };
+        self.events.publish(Event::DomainLifecycle(payload));
+    }
+
+    /// Refuses a definition whose name or UUID belongs to another domain; gives the domain it redefines.
+    pub(crate) fn conflict(&self, domain: &Domain, start: bool) -> Result<Option<Arc<Guest>>> {
+        let taken = |text: String| Err(error(ErrorCode::OPERATION_FAILED, text));
+        if let Some(guest) = self.guests.by_uuid(domain.uuid) {
+            let value = guest.value();
+            if value.name != domain.name {
+                return taken(format!(
+                    "domain '{}' is already defined with uuid {}",
+                    value.name, domain.uuid
+                ));
+            }
+            if start && value.live.is_some() {
+                return Err(Error::operation_invalid(
+                    FROM,
+                    format!("domain is already active as '{}'", value.name),
+                ));
+            }
+            return Ok(Some(guest));
+        }
+        match self.guests.by_name(&domain.name) {
+            Some(guest) => taken(format!("domain '{}' already exists with uuid {}", domain.name, guest.uuid)),
+            None => Ok(None),
+        }
+    }
+
+    fn define(&self, xml: &str, flags: u32) -> Result<DomainRef> {
+        check_flags(flags, 1, "virDomainDefineXMLFlags")?;
+        let parse = ParseFlags { inactive: true, abi_update: true, ..ParseFlags::default() };
+        let domain = Arc::new(self.parse(xml, parse)?);
+        let (guest, detail) = self.guests.exclusively(|| {
+            let existing = self.conflict(&domain, false)?;
+            self.store(&domain)?;
+            match existing {
+                Some(guest) => {
+                    let detail =
+                        if guest.value().config.is_some() { defined::UPDATED } else { defined::ADDED };
+                    guest.change(|value| value.config = Some(domain.clone()));
+                    Ok::<_, Error>((guest, detail))
+                }
+                None => {
+                    let value = Value {
+                        name: domain.name.clone(),
+                        config: Some(domain.clone()),
+                        live: None,
+                        autostart: false,
+                        autostart_once: false,
+                        state: (state::SHUTOFF, 0),
+                    };
+                    let guest = Arc::new(Guest::new(domain.uuid, value));
+                    self.guests.insert(guest.clone());
+                    Ok((guest, defined::ADDED))
+                }
+            }
+        })?;
+        self.lifecycle(&guest, kind::DEFINED, detail);
+        Ok(guest.reference())
+    }
+
+    fn undefine(&self, dom: &DomainRef, flags: u32) -> Result<()> {
+        check_flags(flags, 0x1ff, "virDomainUndefineFlags")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "undefine")?;
+        let value = guest.value();
+        let Some(config) = value.config.clone() else {
+            return Err(Error::operation_invalid(FROM, "cannot undefine transient domain"));
+        };
+        const NVRAM: u32 = 4;
+        const KEEP_NVRAM: u32 = 8;
+        let nvram = config.tree.at("os/nvram").map(|nvram| PathBuf::from(nvram.body()));
+        if flags & NVRAM != 0 && flags & KEEP_NVRAM != 0 {
+            return Err(error(ErrorCode::OPERATION_INVALID, "cannot both keep and delete nvram"));
+        }
+        if let Some(path) = nvram.filter(|path| !path.as_os_str().is_empty() && path.exists()) {
+            if flags & NVRAM != 0 {
+                host::store::remove(&path).map_err(|cause| {
+                    Error::system(FROM, &cause, format!("failed to remove nvram: {}", path.display()))
+                })?;
+            } else if flags & KEEP_NVRAM == 0 {
+                return Err(Error::operation_invalid(FROM, "cannot undefine domain with nvram"));
+            }
+        }
+        self.guests.exclusively(|| {
+            let remove = |path: &Path| {
+                host::store::remove(path).map_err(|cause| {
+                    Error::system(FROM, &cause, format!("cannot remove config '{}'", path.display()))
+                })
+            };
+            remove(&self.autostart_dir().join(format!("{}.xml", value.name)))?;
+            remove(&self.config_file(&value.name))?;
+            let reference = guest.reference();
+            if value.live.is_some() {
+                guest.change(|value| {
+                    value.config = None;
+                    value.autostart = false;
+                });
+            } else {
+                self.guests.remove(guest.uuid);
+            }
+            let payload = api::event::DomainEventLifecycleMsg {
+                dom: reference,
+                event: kind::UNDEFINED,
+                detail: undefined::REMOVED,
+            };
+            self.events.publish(Event::DomainLifecycle(payload));
+            Ok(())
+        })
+    }
+
+    /// Changes the stored definition and stores it.
+    pub(crate) fn change_config(
+        &self,
+        guest: &Guest,
+        change: impl FnOnce(&mut Domain) -> Result<()>,
+    ) -> Result<()> {
+        let Some(config) = guest.value().config.clone() else {
+            return Err(Error::operation_invalid(
+                FROM,
+                "transient domains do not have any persistent config",
+            ));
+        };
+        let mut next = (*config).clone();
+        change(&mut next)?;
+        next.sort();
+        self.store(&next)?;
+        let next = Arc::new(next);
+        guest.change(|value| value.config = Some(next));
+        Ok(())
+    }
+
+    /// Reads the stored definitions.
+    pub(crate) fn load(&self) {
+        let mut found = Vec::new();
+        for (name, text) in host::store::files(&self.config_dir(), "xml") {
+            let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
+            match Domain::parse(&text, flags, &mut host::random::bytes::<16>) {
+                Ok(domain) if domain.name == name => {
+                    let autostart =
+                        self.autostart_dir().join(format!("{name}.xml")).symlink_metadata().is_ok();
+                    let (uuid, name) = (domain.uuid, domain.name.clone());
+                    let config = Some(Arc::new(domain));
+                    let state = (state::SHUTOFF, 0);
+                    let value = Value { name, config, live: None, autostart, autostart_once: false, state };
+                    found.push(Arc::new(Guest::new(uuid, value)));
+                }
+                Ok(domain) => {
+                    log::error!("{name}.xml holds the definition of '{}' and is left alone", domain.name)
+                }
+                Err(cause) => log::error!("{name}.xml is left alone: {cause}"),
+            }
+        }
+        self.guests.extend(found);
+    }
+}
+
+fn affected(flags: u32, active: bool) -> (bool, bool) {
+    match flags & 3 {
+        0 => (active, !active),
+        bits => (bits & 1 != 0, bits & 2 != 0),
+    }
+}
+
+impl DomainConfig for Driver {
+    fn domain_define_xml(&self, _cx: &Call, xml: &str) -> Result<DomainRef> {
+        self.define(xml, 0)
+    }
+
+    fn domain_define_xml_flags(&self, _cx: &Call, xml: &str, flags: u32) -> Result<DomainRef> {
+        if flags & 1 != 0 {
+            conf_domain::domain::validate(xml)?;
+        }
+        self.define(xml, flags)
+    }
+
+    fn domain_undefine(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.undefine(dom, 0)
+    }
+
+    fn domain_undefine_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.undefine(dom, flags)
+    }
+
+    fn domain_get_xml_desc(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
+        check_flags(flags, 15, "qemuDomainGetXMLDesc")?;
+        let value = self.find(dom)?.value();
+        let inactive = flags & 2 != 0;
+        let domain = match (&value.live, &value.config) {
+            (Some(live), Some(config)) if inactive => {
+                let _ = live;
+                config.clone()
+            }
+            (Some(live), _) => Arc::new(live.domain.clone()),
+            (None, Some(config)) => config.clone(),
+            (None, None) => return Err(crate::not_running()),
+        };
+        let running = value.live.is_some() && !inactive;
+        let format = FormatFlags {
+            secure: flags & 1 != 0,
+            inactive: !running,
+            update_cpu: flags & 4 != 0,
+            migratable: flags & 8 != 0,
+            ..FormatFlags::default()
+        };
+        Ok(domain.format(format))
+    }
+
+    fn domain_get_autostart(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
+        Ok(self.find(dom)?.value().autostart.into())
+    }
+
+    fn domain_set_autostart(&self, _cx: &Call, dom: &DomainRef, autostart: i32) -> Result<()> {
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "set autostart")?;
+        let value = guest.value();
+        if value.config.is_none() {
+            return Err(Error::operation_invalid(FROM, "cannot set autostart for transient domain"));
+        }
+        let wanted = autostart != 0;
+        if value.autostart == wanted {
+            return Ok(());
+        }
+        let path = self.autostart_dir().join(format!("{}.xml", value.name));
+        let outcome = if wanted {
+            host::store::link(&self.config_file(&value.name), &path)
+        } else {
+            host::store::remove(&path)
+        };
+        outcome.map_err(|cause| {
+            let verb = if wanted { "create" } else { "delete" };
+            Error::system(FROM, &cause, format!("Failed to {verb} symlink '{}'", path.display()))
+        })?;
+        guest.change(|value| value.autostart = wanted);
+        Ok(())
+    }
+
+    fn domain_get_autostart_once(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
+        Ok(self.find(dom)?.value().autostart_once.into())
+    }
+
+    fn domain_set_metadata(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        type_: i32,
+        metadata: Option<&str>,
+        key: Option<&str>,
+        uri: Option<&str>,
+        flags: u32,
+    ) -> Result<()> {
+        check_flags(flags, 3, "qemuDomainSetMetadata")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "set metadata")?;
+        let active = guest.value().live.is_some();
+        let (on_live, on_config) = affected(flags, active);
+        if on_live && !active {
+            return Err(crate::not_running());
+        }
+        if type_ == 1 && metadata.is_some_and(|title| title.contains('\n')) {
+            return Err(Error::invalid_arg(
+                ErrorDomain::DOM,
+                "virDomainSetMetadata",
+                "metadata",
+                "metadata title can't contain newlines",
+            ));
+        }
+        if on_config {
+            self.change_config(&guest, |domain| set_metadata(domain, type_, metadata, key, uri))?;
+        }
+        if on_live {
+            self.change_live(&guest, |domain| set_metadata(domain, type_, metadata, key, uri))?;
+        }
+        let payload = api::event::DomainEventCallbackMetadataChangePayload {
+            dom: guest.reference(),
+            type_,
+            nsuri: uri.map(str::to_owned),
+        };
+        self.events.publish(Event::DomainMetadataChange(payload));
+        Ok(())
+    }
+
+    fn domain_get_metadata(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        type_: i32,
+        uri: Option<&str>,
+        flags: u32,
+    ) -> Result<String> {
+        check_flags(flags, 3, "qemuDomainGetMetadata")?;
+        let domain = self.find(dom)?.value().definition(flags)?;
+        let none = || {
+            Error::new(
+                ErrorCode::NO_DOMAIN_METADATA,
+                ErrorDomain::DOMAIN,
+                "Requested metadata element is not present",
+            )
+        };
+        match type_ {
+            0 => domain.tree.text_of("description").map(str::to_owned).ok_or_else(none),
+            1 => domain.tree.text_of("title").map(str::to_owned).ok_or_else(none),
+            2 => {
+                let uri = uri.unwrap_or_default();
+                let found =
+                    domain.metadata.iter().find(|(namespace, _)| namespace == uri).ok_or_else(none)?;
+                conf_domain::domain::without_namespace(&found.1)
+            }
+            _ => Err(Error::invalid_arg(
+                ErrorDomain::DOMAIN,
+                "virDomainGetMetadata",
+                "type",
+                "unknown metadata type",
+            )),
+        }
+    }
+
+    fn domain_rename(&self, _cx: &Call, dom: &DomainRef, new_name: Option<&str>, flags: u32) -> Result<i32> {
+        check_flags(flags, 0, "virDomainRename")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "rename")?;
+        let value = guest.value();
+        let new = new_name.unwrap_or_default();
+        if new.is_empty() {
+            return Err(Error::invalid_arg(
+                ErrorDomain::DOM,
+                "virDomainRename",
+                "new_name",
+                "string new_name in virDomainRename must not be empty",
+            ));
+        }
+        if new.contains('/') {
+            return Err(Error::new(
+                ErrorCode::XML_ERROR,
+                ErrorDomain::DOMAIN,
+                format!("name {new} cannot contain '/'"),
+            ));
+        }
+        if value.live.is_some() {
+            return Err(Error::operation_invalid(FROM, "cannot rename active domain"));
+        }
+        let Some(config) = value.config.clone() else {
+            return Err(Error::operation_invalid(FROM, "cannot rename a transient domain"));
+        };
+        self.guests.exclusively(|| {
+            if new == value.name {
+                return Err(error(ErrorCode::OPERATION_FAILED, "Can't rename domain to itself"));
+            }
+            if self.guests.by_name(new).is_some() {
+                return Err(error(
+                    ErrorCode::OPERATION_INVALID,
+                    format!("domain with name '{new}' already exists"),
+                ));
+            }
+            let mut next = (*config).clone();
+            next.name = new.to_owned();
+            self.store(&next)?;
+            let old = self.config_file(&value.name);
+            if let Err(cause) = host::store::remove(&old) {
+                let _ = host::store::remove(&self.config_file(new));
+                return Err(Error::system(FROM, &cause, format!("cannot remove file '{}'", old.display())));
+            }
+            if value.autostart {
+                let links = self.autostart_dir();
+                let moved = host::store::link(&self.config_file(new), &links.join(format!("{new}.xml")))
+                    .and_then(|()| host::store::remove(&links.join(format!("{}.xml", value.name))));
+                if let Err(cause) = moved {
+                    log::error!("autostart link of '{new}': {cause}");
+                }
+            }
+            self.lifecycle(&guest, kind::UNDEFINED, undefined::RENAMED);
+            let next = Arc::new(next);
+            guest.change(|value| {
+                value.name = new.to_owned();
+                value.config = Some(next);
+            });
+            self.lifecycle(&guest, kind::DEFINED, defined::RENAMED);
+            Ok(0)
+        })
+    }
+}
+
+fn set_metadata(
+    domain: &mut Domain,
+    kind: i32,
+    text: Option<&str>,
+    key: Option<&str>,
+    uri: Option<&str>,
+) -> Result<()> {
+    let text = text.filter(|text| !text.is_empty());
+    match kind {
+        0 | 1 => {
+            let name = if kind == 0 { "description" } else { "title" };
+            domain.tree.remove(name);
+            if let Some(text) = text {
+                domain.tree.children.push(Tree::leaf(name, text));
+            }
+        }
+        _ => {
+            let (uri, key) = (uri.unwrap_or_default(), key.unwrap_or_default());
+            let new = text.map(|text| conf_domain::domain::with_namespace(text, key, uri)).transpose()?;
+            domain.metadata.retain(|(namespace, _)| namespace != uri);
+            domain.metadata.extend(new.map(|text| (uri.to_owned(), text)));
+        }
+    }
+    domain.sort();
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Consoles, screenshots, keys.
+
+use crate::guest::{Guest, Live};
+use crate::{Driver, FROM, check_flags, error};
+use api::{Call, DomainConsole, Stream};
+use base::object::DomainRef;
+use base::{Error, ErrorCode, Result};
+use engine::JobKind;
+use rustix::fs::{Mode, OFlags};
+use serde_json::json;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use xml::Tree;
+
+/// Another client's session is ended.
+const FORCE: u32 = 1;
+/// Only one client is let in, even where more could be.
+const SAFE: u32 = 2;
+
+/// The other end of a character device.
+fn open(device: &Tree) -> Result<OwnedFd> {
+    let path = device.attr_at("source", "path").unwrap_or_default();
+    match device.attr("type").unwrap_or_default() {
+        "pty" => rustix::fs::open(
+            path,
+            OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK,
+            Mode::empty(),
+        )
+        .map_err(|cause| Error::system(FROM, &cause.into(), format!("cannot open '{path}'"))),
+        "unix" => UnixStream::connect(path)
+            .map(OwnedFd::from)
+            .map_err(|cause| Error::system(FROM, &cause, format!("Unable to connect to '{path}'"))),
+        _ => Err(Error::internal(FROM, "character device is not using a PTY or UNIX socket")),
+    }
+}
+
+impl Driver {
+    /// Opens a character device for one client; a second is refused or takes the first one's place.
+    fn session(&self, guest: &Arc<Guest>, live: &Arc<Live>, device: &Tree, flags: u32) -> Result<Stream> {
+        let mut current = live.console.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ended) = current.as_ref().filter(|ended| !ended.load(Ordering::Acquire)) {
+            if flags & FORCE == 0 {
+                return Err(Error::operation_failed(FROM, "Active console session exists for this domain"));
+            }
+            ended.store(true, Ordering::Release);
+        }
+        let device_end = open(device)?;
+        let (ours, theirs) = UnixStream::pair()
+            .map_err(|cause| Error::system(FROM, &cause, "cannot make a pair of sockets"))?;
+        let ended = Arc::new(AtomicBool::new(false));
+        *current = Some(ended.clone());
+        let flag = ended.clone();
+        let name = guest.value().name.clone();
+        std::thread::Builder::new()
+            .name("console".to_owned())
+            .spawn(move || relay(&device_end, &ours, &flag, &name))
+            .map_err(|cause| Error::system(FROM, &cause, "cannot start a console"))?;
+        Ok(Stream::channel(theirs.into()).on_end(move |_| ended.store(true, Ordering::Release)))
+    }
+}
+
+/// Moves bytes both ways until one side ends or the session is taken over.
+fn relay(device: &OwnedFd, client: &UnixStream, ended: &AtomicBool, name: &str) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut chunk = [0; 4096];
+    let tick = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    while !ended.load(Ordering::Acquire) {
+        let mut fds = [PollFd::new(device, PollFlags::IN), PollFd::new(client, PollFlags::IN)];
+        if poll(&mut fds, Some(&tick)).is_err() {
+            break;
+        }
+        let [from_device, from_client] = [fds[0].revents(), fds[1].revents()];
+        let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
+        if from_device.intersects(any) {
+            match rustix::io::read(device, &mut chunk) {
+                Ok(count) if count > 0 => {
+                    if write_all(client, &chunk[..count]).is_err() {
+                        break;
+                    }
+                }
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                _ => break,
+            }
+        }
+        if from_client.intersects(any) {
+            match rustix::io::read(client, &mut chunk) {
+                Ok(count) if count > 0 => {
+                    if write_all(device, &chunk[..count]).is_err() {
+                        break;
+                    }
+                }
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                _ => break,
+            }
+        }
+    }
+    ended.store(true, Ordering::Release);
+    log::debug!("console session of '{name}' is over");
+}
+
+fn write_all(fd: impl std::os::fd::AsFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    while !bytes.is_empty() {
+        match rustix::io::write(&fd, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(rustix::io::Errno::AGAIN) => {
+                let limit = Timespec { tv_sec: 5, tv_nsec: 0 };
+                if poll(&mut [PollFd::new(&fd, PollFlags::OUT)], Some(&limit))? == 0 {
+                    return Err(rustix::io::Errno::TIMEDOUT);
+                }
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+impl DomainConsole for Driver {
+    fn domain_open_console(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        dev_name: Option<&str>,
+        flags: u32,
+    ) -> Result<Stream> {
+        check_flags(flags, FORCE | SAFE, "qemuDomainOpenConsole")?;
+        let guest = self.find(dom)?;
+        let live = guest.live()?;
+        let device = match dev_name.filter(|name| !name.is_empty()) {
+            Some(name) => ["console", "serial", "parallel"]
+                .into_iter()
+                .flat_map(|kind| live.domain.all(kind))
+                .find(|device| device.attr_at("alias", "name") == Some(name)),
+            None => live.domain.all("console").next().or_else(|| live.domain.all("serial").next()),
+        };
+        let missing = || {
+            Error::internal(FROM, format!("cannot find console device '{}'", dev_name.unwrap_or("default")))
+        };
+        self.session(&guest, &live, device.ok_or_else(missing)?, flags)
+    }
+
+    fn domain_open_channel(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        name: Option<&str>,
+        flags: u32,
+    ) -> Result<Stream> {
+        check_flags(flags, FORCE, "qemuDomainOpenChannel")?;
+        let guest = self.find(dom)?;
+        let live = guest.live()?;
+        let device = match name.filter(|name| !name.is_empty()) {
+            Some(name) => live.domain.all("channel").find(|c| {
+                c.attr_at("alias", "name") == Some(name) || c.attr_at("target", "name") == Some(name)
+            }),
+            None => live.domain.all("channel").next(),
+        };
+        let missing = || Error::internal(FROM, format!("cannot find channel {}", name.unwrap_or("default")));
+        self.session(&guest, &live, device.ok_or_else(missing)?, flags)
+    }
+
+    fn domain_screenshot(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        screen: u32,
+        flags: u32,
+    ) -> Result<(Option<String>, Stream)> {
+        check_flags(flags, 0, "qemuDomainScreenshot")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Query, "screenshot")?;
+        let live = guest.live()?;
+        let Some(video) = live.domain.all("video").next() else {
+            return Err(error(ErrorCode::ARGUMENT_UNSUPPORTED, "no screens to take screenshot from"));
+        };
+        if screen > 0 {
+            let heads: u32 = video.attr_at("model", "heads").and_then(|text| text.parse().ok()).unwrap_or(1);
+            if screen >= heads {
+                return Err(Error::invalid_arg(FROM, "virDomainScreenshot", "screen", "no such screen"));
+            }
+        }
+        let device = video.attr_at("alias", "name").unwrap_or_default();
+        let path =
+            live.private_dir.join(format!("screenshot-{:016x}", u64::from_ne_bytes(host::random::bytes())));
+        let taken = live.command(
+            "screendump",
+            json!({"filename": path.display().to_string(), "device": device, "head": screen}),
+        );
+        let opened = taken.and_then(|_| {
+            File::open(&path).map_err(|cause| {
+                Error::system(FROM, &cause, format!("Unable to open stream for '{}'", path.display()))
+            })
+        });
+        let _ = std::fs::remove_file(&path);
+        Ok((Some("image/x-portable-pixmap".to_owned()), Stream::file(opened?.into(), None, false)))
+    }
+
+    fn domain_send_key(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        codeset: u32,
+        holdtime: u32,
+        keycodes: &[u32],
+        flags: u32,
+    ) -> Result<()> {
+        check_flags(flags, 0, "qemuDomainSendKey")?;
+        // Only the codes of Linux and those the emulator takes itself are known so far.
+        if !matches!(codeset, 0 | 9) {
+            return Err(error(
+                ErrorCode::CONFIG_UNSUPPORTED,
+                format!("key codes of set {codeset} are not supported yet"),
+            ));
+        }
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "send key")?;
+        let live = guest.live()?;
+        let keys: Vec<_> = keycodes
+            .iter()
+            .map(
+                |code| json!({"type": "number", "data": if codeset == 0 { linux_key(*code) } else { *code }}),
+            )
+            .collect();
+        let mut arguments = json!({"keys": keys});
+        if holdtime > 0 {
+            arguments["hold-time"] = json!(holdtime);
+        }
+        live.command("send-key", arguments)?;
+        if holdtime > 0 {
+            std::thread::sleep(Duration::from_millis(u64::from(holdtime.min(10_000))));
+        }
+        Ok(())
+    }
+}
+
+/// The keyboard's own number of a key that Linux names by code: the same up to 88, then with the escape in bit 7.
+fn linux_key(code: u32) -> u32 {
+    match code {
+        0..=88 => code,
+        96 => 0x9c,
+        97 => 0x9d,
+        98 => 0xb5,
+        99 => 0x54,
+        100 => 0xb8,
+        102 => 0xc7,
+        103 => 0xc8,
+        104 => 0xc9,
+        105 => 0xcb,
+        106 => 0xcd,
+        107 => 0xcf,
+        108 => 0xd0,
+        109 => 0xd1,
+        110 => 0xd2,
+        111 => 0xd3,
+        125 => 0xdb,
+        126 => 0xdc,
+        127 => 0xdd,
+        other => other,
+    }
+}

@@ -1,0 +1,173 @@
+//! One domain: a value that readers take as it is, and a job for those who change it.
+
+use crate::{Driver, FROM, error, not_running};
+use api::ConnectionId;
+use base::object::DomainRef;
+use base::{Error, ErrorCode, Result, Uuid};
+use conf_domain::Domain;
+use engine::{JobGuard, JobKind, JobSlot, Key};
+use host::cgroup::Cgroup;
+use host::process::Process;
+use qmp::{CommandError, Monitor};
+use serde_json::Value as Json;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How long a call waits for another's job.
+const JOB_WAIT: Duration = Duration::from_secs(30);
+/// How long a command to the monitor may take.
+pub(crate) const MONITOR_WAIT: Duration = Duration::from_secs(30);
+
+/// A running guest.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// The definition as it runs, with aliases and run-time parts.
+    pub(crate) domain: Domain,
+    pub(crate) id: i32,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) process: Process,
+    pub(crate) private_dir: PathBuf,
+    pub(crate) cgroup: Option<Cgroup>,
+    /// The connection whose end is the guest's end.
+    pub(crate) bound_to: Option<ConnectionId>,
+    /// A shutdown of the guest is a reboot.
+    pub(crate) reboot_on_shutdown: AtomicBool,
+    /// The console's client: raised when another takes it over.
+    pub(crate) console: Mutex<Option<Arc<AtomicBool>>>,
+    /// Numbers of the processors' threads.
+    pub(crate) vcpu_threads: Vec<i32>,
+    pub(crate) tainted: Vec<&'static str>,
+}
+
+/// What a domain is now.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    pub(crate) name: String,
+    /// The stored definition; none for a transient domain.
+    pub(crate) config: Option<Arc<Domain>>,
+    pub(crate) live: Option<Arc<Live>>,
+    pub(crate) autostart: bool,
+    pub(crate) autostart_once: bool,
+    /// State and reason, as the interface numbers them.
+    pub(crate) state: (i32, i32),
+}
+
+/// A domain.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) uuid: Uuid,
+    value: RwLock<Arc<Value>>,
+    job: JobSlot,
+}
+
+impl Key for Guest {
+    fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    fn name(&self) -> String {
+        self.value().name.clone()
+    }
+}
+
+impl Guest {
+    pub(crate) fn new(uuid: Uuid, value: Value) -> Guest {
+        Guest { uuid, value: RwLock::new(Arc::new(value)), job: JobSlot::default() }
+    }
+
+    /// What the domain is now.
+    pub(crate) fn value(&self) -> Arc<Value> {
+        self.value.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the value in one step.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Value)) {
+        let mut current = self.value.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = (**current).clone();
+        change(&mut next);
+        *current = Arc::new(next);
+    }
+
+    /// How a client names it.
+    pub(crate) fn reference(&self) -> DomainRef {
+        let value = self.value();
+        let id = value.live.as_ref().map_or(-1, |live| live.id);
+        DomainRef { name: value.name.clone(), uuid: self.uuid, id }
+    }
+
+    /// Begins a job or says who holds it.
+    pub(crate) fn begin(&self, kind: JobKind, name: &str) -> Result<JobGuard<'_>> {
+        self.job.begin(kind, name, JOB_WAIT).map_err(|refusal| {
+            let text = format!("cannot acquire state change lock (held by monitor={})", refusal.holder);
+            log::warn!(
+                "{name} gave up after {JOB_WAIT:?}: {} holds the job '{}'",
+                refusal.holder,
+                refusal.kind.as_str()
+            );
+            error(ErrorCode::OPERATION_TIMEOUT, text)
+        })
+    }
+
+    /// The job that is held now.
+    pub(crate) fn job(&self) -> Option<(JobKind, String, Duration)> {
+        self.job.held()
+    }
+
+    /// The running guest, or the error that it does not run.
+    pub(crate) fn live(&self) -> Result<Arc<Live>> {
+        self.value().live.clone().ok_or_else(not_running)
+    }
+}
+
+impl Value {
+    /// The definition that `flags` of the interface ask for: 1 is the running one, 2 the stored one, 0 the current.
+    pub(crate) fn definition(&self, flags: u32) -> Result<Domain> {
+        let live = self.live.as_ref();
+        match flags & 3 {
+            1 => live.map(|live| live.domain.clone()).ok_or_else(not_running),
+            2 => self.stored().ok_or_else(|| {
+                Error::operation_invalid(FROM, "transient domains do not have any persistent config")
+            }),
+            _ => live.map(|live| live.domain.clone()).or_else(|| self.stored()).ok_or_else(not_running),
+        }
+    }
+
+    pub(crate) fn stored(&self) -> Option<Domain> {
+        self.config.as_ref().map(|config| (**config).clone())
+    }
+}
+
+impl Live {
+    /// Sends a command to the monitor.
+    pub(crate) fn command(&self, name: &str, arguments: Json) -> Result<Json> {
+        self.monitor.command(name, arguments, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
+    }
+
+    pub(crate) fn will_reboot(&self) -> bool {
+        self.reboot_on_shutdown.load(Ordering::Acquire)
+    }
+}
+
+/// A monitor's refusal in the interface's words.
+pub(crate) fn failed(command: &str, cause: &CommandError) -> Error {
+    match cause {
+        CommandError::Refused { description, .. } => {
+            Error::internal(FROM, format!("unable to execute QEMU command '{command}': {description}"))
+        }
+        CommandError::Stalled(_) => {
+            error(ErrorCode::OPERATION_FAILED, "the QEMU monitor does not answer; the guest may be stuck")
+        }
+        CommandError::Closed => error(ErrorCode::OPERATION_FAILED, "domain is no longer running"),
+    }
+}
+
+impl Driver {
+    /// The domain a client means.
+    pub(crate) fn find(&self, dom: &DomainRef) -> Result<Arc<Guest>> {
+        self.guests.by_uuid(dom.uuid).ok_or_else(|| {
+            error(ErrorCode::NO_DOMAIN, format!("no domain with matching uuid '{}' ({})", dom.uuid, dom.name))
+        })
+    }
+}

@@ -1,0 +1,223 @@
+//! Starting, pausing and ending guests at a client's wish.
+
+use crate::guest::{Guest, Value};
+use crate::start::How;
+use crate::{Driver, FROM, check_flags, error, not_running};
+use api::consts::domain_state as state;
+use api::consts::{
+    domain_event_resumed_detail_type as resumed, domain_event_suspended_detail_type as suspended,
+};
+use api::consts::{
+    domain_event_type as kind, domain_paused_reason as paused, domain_running_reason as running,
+};
+use api::{Call, DomainLifecycle};
+use base::object::DomainRef;
+use base::{Error, ErrorCode, Result};
+use conf_domain::ParseFlags;
+use engine::JobKind;
+use serde_json::Value as Json;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Flags of starting that are served: paused, autodestroy, bypass cache, force boot, validate, reset NVRAM.
+const CREATE_FLAGS: u32 = 0x3f;
+
+fn how(cx: &Call, flags: u32) -> How {
+    How { paused: flags & 1 != 0, bound_to: (flags & 2 != 0).then(|| cx.connection()) }
+}
+
+impl Driver {
+    fn create(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainRef> {
+        check_flags(flags, CREATE_FLAGS, "qemuDomainCreateWithFlags")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "start")?;
+        if guest.value().live.is_some() {
+            return Err(Error::operation_invalid(FROM, "domain is already running"));
+        }
+        let domain = guest.value().stored().ok_or_else(not_running)?;
+        self.launch(&guest, domain, how(cx, flags))?;
+        Ok(guest.reference())
+    }
+
+    fn create_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<DomainRef> {
+        check_flags(flags, CREATE_FLAGS, "qemuDomainCreateXML")?;
+        let parse = ParseFlags { inactive: true, abi_update: true, ..ParseFlags::default() };
+        let domain = self.parse(xml, parse)?;
+        let (guest, new) = self.guests.exclusively(|| {
+            if let Some(guest) = self.conflict(&domain, true)? {
+                return Ok::<_, Error>((guest, false));
+            }
+            let value = Value {
+                name: domain.name.clone(),
+                config: None,
+                live: None,
+                autostart: false,
+                autostart_once: false,
+                state: (state::SHUTOFF, 0),
+            };
+            let guest = Arc::new(Guest::new(domain.uuid, value));
+            self.guests.insert(guest.clone());
+            Ok((guest, true))
+        })?;
+        let _job = guest.begin(JobKind::Modify, "create")?;
+        let outcome = self.launch(&guest, domain, how(cx, flags));
+        if outcome.is_err() && new {
+            self.guests.remove(guest.uuid);
+        }
+        outcome.map(|()| guest.reference())
+    }
+
+    fn shut(&self, dom: &DomainRef, flags: u32) -> Result<()> {
+        check_flags(flags, 3, "qemuDomainShutdownFlags")?;
+        let guest = self.find(dom)?;
+        if flags == 2 {
+            guest.live()?;
+            return Err(no_agent());
+        }
+        let _job = guest.begin(JobKind::Modify, "shutdown")?;
+        let live = guest.live()?;
+        live.reboot_on_shutdown.store(false, Ordering::Release);
+        live.command("system_powerdown", Json::Null).map(drop)
+    }
+}
+
+/// "QEMU guest agent is not configured".
+pub(crate) fn no_agent() -> Error {
+    error(ErrorCode::ARGUMENT_UNSUPPORTED, "QEMU guest agent is not configured")
+}
+
+impl DomainLifecycle for Driver {
+    fn domain_create(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.create(cx, dom, 0).map(drop)
+    }
+
+    fn domain_create_with_flags(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainRef> {
+        self.create(cx, dom, flags)
+    }
+
+    fn domain_create_xml(&self, cx: &Call, xml_desc: &str, flags: u32) -> Result<DomainRef> {
+        self.create_xml(cx, xml_desc, flags)
+    }
+
+    fn domain_suspend(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "suspend")?;
+        let live = guest.live()?;
+        if guest.value().state.0 == state::PAUSED {
+            guest.change(|value| value.state = (state::PAUSED, paused::USER));
+            return Ok(());
+        }
+        live.command("stop", Json::Null)?;
+        guest.change(|value| value.state = (state::PAUSED, paused::USER));
+        self.save_status(&guest);
+        self.lifecycle(&guest, kind::SUSPENDED, suspended::PAUSED);
+        Ok(())
+    }
+
+    fn domain_resume(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "resume")?;
+        let live = guest.live()?;
+        if guest.value().state.0 == state::RUNNING {
+            return Err(Error::operation_invalid(FROM, "domain is already running"));
+        }
+        live.command("cont", Json::Null)?;
+        guest.change(|value| value.state = (state::RUNNING, running::UNPAUSED));
+        self.save_status(&guest);
+        self.lifecycle(&guest, kind::RESUMED, resumed::UNPAUSED);
+        Ok(())
+    }
+
+    fn domain_shutdown(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.shut(dom, 0)
+    }
+
+    fn domain_shutdown_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.shut(dom, flags)
+    }
+
+    fn domain_reboot(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        check_flags(flags, 3, "qemuDomainReboot")?;
+        let guest = self.find(dom)?;
+        if flags == 2 {
+            guest.live()?;
+            return Err(no_agent());
+        }
+        let _job = guest.begin(JobKind::Modify, "reboot")?;
+        let live = guest.live()?;
+        live.command("system_powerdown", Json::Null)?;
+        live.reboot_on_shutdown.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn domain_reset(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        check_flags(flags, 0, "qemuDomainReset")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "reset")?;
+        guest.live()?.command("system_reset", Json::Null).map(drop)
+    }
+
+    fn domain_destroy(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
+        let guest = self.find(dom)?;
+        self.destroy(&guest, "destroy")
+    }
+
+    fn domain_destroy_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        check_flags(flags, 3, "qemuDomainDestroyFlags")?;
+        let guest = self.find(dom)?;
+        self.destroy(&guest, "destroy")
+    }
+
+    fn domain_inject_nmi(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        check_flags(flags, 0, "qemuDomainInjectNMI")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "inject NMI")?;
+        guest.live()?.command("inject-nmi", Json::Null).map(drop)
+    }
+
+    fn domain_pm_wakeup(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        check_flags(flags, 0, "qemuDomainPMWakeup")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "wake up")?;
+        guest.live()?.command("system_wakeup", Json::Null).map(drop)
+    }
+
+    fn domain_set_lifecycle_action(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        type_: u32,
+        action: u32,
+        flags: u32,
+    ) -> Result<()> {
+        check_flags(flags, 3, "qemuDomainSetLifecycleAction")?;
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "set lifecycle action")?;
+        let element = ["on_poweroff", "on_reboot", "on_crash"].get(type_ as usize).copied();
+        let words =
+            ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"];
+        let (Some(element), Some(word)) = (element, words.get(action as usize)) else {
+            return Err(Error::invalid_arg(
+                FROM,
+                "virDomainSetLifecycleAction",
+                "action",
+                "invalid lifecycle action",
+            ));
+        };
+        let active = guest.value().live.is_some();
+        if flags & 1 != 0 || flags & 3 == 0 && active {
+            guest.live()?;
+            self.change_live(&guest, |domain| {
+                domain.tree.child_or_new(element).text = Some((*word).to_owned());
+                Ok(())
+            })?;
+        }
+        if flags & 2 != 0 || flags & 3 == 0 && !active {
+            self.change_config(&guest, |domain| {
+                domain.tree.child_or_new(element).text = Some((*word).to_owned());
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}

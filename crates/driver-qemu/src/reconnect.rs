@@ -1,0 +1,162 @@
+//! Guests that outlived an earlier daemon.
+//!
+//! Every status document names a process and a monitor. Where both are there, the guest is taken over; where not, it has
+//! ended meanwhile and what is left of it is cleaned up.
+
+use crate::guest::{Guest, Live, MONITOR_WAIT, Value, failed};
+use crate::status::{PAUSED, RUNNING, STATES};
+use crate::{Driver, FROM};
+use api::consts::domain_state as state;
+use api::consts::{domain_event_stopped_detail_type as stopped, domain_event_type as kind};
+use api::consts::{
+    domain_paused_reason as paused, domain_running_reason as running, domain_shutoff_reason as shutoff,
+};
+use base::{Error, Result};
+use conf_domain::{Domain, ParseFlags};
+use host::cgroup::Cgroup;
+use host::process::Process;
+use serde_json::Value as Json;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use xml::{Document, Node};
+
+/// What a status document says.
+struct Status {
+    domain: Domain,
+    state: (i32, i32),
+    pid: i32,
+    monitor: PathBuf,
+    private_dir: PathBuf,
+    cgroup: Option<PathBuf>,
+    threads: Vec<i32>,
+    reboot: bool,
+}
+
+fn position(list: &[&str], word: Option<&str>) -> i32 {
+    word.and_then(|word| list.iter().position(|known| *known == word)).unwrap_or(0) as i32
+}
+
+fn read(text: &str) -> Result<Status> {
+    let wrong = |what: &str| Error::internal(FROM, format!("status document: {what}"));
+    let document = Document::parse(text).map_err(|cause| wrong(&cause.to_string()))?;
+    let root = document.root();
+    let node = root.child("domain").ok_or_else(|| wrong("no domain"))?;
+    let flags = ParseFlags { status: true, skip_validate: true, ..ParseFlags::default() };
+    let domain = Domain::parse_node(node, flags, &mut || [0; 16])?;
+    let path = |name: &str| root.child(name).and_then(|node| node.attr("path")).map(PathBuf::from);
+    let number = position(STATES, root.attr("state"));
+    let reasons = if number == state::PAUSED { PAUSED } else { RUNNING };
+    let monitor = path("monitor").ok_or_else(|| wrong("no monitor"))?;
+    let threads = root
+        .child("vcpus")
+        .into_iter()
+        .flat_map(Node::elements)
+        .filter_map(|vcpu| vcpu.attr("pid")?.parse().ok());
+    Ok(Status {
+        state: (number, position(reasons, root.attr("reason"))),
+        pid: root.attr("pid").and_then(|pid| pid.parse().ok()).ok_or_else(|| wrong("no pid"))?,
+        private_dir: path("libDir").or_else(|| monitor.parent().map(Path::to_owned)).unwrap_or_default(),
+        cgroup: path("cgroup"),
+        threads: threads.collect(),
+        reboot: root.child("fakereboot").is_some(),
+        monitor,
+        domain,
+    })
+}
+
+impl Driver {
+    /// Takes over the guests that run, cleans up after those that do not.
+    pub(crate) fn reconnect(&self) {
+        for (name, text) in host::store::files(&self.run_dir(), "xml") {
+            let status = match read(&text) {
+                Ok(status) => status,
+                Err(cause) => {
+                    log::error!("{name}.xml in {} is left alone: {cause}", self.run_dir().display());
+                    continue;
+                }
+            };
+            if let Some(id) = status.domain.id {
+                self.next_id.fetch_max(id + 1, Ordering::Relaxed);
+            }
+            let guest = self.guests.by_uuid(status.domain.uuid).unwrap_or_else(|| {
+                let value = Value {
+                    name: status.domain.name.clone(),
+                    config: None,
+                    live: None,
+                    autostart: false,
+                    autostart_once: false,
+                    state: (state::SHUTOFF, 0),
+                };
+                let guest = Arc::new(Guest::new(status.domain.uuid, value));
+                self.guests.insert(guest.clone());
+                guest
+            });
+            let (private_dir, cgroup) = (status.private_dir.clone(), status.cgroup.clone());
+            if let Err(cause) = self.take_over(&guest, status) {
+                log::warn!("guest '{name}' has ended while there was no daemon: {cause}");
+                self.bury(&guest, &private_dir, cgroup.as_deref());
+            }
+        }
+    }
+
+    fn take_over(&self, guest: &Arc<Guest>, status: Status) -> Result<()> {
+        let id = status.domain.id.ok_or_else(|| Error::internal(FROM, "no id"))?;
+        let process = Process::of(status.pid).ok_or_else(|| Error::internal(FROM, "the process is gone"))?;
+        let stream = UnixStream::connect(&status.monitor)
+            .map_err(|cause| Error::system(FROM, &cause, "failed to connect to monitor socket"))?;
+        let monitor = self.watch(guest, id, stream)?;
+        let ask = |name: &str| {
+            monitor.command(name, Json::Null, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
+        };
+        ask("qmp_capabilities")?;
+        let running_now = ask("query-status")?.get("running").and_then(Json::as_bool).unwrap_or(false);
+        let known = status.state;
+        let now = match (running_now, known.0) {
+            (true, state::RUNNING) | (false, state::PAUSED) => known,
+            (true, _) => (state::RUNNING, running::UNPAUSED),
+            (false, _) => (state::PAUSED, paused::UNKNOWN),
+        };
+        let live = Live {
+            domain: status.domain,
+            id,
+            monitor,
+            process,
+            private_dir: status.private_dir,
+            cgroup: status.cgroup.as_deref().and_then(Cgroup::adopt),
+            bound_to: None,
+            reboot_on_shutdown: AtomicBool::new(status.reboot),
+            console: Mutex::new(None),
+            vcpu_threads: status.threads,
+            tainted: Vec::new(),
+        };
+        guest.change(|value| {
+            value.live = Some(Arc::new(live));
+            value.state = now;
+        });
+        log::info!("guest '{}' runs on", guest.value().name);
+        Ok(())
+    }
+
+    /// Cleans up after a guest that ended without a daemon.
+    fn bury(&self, guest: &Arc<Guest>, private_dir: &Path, cgroup: Option<&Path>) {
+        let name = guest.value().name.clone();
+        guest.change(|value| value.state = (state::SHUTOFF, shutoff::CRASHED));
+        self.forget_status(&name);
+        let own = private_dir.starts_with(self.state_dir()) && private_dir != self.state_dir();
+        if own {
+            let _ = std::fs::remove_dir_all(private_dir);
+        }
+        if let Some(group) = cgroup.and_then(Cgroup::adopt) {
+            group.remove();
+        }
+        let dom = guest.reference();
+        if guest.value().config.is_none() {
+            self.guests.remove(guest.uuid);
+        }
+        let payload =
+            api::event::DomainEventLifecycleMsg { dom, event: kind::STOPPED, detail: stopped::CRASHED };
+        self.events.publish(api::event::Event::DomainLifecycle(payload));
+    }
+}

@@ -1,0 +1,506 @@
+//! Starting a guest.
+//!
+//! ```text
+//! Planned (definition, aliases, id) ─▶ Prepared (folders, sockets, taps) ─▶ Spawned (process) ─▶ Live (monitor answers)
+//!        each step notes what undoes it; a failure undoes the steps in reverse and tells the first error
+//! ```
+
+use crate::guest::{Guest, Live, MONITOR_WAIT, failed};
+use crate::{Driver, FROM, error};
+use api::ConnectionId;
+use api::consts::{domain_event_resumed_detail_type as resumed, domain_event_started_detail_type as started};
+use api::consts::{domain_event_suspended_detail_type as suspended, domain_event_type as kind};
+use api::consts::{domain_paused_reason as paused, domain_running_reason as running, domain_state as state};
+use base::{Error, ErrorCode, Result};
+use conf_domain::Domain;
+use host::cgroup::Cgroup;
+use host::process::{Command, Process};
+use qemu_plan::argv::{Line, Start};
+use qemu_plan::{alias, argv};
+use qmp::{Monitor, Notice};
+use serde_json::{Value as Json, json};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How a guest is to be started.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct How {
+    pub(crate) paused: bool,
+    pub(crate) bound_to: Option<ConnectionId>,
+}
+
+/// What undoes the steps done so far.
+#[derive(Default)]
+struct Undo(Vec<Box<dyn FnOnce()>>);
+
+impl Undo {
+    fn later(&mut self, step: impl FnOnce() + 'static) {
+        self.0.push(Box::new(step));
+    }
+
+    fn forget(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        while let Some(step) = self.0.pop() {
+            step();
+        }
+    }
+}
+
+/// Descriptors and facts that the command line needs.
+struct Prepared {
+    start: Start,
+    fds: Vec<OwnedFd>,
+    monitor_path: PathBuf,
+    private_dir: PathBuf,
+}
+
+/// The part of a domain's name that stands in its folders.
+pub(crate) fn short_name(id: i32, name: &str) -> String {
+    let short: String = name.chars().take(20).collect();
+    format!("{id}-{short}")
+}
+
+fn system(cause: &std::io::Error, text: impl std::fmt::Display) -> Error {
+    Error::system(FROM, cause, text)
+}
+
+impl Driver {
+    /// Starts a guest whose job is held.
+    pub(crate) fn launch(&self, guest: &Arc<Guest>, mut domain: Domain, how: How) -> Result<()> {
+        let caps = self.caps_for(&domain)?;
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        domain.id = Some(id);
+        alias::assign(&mut domain);
+        let mut undo = Undo::default();
+        self.take_ports(&mut domain)?;
+        let prepared = self.prepare(&mut domain, id, &mut undo)?;
+        let line = argv::plan(&domain, &caps, &prepared.start)?;
+        let log_path = self.log_dir().join(format!("{}.log", domain.name));
+        let mut log =
+            File::options().create(true).append(true).mode(0o600).open(&log_path).map_err(|cause| {
+                system(&cause, format!("failed to create logfile {}", log_path.display()))
+            })?;
+        let offset = log.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+        let _ = writeln!(
+            log,
+            "starting up, emulator version {}.{}.{} {}",
+            caps.version.0, caps.version.1, caps.version.2, caps.package
+        );
+        let _ = log.write_all(argv::shell(&line).as_bytes());
+        let process = self.spawn(line, prepared.fds, &log, &mut undo)?;
+        let cgroup = match Cgroup::create("qemu", id, &domain.name) {
+            Ok(group) => match group.enter(process.pid()) {
+                Ok(()) => Some(group),
+                Err(cause) => {
+                    group.remove();
+                    log::info!("guest '{}' runs without a control group of its own: {cause}", domain.name);
+                    None
+                }
+            },
+            Err(cause) => {
+                log::info!("guest '{}' runs without a control group of its own: {cause}", domain.name);
+                None
+            }
+        };
+        let monitor = self
+            .greet(guest, id, &prepared.monitor_path)
+            .map_err(|cause| self.explain(cause, &process, &log_path, offset))?;
+        let refresh = self
+            .refresh(&monitor, &mut domain)
+            .map_err(|cause| self.explain(cause, &process, &log_path, offset));
+        let vcpu_threads = refresh?;
+        let tainted = if rustix::process::geteuid().is_root() { vec!["high-privileges"] } else { Vec::new() };
+        for taint in &tainted {
+            let _ = writeln!(log, "Domain id={id} is tainted: {taint}");
+        }
+        let live = Arc::new(Live {
+            domain,
+            id,
+            monitor,
+            process,
+            private_dir: prepared.private_dir,
+            cgroup,
+            bound_to: how.bound_to,
+            reboot_on_shutdown: AtomicBool::new(false),
+            console: Mutex::new(None),
+            vcpu_threads,
+            tainted,
+        });
+        guest.change(|value| {
+            value.live = Some(live.clone());
+            value.state = (state::PAUSED, if how.paused { paused::USER } else { paused::STARTING_UP });
+        });
+        undo.forget();
+        if how.paused {
+            self.write_status(guest)?;
+            self.lifecycle(guest, kind::STARTED, started::BOOTED);
+            self.lifecycle(guest, kind::SUSPENDED, suspended::PAUSED);
+            return Ok(());
+        }
+        if let Err(cause) = live.command("cont", Json::Null) {
+            let _ = self.destroy_held(guest, "failed");
+            return Err(cause);
+        }
+        guest.change(|value| value.state = (state::RUNNING, running::BOOTED));
+        self.write_status(guest)?;
+        self.lifecycle(guest, kind::RESUMED, resumed::UNPAUSED);
+        self.lifecycle(guest, kind::STARTED, started::BOOTED);
+        Ok(())
+    }
+
+    /// Gives displays with automatic ports their numbers.
+    fn take_ports(&self, domain: &mut Domain) -> Result<()> {
+        let wanted = domain
+            .all("graphics")
+            .filter(|graphics| graphics.is("type", "vnc") && graphics.is("autoport", "yes"))
+            .count();
+        let mut free = Vec::new();
+        let mut used = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        used.clear();
+        for other in self.guests.snapshot().values() {
+            if let Some(live) = &other.value().live {
+                used.extend(
+                    live.domain
+                        .all("graphics")
+                        .filter_map(|graphics| graphics.attr("port")?.parse::<u32>().ok()),
+                );
+            }
+        }
+        for port in 5900..=65535u16 {
+            if free.len() == wanted {
+                break;
+            }
+            if !used.contains(&port.into()) && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                free.push(u32::from(port));
+            }
+        }
+        if free.len() < wanted {
+            return Err(Error::internal(FROM, "Unable to find an unused port in range 'vnc' (5900-65535)"));
+        }
+        let mut next = free.into_iter();
+        for graphics in domain.devices_mut().iter_mut().filter(|device| device.name == "graphics") {
+            if graphics.is("type", "vnc")
+                && graphics.is("autoport", "yes")
+                && let Some(port) = next.next()
+            {
+                graphics.set("port", port.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, domain: &mut Domain, id: i32, undo: &mut Undo) -> Result<Prepared> {
+        let short = short_name(id, &domain.name);
+        let private_dir = self.state_dir().join(format!("domain-{short}"));
+        let channel_dir = self.run_dir().join("channel").join(&short);
+        for (folder, mode) in [(&private_dir, 0o750), (&channel_dir, 0o750)] {
+            let _ = std::fs::remove_dir_all(folder);
+            host::store::folder(folder, mode)
+                .map_err(|cause| system(&cause, format!("cannot create directory '{}'", folder.display())))?;
+            let folder = folder.clone();
+            undo.later(move || drop(std::fs::remove_dir_all(folder)));
+        }
+        let key = private_dir.join("master-key.aes");
+        host::store::write_volatile(&key, &host::random::bytes::<32>(), 0o600)
+            .map_err(|cause| system(&cause, "failed to write the master key"))?;
+
+        let mut fds = Vec::new();
+        let monitor_path = private_dir.join("monitor.sock");
+        let monitor: OwnedFd = listen(&monitor_path)?.into();
+        let mut start = Start {
+            monitor: format!("fd={}", monitor.as_raw_fd()),
+            master_key: true,
+            sandbox: true,
+            timestamps: true,
+            private_dir: private_dir.display().to_string(),
+            channel_dir: channel_dir.display().to_string(),
+            env: environment(&private_dir),
+            ..Start::default()
+        };
+        fds.push(monitor);
+        for device in domain.devices_mut().iter_mut() {
+            let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
+            match device.name.as_str() {
+                "serial" | "parallel" | "channel" | "console" if device.is("type", "unix") => {
+                    if device.attr_at("source", "path").is_none() && device.name == "channel" {
+                        let name = device.attr_at("target", "name").unwrap_or(&alias).replace('/', "_");
+                        let source = device.child_or_new("source");
+                        source.set("mode", "bind");
+                        source.set("path", channel_dir.join(name).display().to_string());
+                    }
+                    let shared =
+                        device.name == "console" && device.attr_at("target", "type") == Some("serial");
+                    if device.attr_at("source", "mode") == Some("bind") && !shared {
+                        let path = PathBuf::from(device.attr_at("source", "path").unwrap_or_default());
+                        let socket: OwnedFd = listen(&path)?.into();
+                        start.chardev_fds.insert(alias, socket.as_raw_fd());
+                        fds.push(socket);
+                        undo.later(move || drop(std::fs::remove_file(path)));
+                    }
+                    if device.name == "channel" {
+                        device.child_or_new("target").default_to("state", "disconnected");
+                    }
+                }
+                "interface" => {
+                    if let Some(tap) = tap(device)? {
+                        start.tap_fds.insert(alias, tap.as_raw_fd());
+                        fds.push(tap);
+                    }
+                }
+                _ => {}
+            }
+        }
+        chains(domain);
+        domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
+        domain.sort();
+        nvram(domain)?;
+        Ok(Prepared { start, fds, monitor_path, private_dir })
+    }
+
+    fn spawn(&self, line: Line, fds: Vec<OwnedFd>, log: &File, undo: &mut Undo) -> Result<Process> {
+        let program = PathBuf::from(&line.program);
+        let command = Command {
+            program: program.clone(),
+            args: line.args.into_iter().map(Into::into).collect(),
+            env: line.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            input: Vec::new(),
+            fds,
+        };
+        let mut child = command
+            .spawn_detached(log)
+            .map_err(|cause| system(&cause, format!("Cannot start '{}'", program.display())))?;
+        let pid = child.id() as i32;
+        let process = Process::of(pid);
+        // The end of the process is heard through its monitor; somebody has to take its exit status.
+        let reaper = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || drop(child.wait()));
+        if let Err(cause) = reaper {
+            log::error!("the exit status of process {pid} will not be taken: {cause}");
+        }
+        let process = process.ok_or_else(|| Error::internal(FROM, "QEMU ended at once; see its log"))?;
+        undo.later(move || {
+            if let Some(process) = Process::of(pid) {
+                process.kill();
+                process.wait(Duration::from_secs(5));
+            }
+        });
+        Ok(process)
+    }
+
+    /// Connects to the monitor. The socket listens already, so there is nothing to wait for but the emulator.
+    fn greet(&self, guest: &Guest, id: i32, path: &Path) -> Result<Arc<Monitor>> {
+        let stream = UnixStream::connect(path)
+            .map_err(|cause| system(&cause, "failed to connect to monitor socket"))?;
+        let monitor = self.watch(guest, id, stream)?;
+        monitor
+            .command("qmp_capabilities", Json::Null, MONITOR_WAIT)
+            .map_err(|cause| failed("qmp_capabilities", &cause))?;
+        Ok(monitor)
+    }
+
+    /// Watches a monitor; what it notices goes to the driver's event thread.
+    pub(crate) fn watch(&self, guest: &Guest, id: i32, stream: UnixStream) -> Result<Arc<Monitor>> {
+        let (notices, uuid) = (self.notices.clone(), guest.uuid);
+        let listener = move |notice: Notice| drop(notices.send((uuid, id, notice)));
+        self.hub.watch(stream, Box::new(listener)).map_err(|cause| system(&cause, "cannot watch the monitor"))
+    }
+
+    /// Asks the emulator for what only it knows: names of ptys, threads of processors. Gives the threads.
+    pub(crate) fn refresh(&self, monitor: &Monitor, domain: &mut Domain) -> Result<Vec<i32>> {
+        let ask = |name: &str| {
+            monitor.command(name, Json::Null, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
+        };
+        let chardevs = ask("query-chardev")?;
+        let pty = |alias: &str| {
+            let label = format!("char{alias}");
+            let found = chardevs
+                .as_array()?
+                .iter()
+                .find(|chardev| chardev.get("label").and_then(Json::as_str) == Some(&label))?;
+            found.get("filename")?.as_str()?.strip_prefix("pty:").map(str::to_owned)
+        };
+        for device in domain.devices_mut().iter_mut().filter(|device| device.is("type", "pty")) {
+            let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
+            if let Some(path) = pty(&alias) {
+                device.child_or_new("source").set("path", path.clone());
+                if device.name == "console" {
+                    device.set("tty", path);
+                }
+            }
+        }
+        let processors = ask("query-cpus-fast")?;
+        let threads = processors.as_array().map(|list| {
+            list.iter()
+                .filter_map(|cpu| cpu.get("thread-id")?.as_i64()?.try_into().ok())
+                .collect::<Vec<i32>>()
+        });
+        self.passwords(monitor, domain)?;
+        domain.sort();
+        Ok(threads.unwrap_or_default())
+    }
+
+    fn passwords(&self, monitor: &Monitor, domain: &Domain) -> Result<()> {
+        for graphics in domain.all("graphics").filter(|graphics| graphics.is("type", "vnc")) {
+            if let Some(password) = graphics.attr("passwd") {
+                let arguments = json!({"protocol": "vnc", "password": password});
+                monitor
+                    .command("set_password", arguments, MONITOR_WAIT)
+                    .map_err(|cause| failed("set_password", &cause))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An emulator that ended before it answered has said why in its log.
+    fn explain(&self, cause: Error, process: &Process, log: &Path, offset: u64) -> Error {
+        if !process.wait(Duration::from_millis(500)) {
+            return cause;
+        }
+        let text = std::fs::read(log).map(|bytes| {
+            String::from_utf8_lossy(bytes.get(offset as usize..).unwrap_or_default()).into_owned()
+        });
+        let text = text.unwrap_or_default();
+        let said: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("qemu-system-") && line.contains(": ") && !line.ends_with('\\'))
+            .collect();
+        let said = if said.is_empty() { "see the guest's log".to_owned() } else { said.join("\n") };
+        Error::internal(FROM, format!("process exited while connecting to monitor: {said}"))
+    }
+
+    /// Starts guests that start by themselves, once per boot of the machine.
+    pub(crate) fn autostart(&self) {
+        let mark = self.run_dir().join("autostarted");
+        if mark.exists() {
+            return;
+        }
+        for guest in self.guests.snapshot().values() {
+            let value = guest.value();
+            if self.stopping() || !value.autostart || value.live.is_some() {
+                continue;
+            }
+            let outcome = guest.begin(engine::JobKind::Modify, "autostart").and_then(|_job| {
+                match guest.value().stored() {
+                    Some(domain) => self.launch(guest, domain, How::default()),
+                    None => Ok(()),
+                }
+            });
+            if let Err(cause) = outcome {
+                log::error!("internal error: Failed to autostart VM '{}': {cause}", value.name);
+            }
+        }
+        if let Err(cause) = File::create(&mark) {
+            log::error!("{}: {cause}; guests start again with the next daemon", mark.display());
+        }
+    }
+}
+
+fn environment(private_dir: &Path) -> Vec<(String, String)> {
+    let home = private_dir.display().to_string();
+    let path = host::process::path().to_string_lossy().into_owned();
+    let mut env = vec![
+        ("LC_ALL".to_owned(), "C".to_owned()),
+        ("PATH".to_owned(), path),
+        ("HOME".to_owned(), home.clone()),
+    ];
+    for name in ["USER", "LOGNAME", "TMPDIR"] {
+        if let Ok(value) = std::env::var(name) {
+            env.push((name.to_owned(), value));
+        }
+    }
+    for (name, folder) in [("DATA", ".local/share"), ("CACHE", ".cache"), ("CONFIG", ".config")] {
+        env.push((format!("XDG_{name}_HOME"), format!("{home}/{folder}")));
+    }
+    env
+}
+
+/// A socket that only the daemon's user reaches.
+fn listen(path: &Path) -> Result<UnixListener> {
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path)
+        .map_err(|cause| system(&cause, format!("Failed to bind socket to {}", path.display())))?;
+    let mode = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(path, mode)
+        .map_err(|cause| system(&cause, format!("cannot set mode of {}", path.display())))?;
+    Ok(listener)
+}
+
+/// The tap device of an interface that is connected to the host by one.
+fn tap(interface: &mut xml::Tree) -> Result<Option<OwnedFd>> {
+    let bridge = match interface.attr("type").unwrap_or_default() {
+        "ethernet" => None,
+        "bridge" => interface.attr_at("source", "bridge").map(str::to_owned),
+        "network" => {
+            let name = interface.attr_at("source", "network").unwrap_or_default();
+            return Err(Error::new(
+                ErrorCode::NO_NETWORK,
+                base::ErrorDomain::NETWORK,
+                format!("no network with matching name '{name}'"),
+            ));
+        }
+        _ => return Ok(None),
+    };
+    let wanted = interface.attr_at("target", "dev").unwrap_or("vnet%d").to_owned();
+    let model = interface.attr_at("model", "type").unwrap_or_default();
+    let (fd, name) = host::tap::create(&wanted, model.starts_with("virtio"))
+        .map_err(|cause| system(&cause, format!("Unable to create tap device {wanted}")))?;
+    if let Some(bridge) = bridge {
+        host::tap::join(&bridge, &name)
+            .map_err(|cause| system(&cause, format!("Unable to add bridge {bridge} port {name}")))?;
+    }
+    host::tap::up(&name).map_err(|cause| system(&cause, format!("Unable to set interface {name} online")))?;
+    interface.child_or_new("target").set("dev", name);
+    Ok(Some(fd))
+}
+
+/// Numbers the images of disks as their nodes are numbered, and states where a chain is known to end.
+fn chains(domain: &mut Domain) {
+    let count = domain.all("disk").count();
+    let disks = domain.devices_mut().iter_mut().filter(|device| device.name == "disk");
+    for (at, disk) in disks.enumerate() {
+        let file =
+            disk.attr_at("source", "file").or_else(|| disk.attr_at("source", "dev")).map(str::to_owned);
+        let Some(source) = disk.child_mut("source") else { continue };
+        source.set("index", (count - at).to_string());
+        let raw = disk.attr_at("driver", "type") == Some("raw");
+        let alone =
+            raw || file.is_some_and(|file| host::image::qcow2_has_backing(Path::new(&file)) == Some(false));
+        if alone && disk.child("backingStore").is_none() {
+            disk.children.push(xml::Tree::new("backingStore"));
+        }
+    }
+}
+
+/// A variable store that does not exist yet is copied from its template.
+fn nvram(domain: &Domain) -> Result<()> {
+    let Some(store) = domain.tree.at("os/nvram") else { return Ok(()) };
+    let path = Path::new(store.body());
+    if path.as_os_str().is_empty() || path.exists() {
+        return Ok(());
+    }
+    let Some(template) = store.attr("template") else {
+        return Err(error(
+            ErrorCode::OPERATION_FAILED,
+            format!("unable to find any master var store for loader: {}", path.display()),
+        ));
+    };
+    let contents = std::fs::read(template)
+        .map_err(|cause| system(&cause, format!("Failed to open file '{template}'")))?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|cause| system(&cause, format!("cannot create '{}'", folder.display())))?;
+    }
+    host::store::write(path, &contents, 0o600)
+        .map_err(|cause| system(&cause, format!("Failed to create file '{}'", path.display())))
+}
