@@ -34,7 +34,11 @@ fn workspace() -> PathBuf {
 /// Commands that need the rooms are programs of their own, so that this one builds without them.
 fn forward(package: &str, args: &[String]) -> ExitCode {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["run", "--quiet", "--release", "--package", package, "--"]).args(args);
+    command.args(["run", "--quiet", "--package", package]);
+    if package == "bench" {
+        command.arg("--release");
+    }
+    command.arg("--").args(args);
     match command.status() {
         Ok(status) => ExitCode::from(status.code().unwrap_or(1).clamp(0, 255) as u8),
         Err(error) => {

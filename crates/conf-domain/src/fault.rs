@@ -57,8 +57,7 @@ fn place<'t>(text: &'t str, error: &XmlError) -> (u32, &'t str, usize) {
     if words(text, error).starts_with("Premature end") {
         let last = text.trim_end_matches('\n').split('\n').count();
         let source = lines.get(last.saturating_sub(1)).copied().unwrap_or_default();
-        let line = if text.ends_with('\n') { last + 1 } else { last };
-        return (line as u32, source, source.len());
+        return (text.matches('\n').count() as u32 + 1, source, source.len());
     }
     let source = lines.get(at).copied().unwrap_or_default();
     (error.line, source, (error.column as usize).saturating_sub(1).min(source.len()))

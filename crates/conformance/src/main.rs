@@ -10,6 +10,8 @@
 //!
 //! Exit status: 0, or 1 when a class is below its floor in the file given by `--min`, or 2 for wrong usage.
 
+#![allow(clippy::print_stdout, reason = "the figures go to standard output")]
+
 mod classes;
 mod compare;
 mod floors;

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
         Asked::Serve(options) => {
-            if let Err(Failure(status, text)) = start(&program, options) {
+            if let Err(Failure(status, text)) = start(&program, &options) {
                 eprintln!("{program}: {text}");
                 return ExitCode::from(status);
             }
@@ -75,12 +75,12 @@ fn configuration(options: &Options, layout: &Layout) -> Result<Configuration, Re
     settings::read(&settings, layout.privileged(), options.verbose)
 }
 
-fn start(program: &str, options: Options) -> Result<(), Failure> {
+fn start(program: &str, options: &Options) -> Result<(), Failure> {
     if options.daemon && !detach::detached() {
         return detach::run();
     }
     let layout = Layout::of(&options.root);
-    let conf = configuration(&options, &layout)
+    let conf = configuration(options, &layout)
         .map_err(|Refused(text)| Failure(status::CONFIG, format!("Can't load config file: {text}")))?;
     logging::set(conf.log_level, conf.log_filters.clone(), &conf.log_outputs)
         .map_err(|error| Failure(status::CONFIG, format!("Can't open log outputs: {error}")))?;

@@ -212,7 +212,7 @@ impl Driver {
                     found.push(Arc::new(Guest::new(uuid, value)));
                 }
                 Ok(domain) => {
-                    log::error!("{name}.xml holds the definition of '{}' and is left alone", domain.name)
+                    log::error!("{name}.xml holds the definition of '{}' and is left alone", domain.name);
                 }
                 Err(cause) => log::error!("{name}.xml is left alone: {cause}"),
             }

@@ -92,7 +92,7 @@ impl Driver {
             File::options().create(true).append(true).mode(0o600).open(&log_path).map_err(|cause| {
                 system(&cause, format!("failed to create logfile {}", log_path.display()))
             })?;
-        let offset = log.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+        let offset = log.metadata().map_or(0, |metadata| metadata.len());
         let _ = writeln!(
             log,
             "starting up, emulator version {}.{}.{} {}",

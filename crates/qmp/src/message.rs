@@ -61,7 +61,7 @@ impl Message {
                 |field: &str| document.pointer(&format!("/timestamp/{field}")).and_then(Value::as_i64);
             let (seconds, micros) = (number("seconds").unwrap_or(0), number("microseconds").unwrap_or(0));
             let name = text(name);
-            let data = document.get_mut("data").map(Value::take).unwrap_or(Value::Null);
+            let data = document.get_mut("data").map_or(Value::Null, Value::take);
             return Message::Event(Event { name, data, seconds, micros: u32::try_from(micros).unwrap_or(0) });
         }
         let id = document.get("id").and_then(Value::as_str).map(str::to_owned);

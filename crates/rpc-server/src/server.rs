@@ -267,7 +267,7 @@ impl Server {
                 match event.token() {
                     WAKE => {}
                     Token(index) if (index as u64) < FIRST_CLIENT => {
-                        crowded |= !self.accept(index - 1, &mut peers)
+                        crowded |= !self.accept(index - 1, &mut peers);
                     }
                     Token(id) => {
                         let id = id as u64;

@@ -165,7 +165,7 @@ fn set_identity(client: &Client, args: &ConnectSetIdentityArgs) {
             ("unix-group-id", ULLong(id)) => identity.gid = u32::try_from(*id).ok(),
             ("process-id", LLong(id)) => identity.pid = i32::try_from(*id).ok(),
             (name, Int(_) | UInt(_) | LLong(_) | ULLong(_) | String(_)) => {
-                log::debug!("identity: {name} is not used")
+                log::debug!("identity: {name} is not used");
             }
             (name, _) => log::debug!("identity: {name} has an odd type"),
         }

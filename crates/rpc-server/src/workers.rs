@@ -205,9 +205,9 @@ mod tests {
         }
         let (sender, received) = channel();
         let slow = sender.clone();
-        pool.run(false, Box::new(move || drop(slow.send("low"))));
+        pool.run(false, Box::new(move || slow.send("low").unwrap_or_default()));
         pool.run(true, Box::new(|| panic!("on purpose")));
-        pool.run(true, Box::new(move || drop(sender.send("high"))));
+        pool.run(true, Box::new(move || sender.send("high").unwrap_or_default()));
         assert_eq!(received.recv_timeout(Duration::from_secs(5)), Ok("high"));
         drop(release);
         assert_eq!(received.recv_timeout(Duration::from_secs(5)), Ok("low"));

@@ -99,6 +99,6 @@ impl Virsh {
     #[track_caller]
     pub fn says(&self, args: &[impl AsRef<OsStr>], text: &str) {
         let out = self.ok(args);
-        assert!(out.contains(text), "{:?} expected, got\n{out}", text);
+        assert!(out.contains(text), "{text:?} expected, got\n{out}");
     }
 }

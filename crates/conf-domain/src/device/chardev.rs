@@ -102,10 +102,11 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
         _ => {}
     }
     for source in device.all("source") {
-        if let Some(reconnect) = source.child("reconnect") {
-            if reconnect.is("enabled", "yes") && reconnect.attr("timeout").is_none() {
-                return Err(crate::fault::missing("reconnect", "timeout"));
-            }
+        if let Some(reconnect) = source.child("reconnect")
+            && reconnect.is("enabled", "yes")
+            && reconnect.attr("timeout").is_none()
+        {
+            return Err(crate::fault::missing("reconnect", "timeout"));
         }
     }
     Ok(())
@@ -171,7 +172,7 @@ pub(crate) fn consoles(devices: &mut Vec<Tree>) {
 fn mirror(devices: &mut [Tree]) {
     let Some(serial) = devices.iter().find(|device| device.name == "serial").cloned() else { return };
     let Some(console) = devices.iter_mut().find(|device| device.name == "console") else { return };
-    if !console.attr_at("target", "type").is_some_and(|kind| kind == "serial") {
+    if console.attr_at("target", "type").is_none_or(|kind| kind != "serial") {
         return;
     }
     let target = console.child("target").cloned();

@@ -38,7 +38,7 @@ fn completed_documents_are_fixed_points() {
                 }
             }
             Err(error) if verbose.as_deref().is_some_and(|part| name.contains(part)) => {
-                println!("--- {name}: {error}")
+                println!("--- {name}: {error}");
             }
             _ => {}
         }

@@ -111,6 +111,12 @@ pub(super) fn machine(b: &mut Builder<'_>) -> Result<()> {
     }
     b.option("-machine", value);
     match b.domain.kind() {
+        "kvm" if !b.caps.kvm => {
+            return Err(unsupported(format!(
+                "Emulator '{}' does not support virt type 'kvm'",
+                b.caps.binary
+            )));
+        }
         "kvm" => b.option("-accel", "kvm"),
         "qemu" => b.option("-accel", "tcg"),
         "hvf" => b.option("-accel", "hvf"),
@@ -318,12 +324,12 @@ pub(super) fn power(b: &mut Builder<'_>) {
 pub(super) fn boot(b: &mut Builder<'_>) {
     let os = b.domain.tree.child("os");
     let mut value = String::new();
-    if let Some(menu) = os.and_then(|os| os.child("bootmenu")) {
-        if let Some(enable) = on_off(menu.attr("enable")) {
-            value.push_str(if enable { "menu=on," } else { "menu=off," });
-            if enable && let Some(timeout) = menu.attr("timeout") {
-                value.push_str(&format!("splash-time={timeout},"));
-            }
+    if let Some(menu) = os.and_then(|os| os.child("bootmenu"))
+        && let Some(enable) = on_off(menu.attr("enable"))
+    {
+        value.push_str(if enable { "menu=on," } else { "menu=off," });
+        if enable && let Some(timeout) = menu.attr("timeout") {
+            value.push_str(&format!("splash-time={timeout},"));
         }
     }
     if let Some(timeout) = os.and_then(|os| os.attr_at("bios", "rebootTimeout")) {

@@ -319,7 +319,10 @@ fn extension(b: &mut Builder<'_>) {
                     }
                 }
                 "env" => {
-                    b.set_env(child.attr("name").unwrap_or_default(), child.attr("value").unwrap_or_default())
+                    b.set_env(
+                        child.attr("name").unwrap_or_default(),
+                        child.attr("value").unwrap_or_default(),
+                    );
                 }
                 _ => {}
             }

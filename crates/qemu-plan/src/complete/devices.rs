@@ -17,12 +17,12 @@ pub(super) fn defaults(domain: &mut Domain, board: Board) -> Result<()> {
     for device in domain.devices_mut() {
         match device.name.as_str() {
             "disk" => disk(device)?,
-            "interface" => {
-                if device.child("model").is_none() && !matches!(device.attr("type"), Some("hostdev" | "vdpa"))
-                {
-                    let model = if board.is_x86() { "rtl8139" } else { "virtio" };
-                    device.children.push(Tree::new("model").with("type", model));
-                }
+            "interface"
+                if device.child("model").is_none()
+                    && !matches!(device.attr("type"), Some("hostdev" | "vdpa")) =>
+            {
+                let model = if board.is_x86() { "rtl8139" } else { "virtio" };
+                device.children.push(Tree::new("model").with("type", model));
             }
             "serial" => serial(device, board),
             "console" => {

@@ -114,6 +114,12 @@ pub fn complete(domain: &mut Domain, caps: &Caps) -> Result<()> {
     controllers::for_devices(domain, board)?;
     if board.has_pci() {
         pci::assign(domain, board)?;
+    } else if board == Board::Other && matches!(caps.arch.as_str(), "x86_64" | "i686") && pci::needed(domain)
+    {
+        return Err(pci::no_bus());
+    }
+    if domain.vcpus_max() == 0 {
+        return Err(Error::internal(ErrorDomain::DOMAIN, "CPU IDs in <numa> exceed the <vcpu> count"));
     }
     domain.sort();
     if chosen.is_none() {

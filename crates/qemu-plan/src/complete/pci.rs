@@ -171,11 +171,23 @@ fn rank(device: &Tree) -> u32 {
     }
 }
 
+/// The error for machines without a place for PCI devices.
+pub(super) fn no_bus() -> Error {
+    Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, "No PCI buses available")
+}
+
+/// Whether any device needs a PCI address.
+pub(super) fn needed(domain: &Domain) -> bool {
+    domain.devices().iter().any(|device| {
+        device.child("address").is_none() && wants(device, Board::Pc).is_some() && device.name != "video"
+    })
+}
+
 /// Gives every PCI device its address, with the root ports that takes.
 pub(super) fn assign(domain: &mut Domain, board: Board) -> Result<()> {
     let mut topology = Topology::of(domain);
     if !topology.buses.contains_key(&0) {
-        return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, "No PCI buses available"));
+        return Err(no_bus());
     }
     for device in domain.devices() {
         if let Some(pci) = Pci::of(device)

@@ -199,7 +199,7 @@ pub(super) fn node_alloc_pages(cx: &Call, drivers: &DriverSet, payload: &[u8]) -
         args.cell_count,
         args.flags,
     )?;
-    Ok(Reply::of(&NodeAllocPagesRet { ret: ret }, None))
+    Ok(Reply::of(&NodeAllocPagesRet { ret }, None))
 }
 
 pub(super) fn connect_compare_hypervisor_cpu(
