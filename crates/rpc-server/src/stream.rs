@@ -126,8 +126,8 @@ fn run(shared: &Arc<Shared>, client: &Arc<Client>, pump: &Arc<Pump>, mut stream:
     let mover = Mover { shared, client, pump };
     let end = match &stream.source {
         Source::Channel(fd) => mover.channel(fd),
-        Source::File { fd, length, sparse } if to_server => mover.into_file(fd, *length, *sparse),
-        Source::File { fd, length, sparse } => mover.out_of_file(fd, *length, *sparse),
+        Source::File { fd, length, sparse } if to_server => mover.write_file(fd, *length, *sparse),
+        Source::File { fd, length, sparse } => mover.read_file(fd, *length, *sparse),
     };
     // Closed before the client is told: what it does next may need the descriptor's other end.
     drop(stream);
@@ -284,7 +284,7 @@ impl Mover<'_> {
         }
     }
 
-    fn out_of_file(&self, fd: &OwnedFd, length: Option<u64>, sparse: bool) -> End {
+    fn read_file(&self, fd: &OwnedFd, length: Option<u64>, sparse: bool) -> End {
         let mut left = length.unwrap_or(u64::MAX);
         let mut chunk = vec![0; STREAM_CHUNK];
         while left > 0 {
@@ -334,7 +334,7 @@ impl Mover<'_> {
         self.drained()
     }
 
-    fn into_file(&self, fd: &OwnedFd, length: Option<u64>, sparse: bool) -> End {
+    fn write_file(&self, fd: &OwnedFd, length: Option<u64>, sparse: bool) -> End {
         let mut left = length.unwrap_or(u64::MAX);
         loop {
             let data = match self.wait() {

@@ -35,6 +35,9 @@ fn handler(family: &Family, proc: &Proc) -> String {
     text.push_str(&format!("    {pattern}{call};\n"));
     match &proc.ret[..] {
         [] => text.push_str(&format!("    Ok(Reply::empty({stream}))\n}}\n")),
+        [field] if field.name == "ret" => {
+            text.push_str(&format!("    Ok(Reply::of(&{name}Ret {{ ret }}, {stream}))\n}}\n"));
+        }
         [field] => text.push_str(&format!(
             "    Ok(Reply::of(&{name}Ret {{ {}: ret }}, {stream}))\n}}\n",
             ident(&field.name)
