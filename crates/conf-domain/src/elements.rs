@@ -3,6 +3,7 @@
 //! The source is `data/domain.elements`, read once. Parsing keeps what the table knows and ignores the rest, as
 //! the reference does; formatting sorts by it.
 
+use crate::values::Value;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use xml::{Node, Tree, Writer};
@@ -13,6 +14,8 @@ struct Row {
     attrs: Vec<&'static str>,
     /// Name of the child and index of its row.
     children: Vec<(&'static str, usize)>,
+    /// What attributes may hold.
+    values: Vec<Value>,
 }
 
 /// The table.
@@ -34,10 +37,12 @@ static TABLE: OnceLock<Elements> = OnceLock::new();
 impl Elements {
     /// The table of the domain document. It is constant: built on first use from text that is part of the program.
     pub fn domain() -> &'static Elements {
-        TABLE.get_or_init(|| Elements::read(include_str!("../data/domain.elements")))
+        TABLE.get_or_init(|| {
+            Elements::read(include_str!("../data/domain.elements"), include_str!("../data/device.values"))
+        })
     }
 
-    fn read(text: &'static str) -> Elements {
+    fn read(text: &'static str, values: &'static str) -> Elements {
         let lines: Vec<Vec<&str>> = text
             .lines()
             .filter(|line| !line.starts_with('#') && !line.is_empty())
@@ -45,7 +50,7 @@ impl Elements {
             .collect();
         let index: HashMap<&str, usize> =
             lines.iter().enumerate().map(|(at, parts)| (parts[0], at)).collect();
-        let rows = lines
+        let mut rows: Vec<Row> = lines
             .iter()
             .map(|parts| {
                 let words = |at: usize| parts.get(at).map_or("", |part| part).split_whitespace();
@@ -53,9 +58,14 @@ impl Elements {
                     Some((name, target)) => Some((name, *index.get(target)?)),
                     None => Some((word, *index.get(format!("{}/{word}", parts[0]).as_str())?)),
                 });
-                Row { attrs: words(1).collect(), children: children.collect() }
+                Row { attrs: words(1).collect(), children: children.collect(), values: Vec::new() }
             })
             .collect();
+        for (element, value) in values.lines().filter(|line| !line.starts_with('#')).filter_map(Value::read) {
+            if let Some(row) = index.get(element).and_then(|at| rows.get_mut(*at)) {
+                row.values.push(value);
+            }
+        }
         Elements { rows, index }
     }
 
@@ -68,6 +78,16 @@ impl Elements {
 impl Place {
     fn row(self) -> &'static Row {
         &self.table.rows[self.row]
+    }
+
+    /// Whether an attribute belongs here.
+    pub fn knows(self, attr: &str) -> bool {
+        self.row().attrs.contains(&attr)
+    }
+
+    /// What attributes may hold here.
+    pub(crate) fn values(self) -> &'static [Value] {
+        &self.row().values
     }
 
     /// The place of a child.

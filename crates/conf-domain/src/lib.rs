@@ -22,6 +22,7 @@ mod flags;
 mod foreign;
 mod memory;
 mod tuning;
+mod values;
 mod vcpu;
 
 pub use domain::Domain;

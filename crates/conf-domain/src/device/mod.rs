@@ -9,7 +9,7 @@ mod interface;
 pub use address::Pci;
 pub use disk::{drive_address, letter_index};
 
-use crate::{FormatFlags, ParseFlags};
+use crate::{FormatFlags, ParseFlags, domain, values};
 use base::Result;
 use xml::Tree;
 
@@ -22,6 +22,7 @@ pub(crate) fn complete(
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
     let kind = tree.attr("type").unwrap_or_default().to_owned();
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
+    values::check(domain::place("domain/devices"), devices)?;
     let mut seen_video = false;
     for device in &mut devices.children {
         if flags.inactive {
