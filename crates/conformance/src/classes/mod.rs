@@ -1,5 +1,6 @@
 //! One runner per class: what a case of it asks for, and whether the rooms deliver it.
 
+mod cputest;
 mod domain_xml;
 mod qemuxmlconf;
 
@@ -14,6 +15,7 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 /// The runner of a class, if there is one yet.
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
+        "cputest" => cputest::run,
         "genericxml2xml" => domain_xml::generic,
         "qemuxmlconf" => qemuxmlconf::run,
         _ => return None,

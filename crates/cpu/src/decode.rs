@@ -1,0 +1,138 @@
+//! From features to a name: which model describes a processor best, and what has to be said beside it.
+
+use crate::compare::ModelFault;
+use crate::database::{Database, Model};
+use crate::definition::{CpuDef, Feature, Kind, Mode, Policy};
+use crate::feature_set::FeatureSet;
+use crate::qmp::HypervisorModel;
+use crate::raw::{RawCpu, Signature};
+
+/// What is known about the processor to name.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'f> {
+    /// Name of the vendor, when known.
+    pub vendor: Option<&'f str>,
+    /// Family, model and stepping; zero when unknown.
+    pub signature: Signature,
+    /// All its features.
+    pub features: FeatureSet,
+}
+
+impl<'f> Facts<'f> {
+    /// The facts of raw leaves and MSRs. TSX is left out on the processors whose TSX is broken.
+    pub fn of_raw(database: &'f Database, raw: &RawCpu) -> Facts<'f> {
+        let vendor = raw.vendor_string().and_then(|string| database.vendor_of_string(&string));
+        Facts { vendor, signature: raw.signature(), features: raw.features(database) }.without_broken_tsx(database)
+    }
+
+    /// The same without TSX where the processor's TSX is known to be broken (Haswell).
+    #[must_use]
+    pub fn without_broken_tsx(mut self, database: &Database) -> Facts<'f> {
+        let Signature { family, model, stepping } = self.signature;
+        let broken = family == 6 && (matches!(model, 60 | 69 | 70) || model == 63 && stepping < 4);
+        if broken && self.vendor == Some("Intel") {
+            for feature in ["hle", "rtm"].iter().filter_map(|name| database.feature(name)) {
+                self.features.remove(feature);
+            }
+        }
+        self
+    }
+}
+
+/// How to choose.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'c> {
+    /// Models the emulator offers; `None` allows all.
+    pub models: Option<&'c [HypervisorModel]>,
+    /// A model to take when it fits at all.
+    pub preferred: Option<&'c str>,
+    /// Leave out what blocks migration.
+    pub migratable: bool,
+}
+
+struct Candidate<'d> {
+    model: &'d Model,
+    extra: FeatureSet,
+    missing: FeatureSet,
+    fit: u8,
+}
+
+/// Fills in model, vendor and features of `cpu` (whose kind decides which models qualify).
+///
+/// # Errors
+/// No model fits.
+pub fn decode(database: &Database, cpu: &mut CpuDef, facts: &Facts<'_>, choice: Choice<'_>) -> Result<(), ModelFault> {
+    let mut best: Option<Candidate<'_>> = None;
+    for model in database.models().iter().rev() {
+        let offered = choice.models.map(|models| models.iter().find(|own| own.name == model.name));
+        if matches!(offered, Some(None)) {
+            continue;
+        }
+        if facts.vendor.is_some() && model.vendor.is_some() && facts.vendor != model.vendor.as_deref() {
+            continue;
+        }
+        let suitable = if cpu.kind == Kind::Host { model.decode_host } else { model.decode_guest };
+        let preferred = choice.preferred == Some(model.name.as_str());
+        if !suitable && !preferred {
+            continue;
+        }
+        let mut described = model.features;
+        for blocker in offered.flatten().iter().flat_map(|own| &own.blockers) {
+            if let Some(feature) = database.feature_or_alias(blocker)
+                && !facts.features.contains(feature)
+            {
+                described.insert(feature);
+            }
+        }
+        let candidate = Candidate {
+            model,
+            extra: facts.features.minus(&described),
+            missing: described.minus(&facts.features),
+            fit: model.signature_match(facts.signature),
+        };
+        if cpu.kind == Kind::Host && !candidate.missing.is_empty() {
+            continue;
+        }
+        if preferred {
+            best = Some(candidate);
+            break;
+        }
+        if best.as_ref().is_none_or(|current| better(&candidate, current)) {
+            best = Some(candidate);
+        }
+    }
+    let best = best.ok_or_else(|| ModelFault::Internal("Cannot find suitable CPU model for given data".into()))?;
+    let guest = cpu.kind == Kind::Guest;
+    let mut extra = best.extra;
+    if choice.migratable {
+        extra = extra.intersection(&database.migratable());
+    }
+    let mut missing = best.missing;
+    if guest {
+        missing = missing.union(&best.model.removed.minus(&facts.features));
+    }
+    let named = |set: &FeatureSet, policy: Option<Policy>| -> Vec<Feature> {
+        set.iter().map(|index| Feature { name: database.feature_name(index).to_owned(), policy }).collect()
+    };
+    cpu.model = Some(best.model.name.clone());
+    cpu.vendor = facts.vendor.map(str::to_owned);
+    cpu.features = named(&extra, guest.then_some(Policy::Require));
+    cpu.features.extend(named(&missing, Some(Policy::Disable)));
+    if guest && cpu.mode.is_none() {
+        cpu.mode = Some(Mode::Custom);
+    }
+    Ok(())
+}
+
+/// Is the new candidate a better description? A model with the processor's own signature wins; then the one with
+/// less to say beside it, switched-off features counting most.
+fn better(new: &Candidate<'_>, current: &Candidate<'_>) -> bool {
+    if new.fit != current.fit {
+        return new.fit > current.fit;
+    }
+    let size = |candidate: &Candidate<'_>| candidate.extra.len() + candidate.missing.len();
+    if new.fit > 0 && new.missing.len() != current.missing.len() {
+        return new.missing.len() < current.missing.len();
+    }
+    size(new) < size(current)
+}
