@@ -63,7 +63,13 @@ pub fn parse(text: &str) -> Result<CpuDef> {
 ///
 /// # Errors
 /// The document is unusable, or incompatible and `flags` has [`COMPARE_FAIL_INCOMPATIBLE`].
-pub fn compare_cpu(database: &Database, arch: &str, host: &CpuDef, text: &str, flags: u32) -> Result<CompareResult> {
+pub fn compare_cpu(
+    database: &Database,
+    arch: &str,
+    host: &CpuDef,
+    text: &str,
+    flags: u32,
+) -> Result<CompareResult> {
     let cpu = parse(text)?;
     match compare(database, arch, host, &cpu).map_err(|fault| error(&fault))? {
         Comparison::Identical => Ok(CompareResult::Identical),
@@ -79,7 +85,13 @@ pub fn compare_cpu(database: &Database, arch: &str, host: &CpuDef, text: &str, f
 ///
 /// # Errors
 /// A document is unusable, or they have nothing in common.
-pub fn baseline_cpu(database: &Database, arch: &str, texts: &[&str], limits: Limits<'_>, flags: u32) -> Result<String> {
+pub fn baseline_cpu(
+    database: &Database,
+    arch: &str,
+    texts: &[&str],
+    limits: Limits<'_>,
+    flags: u32,
+) -> Result<String> {
     let cpus = texts.iter().map(|text| parse(text)).collect::<Result<Vec<CpuDef>>>()?;
     let limits = Limits { migratable: flags & BASELINE_MIGRATABLE != 0, ..limits };
     let mut result = baseline(database, arch, &cpus, limits).map_err(|fault| error(&fault))?;
@@ -94,7 +106,7 @@ pub fn baseline_cpu(database: &Database, arch: &str, texts: &[&str], limits: Lim
 /// # Errors
 /// The architecture is not known.
 pub fn model_names<'d>(database: &'d Database, arch: &str) -> Result<Vec<&'d str>> {
-    Family::of(arch)
-        .map(|family| database.model_names(family))
-        .ok_or_else(|| Error::new(ErrorCode::INVALID_ARG, ErrorDomain::CPU, format!("cannot find architecture {arch}")))
+    Family::of(arch).map(|family| database.model_names(family)).ok_or_else(|| {
+        Error::new(ErrorCode::INVALID_ARG, ErrorDomain::CPU, format!("cannot find architecture {arch}"))
+    })
 }

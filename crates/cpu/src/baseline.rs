@@ -22,7 +22,12 @@ pub struct Limits<'l> {
 ///
 /// # Errors
 /// The list is empty, a model is unknown, or the processors have nothing in common.
-pub fn baseline(database: &Database, arch: &str, cpus: &[CpuDef], limits: Limits<'_>) -> Result<CpuDef, ModelFault> {
+pub fn baseline(
+    database: &Database,
+    arch: &str,
+    cpus: &[CpuDef],
+    limits: Limits<'_>,
+) -> Result<CpuDef, ModelFault> {
     let first = cpus.first().ok_or_else(|| ModelFault::Internal("No CPUs given".into()))?;
     if let Some(at) = cpus.iter().position(|cpu| cpu.model.is_none()) {
         return Err(ModelFault::Internal(format!("no CPU model specified at index {at}")));
@@ -38,7 +43,9 @@ pub fn baseline(database: &Database, arch: &str, cpus: &[CpuDef], limits: Limits
         Some(Family::Ppc64) => baseline_power(database, first, cpus, &mut result)?,
         Some(Family::Arm) => result.model = first.model.clone(),
         _ => {
-            return Err(ModelFault::Unsupported(format!("cannot compute baseline CPU of {arch} architecture")));
+            return Err(ModelFault::Unsupported(format!(
+                "cannot compute baseline CPU of {arch} architecture"
+            )));
         }
     }
     Ok(result)
@@ -88,7 +95,12 @@ fn baseline_x86(
     let same = cpus.iter().all(|cpu| cpu.model == first.model);
     let facts = Facts { vendor, features: shared, ..Facts::default() };
     let preferred = first.model.as_deref().filter(|_| same);
-    decode(database, result, &facts, Choice { models: limits.models, preferred, migratable: limits.migratable })?;
+    decode(
+        database,
+        result,
+        &facts,
+        Choice { models: limits.models, preferred, migratable: limits.migratable },
+    )?;
     if cpus.iter().any(|cpu| cpu.vendor.is_none()) {
         result.vendor = None;
     }

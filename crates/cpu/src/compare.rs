@@ -44,7 +44,11 @@ pub enum ModelFault {
 
 /// Features a definition names with one policy. Hosts have no policies: every feature counts as required.
 /// Names the table does not know are an error in hosts' lists and where `strict`.
-pub(crate) fn with_policy(database: &Database, cpu: &CpuDef, policy: Policy) -> Result<FeatureSet, ModelFault> {
+pub(crate) fn with_policy(
+    database: &Database,
+    cpu: &CpuDef,
+    policy: Policy,
+) -> Result<FeatureSet, ModelFault> {
     let mut set = FeatureSet::default();
     for feature in &cpu.features {
         let own = match cpu.kind {
@@ -63,7 +67,11 @@ pub(crate) fn with_policy(database: &Database, cpu: &CpuDef, policy: Policy) -> 
 pub(crate) fn effective(database: &Database, cpu: &CpuDef) -> Result<FeatureSet, ModelFault> {
     let model = model_features(database, cpu)?;
     let on = with_policy(database, cpu, Policy::Require)?.union(&with_policy(database, cpu, Policy::Force)?);
-    Ok(model.union(&on).minus(&with_policy(database, cpu, Policy::Disable)?).minus(&with_policy(database, cpu, Policy::Forbid)?))
+    Ok(model.union(&on).minus(&with_policy(database, cpu, Policy::Disable)?).minus(&with_policy(
+        database,
+        cpu,
+        Policy::Forbid,
+    )?))
 }
 
 fn model_features(database: &Database, cpu: &CpuDef) -> Result<FeatureSet, ModelFault> {
@@ -101,14 +109,19 @@ pub fn validate_features(database: &Database, arch: &str, cpu: &CpuDef) -> Resul
 ///
 /// # Errors
 /// A model, feature or vendor that is not in the table.
-pub fn compare(database: &Database, arch: &str, host: &CpuDef, cpu: &CpuDef) -> Result<Comparison, ModelFault> {
+pub fn compare(
+    database: &Database,
+    arch: &str,
+    host: &CpuDef,
+    cpu: &CpuDef,
+) -> Result<Comparison, ModelFault> {
     match Family::of(arch) {
         Some(Family::X86) => compare_x86(database, host, cpu),
         Some(Family::Ppc64) => compare_power(database, host, cpu),
         Some(Family::Arm | Family::Riscv | Family::Loongarch) => Ok(Comparison::Identical),
-        Some(Family::S390) | None => Err(ModelFault::Unsupported(format!(
-            "cannot compare CPUs of {arch} architecture"
-        ))),
+        Some(Family::S390) | None => {
+            Err(ModelFault::Unsupported(format!("cannot compare CPUs of {arch} architecture")))
+        }
     }
 }
 
@@ -152,11 +165,17 @@ fn compare_x86(database: &Database, host: &CpuDef, cpu: &CpuDef) -> Result<Compa
 
     let forbidden = forbid.intersection(&has);
     if !forbidden.is_empty() {
-        return Ok(Comparison::Incompatible(format!("Host CPU provides forbidden features: {}", list(&forbidden))));
+        return Ok(Comparison::Incompatible(format!(
+            "Host CPU provides forbidden features: {}",
+            list(&forbidden)
+        )));
     }
     let missing = require.minus(&has);
     if !missing.is_empty() {
-        return Ok(Comparison::Incompatible(format!("Host CPU does not provide required features: {}", list(&missing))));
+        return Ok(Comparison::Incompatible(format!(
+            "Host CPU does not provide required features: {}",
+            list(&missing)
+        )));
     }
     let extra = has.minus(&optional).minus(&require).minus(&disable).minus(&force);
     if extra.is_empty() {

@@ -225,7 +225,8 @@ impl Database {
 
     /// ARM model and vendor by implementer and part number, as `/proc/cpuinfo` or MIDR state them.
     pub fn arm_by_part(&self, implementer: u32, part: u32) -> (Option<&str>, Option<&str>) {
-        let vendor = self.arm_vendors.iter().find(|(_, own)| *own == implementer).map(|(name, _)| name.as_str());
+        let vendor =
+            self.arm_vendors.iter().find(|(_, own)| *own == implementer).map(|(name, _)| name.as_str());
         let model = self.arm.iter().find(|m| m.part == part && Some(m.vendor.as_str()) == vendor);
         (model.map(|m| m.name.as_str()), vendor)
     }
@@ -347,7 +348,8 @@ impl Database {
             for word in words {
                 if let Some(vendor) = word.strip_prefix("vendor=") {
                     model.vendor = vendor.to_owned();
-                } else if let Some((value, mask)) = word.strip_prefix("pvr=").and_then(|v| v.split_once('/')) {
+                } else if let Some((value, mask)) = word.strip_prefix("pvr=").and_then(|v| v.split_once('/'))
+                {
                     model.versions.push((hexadecimal(value), hexadecimal(mask)));
                 }
             }

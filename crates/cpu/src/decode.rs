@@ -22,7 +22,8 @@ impl<'f> Facts<'f> {
     /// The facts of raw leaves and MSRs. TSX is left out on the processors whose TSX is broken.
     pub fn of_raw(database: &'f Database, raw: &RawCpu) -> Facts<'f> {
         let vendor = raw.vendor_string().and_then(|string| database.vendor_of_string(&string));
-        Facts { vendor, signature: raw.signature(), features: raw.features(database) }.without_broken_tsx(database)
+        Facts { vendor, signature: raw.signature(), features: raw.features(database) }
+            .without_broken_tsx(database)
     }
 
     /// The same without TSX where the processor's TSX is known to be broken (Haswell).
@@ -61,7 +62,12 @@ struct Candidate<'d> {
 ///
 /// # Errors
 /// No model fits.
-pub fn decode(database: &Database, cpu: &mut CpuDef, facts: &Facts<'_>, choice: Choice<'_>) -> Result<(), ModelFault> {
+pub fn decode(
+    database: &Database,
+    cpu: &mut CpuDef,
+    facts: &Facts<'_>,
+    choice: Choice<'_>,
+) -> Result<(), ModelFault> {
     let mut best: Option<Candidate<'_>> = None;
     for model in database.models().iter().rev() {
         let offered = choice.models.map(|models| models.iter().find(|own| own.name == model.name));
@@ -101,7 +107,8 @@ pub fn decode(database: &Database, cpu: &mut CpuDef, facts: &Facts<'_>, choice: 
             best = Some(candidate);
         }
     }
-    let best = best.ok_or_else(|| ModelFault::Internal("Cannot find suitable CPU model for given data".into()))?;
+    let best =
+        best.ok_or_else(|| ModelFault::Internal("Cannot find suitable CPU model for given data".into()))?;
     let guest = cpu.kind == Kind::Guest;
     let mut extra = best.extra;
     if choice.migratable {

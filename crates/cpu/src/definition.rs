@@ -183,11 +183,13 @@ impl CpuDef {
         if node.name() != "cpu" {
             return Err(Xml(format!("XML does not contain expected 'cpu' element; found '{}'", node.name())));
         }
-        let text = |name: &str| node.child(name).map(|child| child.text().trim().to_owned()).filter(|t| !t.is_empty());
+        let text = |name: &str| {
+            node.child(name).map(|child| child.text().trim().to_owned()).filter(|t| !t.is_empty())
+        };
         let mut cpu = CpuDef::default();
         cpu.kind = kind.unwrap_or_else(|| {
-            let host = node.child("arch").is_some()
-                || (node.attr("match").is_none() && node.attr("mode").is_none());
+            let host =
+                node.child("arch").is_some() || (node.attr("match").is_none() && node.attr("mode").is_none());
             if host { Kind::Host } else { Kind::Guest }
         });
         let guest = cpu.kind == Kind::Guest;
@@ -197,7 +199,9 @@ impl CpuDef {
                 None => None,
             };
             cpu.matching = match node.attr("match") {
-                Some(value) => Some(Match::from_text(value).ok_or_else(|| bad_attribute("match", "cpu", value))?),
+                Some(value) => {
+                    Some(Match::from_text(value).ok_or_else(|| bad_attribute("match", "cpu", value))?)
+                }
                 None => None,
             };
             if cpu.mode.is_none() && (cpu.matching.is_some() || node.child("model").is_some()) {
@@ -220,9 +224,10 @@ impl CpuDef {
             cpu.model = Some(name).filter(|name| !name.is_empty());
             if guest {
                 cpu.fallback = match model.attr("fallback") {
-                    Some(value) => {
-                        Some(Fallback::from_text(value).ok_or_else(|| bad_attribute("fallback", "model", value))?)
-                    }
+                    Some(value) => Some(
+                        Fallback::from_text(value)
+                            .ok_or_else(|| bad_attribute("fallback", "model", value))?,
+                    ),
                     None => None,
                 };
                 if let Some(id) = model.attr("vendor_id") {
@@ -242,11 +247,12 @@ impl CpuDef {
         }
         let number = |node: Node<'_>, name: &str| node.attr(name).and_then(|value| value.parse::<u32>().ok());
         if let Some(signature) = node.child("signature") {
-            let part = |name: &str| {
-                number(signature, name).ok_or_else(|| Xml(format!("Missing CPU {name}")))
-            };
-            cpu.signature =
-                Some(Signature { family: part("family")?, model: part("model")?, stepping: part("stepping")? });
+            let part = |name: &str| number(signature, name).ok_or_else(|| Xml(format!("Missing CPU {name}")));
+            cpu.signature = Some(Signature {
+                family: part("family")?,
+                model: part("model")?,
+                stepping: part("stepping")?,
+            });
         }
         cpu.microcode = node.child("microcode").and_then(|n| number(n, "version"));
         if let Some(counter) = node.children("counter").find(|c| c.attr("name") == Some("tsc")) {
@@ -262,7 +268,8 @@ impl CpuDef {
         });
         if let Some(topology) = node.child("topology") {
             let part = |name: &str, label: &str| {
-                number(topology, name).ok_or_else(|| Xml(format!("Missing '{label}' attribute in CPU topology")))
+                number(topology, name)
+                    .ok_or_else(|| Xml(format!("Missing '{label}' attribute in CPU topology")))
             };
             let found = Topology {
                 sockets: part("sockets", "sockets")?,
@@ -286,9 +293,9 @@ impl CpuDef {
             let policy = match (guest, item.attr("policy")) {
                 (false, _) => None,
                 (true, None) => Some(Policy::Require),
-                (true, Some(value)) => {
-                    Some(Policy::from_text(value).ok_or_else(|| Internal("Invalid CPU feature policy".into()))?)
-                }
+                (true, Some(value)) => Some(
+                    Policy::from_text(value).ok_or_else(|| Internal("Invalid CPU feature policy".into()))?,
+                ),
             };
             if cpu.features.iter().any(|own| own.name == name) {
                 return Err(Xml(format!("CPU feature '{name}' specified more than once")));

@@ -19,14 +19,16 @@ pub fn update_live(
     let passthrough = matches!(cpu.mode, Some(Mode::HostPassthrough | Mode::Maximum));
     let expected = if cpu.model.is_some() { effective(database, cpu)? } else { FeatureSet::default() };
     let off = with_policy(database, cpu, Policy::Disable)?;
-    let removed = cpu.model.as_deref().and_then(|name| database.model(name)).map(|m| m.removed).unwrap_or_default();
+    let removed =
+        cpu.model.as_deref().and_then(|name| database.model(name)).map(|m| m.removed).unwrap_or_default();
     let extra = enabled.minus(&expected);
     let missing = expected.intersection(disabled);
     if cpu.check.as_deref() == Some("full") && !(extra.is_empty() && missing.is_empty()) {
         let part = |label: &str, set: &FeatureSet| {
             (!set.is_empty()).then(|| format!("{label} features: {}", database.names(set).join(",")))
         };
-        let parts: Vec<String> = [part("extra", &extra), part("missing", &missing)].into_iter().flatten().collect();
+        let parts: Vec<String> =
+            [part("extra", &extra), part("missing", &missing)].into_iter().flatten().collect();
         return Err(ModelFault::Unsupported(format!(
             "guest CPU doesn't match specification: {}",
             parts.join(", ")

@@ -84,7 +84,11 @@ impl Signature {
     /// EAX of leaf 1 that says this.
     pub fn to_eax(self) -> u32 {
         let (family, extended) = if self.family < 0xf { (self.family, 0) } else { (0xf, self.family - 0xf) };
-        (extended & 0xff) << 20 | (self.model >> 4 & 0xf) << 16 | family << 8 | (self.model & 0xf) << 4 | self.stepping & 0xf
+        (extended & 0xff) << 20
+            | (self.model >> 4 & 0xf) << 16
+            | family << 8
+            | (self.model & 0xf) << 4
+            | self.stepping & 0xf
     }
 }
 

@@ -85,7 +85,8 @@ pub fn translate(
     match Family::of(arch) {
         Some(Family::X86) => {
             let model = database.model(name).ok_or_else(|| ModelFault::UnknownModel(name.to_owned()))?;
-            let facts = Facts { vendor: model.vendor.as_deref(), features: model.features, ..Facts::default() };
+            let facts =
+                Facts { vendor: model.vendor.as_deref(), features: model.features, ..Facts::default() };
             translated.kind = Kind::Guest;
             decode(database, &mut translated, &facts, Choice { models, ..Choice::default() })?;
             translated.vendor.clone_from(&cpu.vendor);
@@ -132,5 +133,6 @@ pub fn expand_features(database: &Database, cpu: &mut CpuDef) -> Result<(), Mode
 /// Drops features that block migration.
 pub fn keep_migratable(database: &Database, cpu: &mut CpuDef) {
     let migratable = database.migratable();
-    cpu.features.retain(|feature| database.feature(&feature.name).is_none_or(|index| migratable.contains(index)));
+    cpu.features
+        .retain(|feature| database.feature(&feature.name).is_none_or(|index| migratable.contains(index)));
 }

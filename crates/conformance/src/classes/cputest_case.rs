@@ -187,7 +187,9 @@ fn word(comparison: &Comparison) -> &'static str {
 fn spell(signature: cpu::raw::Signature) -> String {
     let line = |label: &str, value: u32| format!("{label:<9}{value:>4} (0x{value:02x})\n");
     let head = format!("{:06x}\n", signature.to_eax());
-    head + &line("family:", signature.family) + &line("model:", signature.model) + &line("stepping:", signature.stepping)
+    head + &line("family:", signature.family)
+        + &line("model:", signature.model)
+        + &line("stepping:", signature.stepping)
 }
 
 fn definition(text: &str) -> Result<CpuDef, String> {

@@ -17,7 +17,8 @@ fn cputest() {
         println!("corpus not present, skipped cputest");
         return;
     };
-    let read = |name: &str| std::fs::read_to_string(corpus.join(name)).map_err(|fault| format!("{name}: {fault}"));
+    let read =
+        |name: &str| std::fs::read_to_string(corpus.join(name)).map_err(|fault| format!("{name}: {fault}"));
     let mut passed = 0;
     for line in manifest.lines() {
         let facts: Value = serde_json::from_str(line).unwrap();

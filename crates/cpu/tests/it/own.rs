@@ -23,19 +23,29 @@ fn check(guest: &str, expected: Result<CompareResult, &str>) {
 fn comparisons() {
     check(HOST, Ok(CompareResult::Identical));
     check("<cpu match='exact'><model>Nehalem</model></cpu>", Ok(CompareResult::Superset));
-    check("<cpu match='strict'><model>Nehalem</model></cpu>", Err("Host CPU does not strictly match guest CPU"));
-    check("<cpu match='exact'><model>Haswell</model></cpu>", Err("Host CPU does not provide required features"));
+    check(
+        "<cpu match='strict'><model>Nehalem</model></cpu>",
+        Err("Host CPU does not strictly match guest CPU"),
+    );
+    check(
+        "<cpu match='exact'><model>Haswell</model></cpu>",
+        Err("Host CPU does not provide required features"),
+    );
     check(
         "<cpu match='exact'><model>Nehalem</model><feature name='vmx' policy='forbid'/></cpu>",
         Err("Host CPU provides forbidden features: vmx"),
     );
-    check("<cpu match='exact'><model>Nehalem</model><vendor>AMD</vendor></cpu>", Err("host CPU vendor does not match"));
+    check(
+        "<cpu match='exact'><model>Nehalem</model><vendor>AMD</vendor></cpu>",
+        Err("host CPU vendor does not match"),
+    );
     check("<cpu match='exact'><model>Nope</model></cpu>", Err("Unknown CPU model Nope"));
 }
 
 #[test]
 fn baseline_of_two() {
-    let other = "<cpu><arch>x86_64</arch><model>Nehalem</model><vendor>Intel</vendor><feature name='vmx'/></cpu>";
+    let other =
+        "<cpu><arch>x86_64</arch><model>Nehalem</model><vendor>Intel</vendor><feature name='vmx'/></cpu>";
     let database = Database::builtin();
     let got = baseline_cpu(database, "x86_64", &[HOST, other], Limits::default(), 0).unwrap();
     assert!(got.contains(">Nehalem<") && got.contains("name='vmx'"), "{got}");
