@@ -74,8 +74,7 @@ fn baseline_x86(
         if let Some(own) = cpu.vendor.as_deref().filter(|own| !database.has_vendor(own)) {
             return Err(ModelFault::UnknownVendor(own.to_owned()));
         }
-        let own = cpu.vendor.as_deref().or(of_model);
-        match (vendor, own) {
+        match (vendor, cpu.vendor.as_deref()) {
             (Some(before), Some(own)) if before != own => {
                 return Err(ModelFault::Unsupported("CPU vendors do not match".into()));
             }
@@ -104,8 +103,8 @@ fn baseline_x86(
     if cpus.iter().any(|cpu| cpu.vendor.is_none()) {
         result.vendor = None;
     }
-    if cpus.len() == 1 && cpus.iter().all(|cpu| cpu.kind == Kind::Host) {
-        result.fallback = Some(Fallback::Allow);
+    if cpus.len() == 1 {
+        result.fallback = Some(Fallback::Forbid);
     }
     Ok(())
 }
@@ -119,13 +118,12 @@ fn baseline_power(
     let wanted = power_name(first.model.as_deref().unwrap_or_default());
     let model = database.power_models().iter().find(|model| model.name == wanted);
     let model = model.ok_or_else(|| ModelFault::UnknownModel(wanted.to_owned()))?;
-    let mut all_say_vendor = true;
     for cpu in cpus {
         if power_name(cpu.model.as_deref().unwrap_or_default()) != wanted {
             return Err(ModelFault::Unsupported("CPUs are incompatible".into()));
         }
         match cpu.vendor.as_deref() {
-            None => all_say_vendor = false,
+            None => {}
             Some(own) if own != model.vendor => {
                 return Err(ModelFault::Unsupported(format!(
                     "CPU vendor {} of model {} differs from vendor {own}",
@@ -137,8 +135,5 @@ fn baseline_power(
     }
     result.model = Some(model.name.clone());
     result.fallback = Some(Fallback::Forbid);
-    if all_say_vendor {
-        result.vendor = Some(model.vendor.clone());
-    }
     Ok(())
 }

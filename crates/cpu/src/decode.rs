@@ -6,6 +6,7 @@ use crate::definition::{CpuDef, Feature, Kind, Mode, Policy};
 use crate::feature_set::FeatureSet;
 use crate::qmp::HypervisorModel;
 use crate::raw::{RawCpu, Signature};
+use std::cmp::Reverse;
 
 /// What is known about the processor to name.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,18 +83,14 @@ pub fn decode(
         if !suitable && !preferred {
             continue;
         }
-        let mut described = model.features;
-        for blocker in offered.flatten().iter().flat_map(|own| &own.blockers) {
-            if let Some(feature) = database.feature_or_alias(blocker)
-                && !facts.features.contains(feature)
-            {
-                described.insert(feature);
-            }
-        }
+        let blockers = offered.flatten().map(|own| own.blockers.as_slice()).unwrap_or_default();
+        let blocked: FeatureSet =
+            blockers.iter().filter_map(|name| database.feature_or_alias(name)).collect();
+        let described = model.features.union(&blocked);
         let candidate = Candidate {
             model,
             extra: facts.features.minus(&described),
-            missing: described.minus(&facts.features),
+            missing: described.minus(&facts.features.minus(&blocked)),
             fit: model.signature_match(facts.signature),
         };
         if cpu.kind == Kind::Host && !candidate.missing.is_empty() {
@@ -114,32 +111,27 @@ pub fn decode(
     if choice.migratable {
         extra = extra.intersection(&database.migratable());
     }
-    let mut missing = best.missing;
-    if guest {
-        missing = missing.union(&best.model.removed.minus(&facts.features));
-    }
     let named = |set: &FeatureSet, policy: Option<Policy>| -> Vec<Feature> {
         set.iter().map(|index| Feature { name: database.feature_name(index).to_owned(), policy }).collect()
     };
     cpu.model = Some(best.model.name.clone());
     cpu.vendor = facts.vendor.map(str::to_owned);
     cpu.features = named(&extra, guest.then_some(Policy::Require));
-    cpu.features.extend(named(&missing, Some(Policy::Disable)));
+    cpu.features.extend(named(&best.missing, Some(Policy::Disable)));
+    if guest {
+        let removed = best.model.removed.minus(&facts.features).minus(&best.missing);
+        cpu.features.extend(named(&removed, Some(Policy::Disable)));
+    }
     if guest && cpu.mode.is_none() {
         cpu.mode = Some(Mode::Custom);
     }
     Ok(())
 }
 
-/// Is the new candidate a better description? A model with the processor's own signature wins; then the one with
-/// less to say beside it, switched-off features counting most.
+/// Is the new candidate a better description? A model with the processor's own signature wins, then the one with
+/// least to switch off, then the one with least to say beside it.
 fn better(new: &Candidate<'_>, current: &Candidate<'_>) -> bool {
-    if new.fit != current.fit {
-        return new.fit > current.fit;
-    }
-    let size = |candidate: &Candidate<'_>| candidate.extra.len() + candidate.missing.len();
-    if new.fit > 0 && new.missing.len() != current.missing.len() {
-        return new.missing.len() < current.missing.len();
-    }
-    size(new) < size(current)
+    let rank =
+        |candidate: &Candidate<'_>| (Reverse(candidate.fit), candidate.missing.len(), candidate.extra.len());
+    rank(new) < rank(current)
 }

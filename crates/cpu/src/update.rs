@@ -109,7 +109,7 @@ pub fn translate(
     Ok(translated)
 }
 
-/// Adds the model's own features to the list, as `require`; what the list says already stays.
+/// Adds the model's own features to the list, as `require`; what the list says already stays. Sorted by name.
 ///
 /// # Errors
 /// The model or a feature is unknown.
@@ -126,6 +126,7 @@ pub fn expand_features(database: &Database, cpu: &mut CpuDef) -> Result<(), Mode
     };
     let mut features: Vec<Feature> = on.iter().map(|index| entry(index, Policy::Require)).collect();
     features.extend(off.iter().map(|index| entry(index, Policy::Disable)));
+    features.sort_by(|a, b| a.name.cmp(&b.name));
     cpu.features = features;
     Ok(())
 }
