@@ -221,7 +221,8 @@ impl Domain {
     /// The document as part of another.
     pub fn format_into(&self, w: &mut Writer, flags: FormatFlags) {
         let mut tree = self.tree.clone();
-        device::hide(&mut tree, flags);
+        // What is not running has only the stored form.
+        device::hide(&mut tree, FormatFlags { inactive: flags.inactive || self.id.is_none(), ..flags });
         let mut element = w.element("domain").attr("type", self.kind());
         if !flags.inactive
             && let Some(id) = self.id

@@ -1,7 +1,7 @@
 //! Character devices: serial and parallel ports, consoles, channels, and devices with such a back end.
 
 use crate::ParseFlags;
-use crate::fault::{attribute, invalid};
+use crate::fault::{attribute, internal, invalid};
 use base::Result;
 use xml::Tree;
 
@@ -40,7 +40,7 @@ pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
             let kind = device.attr("type").unwrap_or_default().to_owned();
             source(device, &kind)?;
             if kind == "unix" && device.attr_at("source", "path").is_none() && device.name == "redirdev" {
-                return Err(invalid("Missing source path attribute for char device"));
+                return Err(internal("Missing source path attribute for char device"));
             }
         }
         "rng" => {
@@ -49,7 +49,7 @@ pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
                 let kind = backend.attr("type").unwrap_or_default().to_owned();
                 source(backend, &kind)?;
                 if kind == "unix" && backend.attr_at("source", "path").is_none() {
-                    return Err(invalid("Missing source path attribute for char device"));
+                    return Err(internal("Missing source path attribute for char device"));
                 }
             }
         }
@@ -65,14 +65,14 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
             let mode = device.attr_at("source", "mode").unwrap_or("connect").to_owned();
             if device.attr_at("source", "host").is_none() || device.attr_at("source", "service").is_none() {
                 let what = if device.attr_at("source", "host").is_none() { "host" } else { "service" };
-                return Err(invalid(format!("Missing source {what} attribute for char device")));
+                return Err(internal(format!("Missing source {what} attribute for char device")));
             }
             device.child_or_new("source").set("mode", mode);
             device.child_or_new("protocol").default_to("type", "raw");
         }
         "udp" => {
             if many > 2 {
-                return Err(invalid("only two source elements are allowed for a UDP char device"));
+                return Err(invalid("only two source elements are allowed for character device"));
             }
             let modes: Vec<&str> =
                 device.all("source").map(|source| source.attr("mode").unwrap_or("connect")).collect();
@@ -81,7 +81,7 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
             }
             let connect = device.all("source").find(|source| !source.is("mode", "bind"));
             if connect.is_none_or(|source| source.attr("service").is_none()) {
-                return Err(invalid("Missing source service attribute for char device"));
+                return Err(internal("Missing source service attribute for char device"));
             }
             for source in device.all_mut("source") {
                 source.default_to("mode", "connect");
@@ -96,7 +96,7 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
             if nowhere && device.name == "channel" {
                 device.remove("source");
             } else if nowhere && matches!(device.name.as_str(), "serial" | "parallel" | "console") {
-                return Err(invalid("Missing source path attribute for char device"));
+                return Err(internal("Missing source path attribute for char device"));
             }
         }
         _ => {}
@@ -156,15 +156,47 @@ pub(crate) fn consoles(devices: &mut Vec<Tree>) {
             devices[at].child_or_new("target").set("type", "serial");
             mirror(devices);
         }
-        (None, Some(at)) => {
+        // A port on a PCI or USB adapter, or for debugging, is no console.
+        (None, Some(at)) if !matches!(port_kind(&devices[at]), "pci-serial" | "usb-serial" | "isa-debug") => {
             let mut console = devices[at].clone();
             console.name = "console".to_owned();
-            console.children.retain(|child| !matches!(child.name.as_str(), "target" | "address"));
+            console.children.retain(|child| child.name != "target");
             console.children.push(Tree::new("target").with("type", "serial").with("port", "0"));
             devices.push(console);
             mirror(devices);
         }
         _ => {}
+    }
+}
+
+fn port_kind(serial: &Tree) -> &str {
+    serial.attr_at("target", "type").unwrap_or_default()
+}
+
+/// Card readers sit on a controller, which is made when it is missing.
+pub(crate) fn card_readers(devices: &mut Vec<Tree>) {
+    let slot = |device: &Tree| device.attr_at("address", "slot").and_then(|slot| slot.parse::<u32>().ok());
+    let mut taken: Vec<u32> =
+        devices.iter().filter(|device| device.name == "smartcard").filter_map(slot).collect();
+    let mut controllers = Vec::new();
+    for card in devices.iter_mut().filter(|device| device.name == "smartcard") {
+        if card.child("address").is_none() {
+            let free = (0..).find(|slot| !taken.contains(slot)).unwrap_or_default();
+            taken.push(free);
+            let address = Tree::new("address").with("type", "ccid").with("controller", "0");
+            card.children.push(address.with("slot", free.to_string()));
+        }
+        if card.attr_at("address", "type") == Some("ccid") {
+            controllers.push(card.attr_at("address", "controller").unwrap_or("0").to_owned());
+        }
+    }
+    for index in controllers {
+        let there = devices.iter().any(|device| {
+            device.name == "controller" && device.is("type", "ccid") && device.is("index", &index)
+        });
+        if !there {
+            devices.push(Tree::new("controller").with("type", "ccid").with("index", index));
+        }
     }
 }
 
@@ -175,11 +207,11 @@ fn mirror(devices: &mut [Tree]) {
     if console.attr_at("target", "type").is_none_or(|kind| kind != "serial") {
         return;
     }
-    let target = console.child("target").cloned();
+    let port = serial.attr_at("target", "port").unwrap_or("0").to_owned();
     *console = serial;
     console.name = "console".to_owned();
-    console.children.retain(|child| !matches!(child.name.as_str(), "target" | "address"));
-    console.children.extend(target);
+    console.children.retain(|child| child.name != "target");
+    console.children.push(Tree::new("target").with("type", "serial").with("port", port));
     let path = console.attr_at("source", "path").filter(|_| console.is("type", "pty")).map(str::to_owned);
     if let Some(path) = path {
         console.set("tty", path);

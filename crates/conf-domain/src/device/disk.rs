@@ -64,7 +64,11 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     let target = match disk.attr_at("target", "dev") {
         Some(target) => target.to_owned(),
         None if disk.child("target").is_none() => {
-            return Err(Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN));
+            let source = super::check::source_of(disk);
+            return Err(match source.as_str() {
+                "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
+                source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
+            });
         }
         None => return Err(missing("target", "dev")),
     };

@@ -23,10 +23,9 @@ pub(crate) fn complete(graphics: &mut Tree, flags: ParseFlags) -> Result<()> {
             || graphics.is("port", "-1")
             || graphics.attr("port").is_none() && !socket
         {
-            let automatic = !graphics.is("autoport", "no")
-                || graphics.is("port", "-1")
-                || graphics.attr("port").is_none();
-            if automatic && !socket {
+            if graphics.is("autoport", "no") {
+                graphics.unset("port");
+            } else if !socket {
                 if flags.inactive || graphics.attr("port").is_none() {
                     graphics.set("port", "-1");
                 }
@@ -39,6 +38,8 @@ pub(crate) fn complete(graphics: &mut Tree, flags: ParseFlags) -> Result<()> {
             graphics.unset("port");
             graphics.unset("autoport");
         }
+    } else if kind == "rdp" && graphics.is("autoport", "yes") {
+        graphics.set("port", "0");
     } else if kind == "spice" && graphics.is("autoport", "yes") && flags.inactive {
         graphics.unset("port");
         graphics.unset("tlsPort");
@@ -116,6 +117,8 @@ pub(crate) fn hide_live(graphics: &mut Tree) {
     if graphics.is("autoport", "yes") {
         if graphics.is("type", "vnc") {
             graphics.set("port", "-1");
+        } else if graphics.is("type", "rdp") {
+            graphics.set("port", "0");
         } else {
             graphics.unset("port");
             graphics.unset("tlsPort");

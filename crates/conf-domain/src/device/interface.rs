@@ -28,7 +28,9 @@ pub(crate) fn complete(interface: &mut Tree, random: &mut dyn FnMut() -> [u8; 16
     if !TYPES.contains(&kind.as_str()) {
         return Err(attribute("interface", "type", &kind));
     }
-    match interface.attr_at("mac", "address").map(str::to_owned) {
+    // An address of zeros asks for one.
+    let zero = |text: &String| canonical(text).is_some_and(|mac| mac == "00:00:00:00:00:00");
+    match interface.attr_at("mac", "address").map(str::to_owned).filter(|text| !zero(text)) {
         Some(text) => {
             let mac =
                 canonical(&text).ok_or_else(|| invalid(format!("unable to parse mac address '{text}'")))?;

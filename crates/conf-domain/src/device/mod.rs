@@ -2,6 +2,7 @@
 
 mod address;
 mod chardev;
+mod check;
 mod disk;
 mod graphics;
 mod interface;
@@ -21,14 +22,22 @@ pub(crate) fn complete(
 ) -> Result<()> {
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
     let kind = tree.attr("type").unwrap_or_default().to_owned();
+    if !flags.skip_validate && !flags.allow_boot {
+        check::boot(tree)?;
+    }
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     values::check(domain::place("domain/devices"), devices)?;
+    if !flags.skip_validate {
+        devices.children.iter().try_for_each(check::as_read)?;
+    }
     let mut seen_video = false;
+    let marked = devices.all("video").any(|video| video.attr_at("model", "primary") == Some("yes"));
     for device in &mut devices.children {
         if flags.inactive {
             forget_live(device);
         }
         address::spell(device);
+        labels(device);
         match device.name.as_str() {
             "disk" => disk::complete(device, flags)?,
             "interface" => interface::complete(device, random)?,
@@ -44,25 +53,92 @@ pub(crate) fn complete(
                 } else {
                     "ps2"
                 };
-                device.default_to("bus", bus);
+                if !device.is("type", "evdev") {
+                    device.default_to("bus", bus);
+                }
             }
-            "controller" => device.default_to("index", "0"),
             "video" => {
-                if let Some(model) = device.child_mut("model") {
+                let primary = !seen_video && !marked;
+                seen_video = true;
+                if let Some(model) = device.child_mut("model").filter(|model| !model.is("type", "none")) {
                     model.default_to("heads", "1");
-                    if !seen_video {
+                    if primary {
                         model.default_to("primary", "yes");
                     }
                 }
-                seen_video = true;
             }
             _ => {}
         }
     }
+    number_controllers(&mut devices.children);
+    sort_disks(&mut devices.children);
     if hvm {
         chardev::consoles(&mut devices.children);
     }
-    Ok(())
+    chardev::card_readers(&mut devices.children);
+    if flags.skip_validate { Ok(()) } else { check::completed(&devices.children) }
+}
+
+/// A controller without a number gets the lowest that none of its type has.
+fn number_controllers(devices: &mut [Tree]) {
+    let is_controller = |device: &Tree| device.name == "controller";
+    let mut taken: Vec<(String, u32)> = devices
+        .iter()
+        .filter(|device| is_controller(device))
+        .filter_map(|device| Some((device.attr("type")?.to_owned(), device.attr("index")?.parse().ok()?)))
+        .collect();
+    for controller in devices.iter_mut().filter(|device| is_controller(device)) {
+        if controller.attr("index").is_some() {
+            continue;
+        }
+        let kind = controller.attr("type").unwrap_or_default().to_owned();
+        let is_taken = |index: u32| taken.iter().any(|(other, number)| *other == kind && *number == index);
+        let index = (0..u32::MAX).find(|index| !is_taken(*index)).unwrap_or_default();
+        controller.set("index", index.to_string());
+        taken.push((kind, index));
+    }
+}
+
+/// Disks of one bus stand together from the second on, in the order of their targets.
+fn sort_disks(devices: &mut Vec<Tree>) {
+    if devices.iter().filter(|device| device.name == "disk").count() < 2 {
+        return;
+    }
+    let (disks, others): (Vec<Tree>, Vec<Tree>) =
+        std::mem::take(devices).into_iter().partition(|device| device.name == "disk");
+    let mut sorted: Vec<Tree> = Vec::with_capacity(disks.len());
+    let index = |disk: &Tree| disk.attr_at("target", "dev").and_then(disk::letter_index);
+    for disk in disks {
+        let bus = |other: &Tree| other.attr_at("target", "bus") == disk.attr_at("target", "bus");
+        let last = sorted.iter().rposition(bus).map_or(sorted.len(), |at| at + 1);
+        let bigger = sorted.iter().position(|other| bus(other) && index(other) > index(&disk));
+        sorted.insert(bigger.unwrap_or(last), disk);
+    }
+    devices.extend(sorted);
+    devices.extend(others);
+}
+
+/// Labels of a device's source: one with a label is applied, one that says nothing is none.
+fn labels(device: &mut Tree) {
+    if let Some(source) = device.child_mut("source") {
+        label_source(source);
+    }
+    if let Some(backing) = device.child_mut("backingStore") {
+        labels(backing);
+    }
+}
+
+fn label_source(source: &mut Tree) {
+    for label in source.all_mut("seclabel") {
+        if label.child("label").is_some() {
+            label.default_to("relabel", "yes");
+        }
+        label.unset("labelskip");
+    }
+    source.children.retain(|child| child.name != "seclabel" || child.attr("relabel").is_some());
+    if let Some(inner) = source.child_mut("dataStore") {
+        labels(inner);
+    }
 }
 
 /// Parts that only a running guest has.
