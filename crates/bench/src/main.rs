@@ -1,0 +1,113 @@
+//! Measures a daemon over its socket, and another one beside it.
+//!
+//! ```text
+//! cargo xtask bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--quick] [--json]
+//! ```
+//!
+//! Without `--socket` a daemon of this workspace is started below a temporary root. Each measure is a line
+//! `name value unit`; with `--against` a second value for the daemon behind that socket, and the ratio. Both are
+//! spoken to by the same client, so the figures differ by the daemons alone. Values are medians.
+
+#![allow(clippy::print_stdout, reason = "the figures go to standard output")]
+
+mod measures;
+mod subject;
+
+use measures::{Figure, MEASURES};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use subject::Subject;
+
+#[derive(Debug, Default)]
+struct Options {
+    socket: Option<PathBuf>,
+    against: Option<PathBuf>,
+    only: Vec<String>,
+    quick: bool,
+    json: bool,
+}
+
+const USAGE: &str = "usage: bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--quick] [--json]";
+
+fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options::default();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--socket" => options.socket = Some(value()?.into()),
+            "--against" => options.against = Some(value()?.into()),
+            "--only" => options.only.push(value()?),
+            "--quick" => options.quick = true,
+            "--json" => options.json = true,
+            _ => return Err(format!("unknown option {arg}")),
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    let options = match options(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(text) => {
+            eprintln!("{text}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("bench: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    let mut ours = match &options.socket {
+        Some(socket) => Subject::foreign(socket.clone()),
+        None => Subject::own()?,
+    };
+    let mut theirs = options.against.clone().map(Subject::foreign);
+    for (name, unit, measure) in MEASURES {
+        if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
+            continue;
+        }
+        let of = |subject: &mut Subject| -> Figure { measure(subject, options.quick) };
+        let first = of(&mut ours);
+        let second = theirs.as_mut().map(of);
+        line(name, unit, &first, second.as_ref(), options.json);
+    }
+    Ok(())
+}
+
+fn line(name: &str, unit: &str, ours: &Figure, theirs: Option<&Figure>, json: bool) {
+    let show = |figure: &Figure| match figure {
+        Ok(value) => format!("{value:.1}"),
+        Err(_) => "-".to_owned(),
+    };
+    let ratio = match (ours, theirs) {
+        (Ok(ours), Some(Ok(theirs))) if *theirs > 0.0 => Some(ours / theirs),
+        _ => None,
+    };
+    if json {
+        let number = |figure: Option<&Figure>| match figure {
+            Some(Ok(value)) => format!("{value:.3}"),
+            _ => "null".to_owned(),
+        };
+        let ratio = ratio.map_or_else(|| "null".to_owned(), |ratio| format!("{ratio:.3}"));
+        println!(
+            "{{\"name\":\"{name}\",\"unit\":\"{unit}\",\"value\":{},\"against\":{},\"ratio\":{ratio}}}",
+            number(Some(ours)),
+            number(theirs)
+        );
+    } else {
+        let second = theirs.map(|theirs| format!(" {}", show(theirs))).unwrap_or_default();
+        let ratio = ratio.map(|ratio| format!(" ratio {ratio:.2}")).unwrap_or_default();
+        println!("{name} {}{second} {unit}{ratio}", show(ours));
+    }
+    for figure in [Some(ours), theirs].into_iter().flatten() {
+        if let Err(text) = figure {
+            eprintln!("{name}: {text}");
+        }
+    }
+}
