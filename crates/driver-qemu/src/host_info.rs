@@ -307,6 +307,7 @@ impl Host for Driver {
         let private = self.state_dir().join(format!("domain-{}", crate::start::short_name(-1, &domain.name)));
         let mut start = argv::Start {
             monitor: format!("path={}/monitor.sock", private.display()),
+            env: crate::start::environment(&private),
             private_dir: private.display().to_string(),
             master_key: true,
             sandbox: true,
@@ -319,7 +320,7 @@ impl Host for Driver {
             }
         }
         let line = argv::plan(&domain, &caps, &start)?;
-        Ok(argv::shell(&line))
+        Ok(argv::one_line(&line) + "\n")
     }
 }
 

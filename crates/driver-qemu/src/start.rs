@@ -406,7 +406,7 @@ impl Driver {
     }
 }
 
-fn environment(private_dir: &Path) -> Vec<(String, String)> {
+pub(crate) fn environment(private_dir: &Path) -> Vec<(String, String)> {
     let home = private_dir.display().to_string();
     let path = host::process::path().to_string_lossy().into_owned();
     let mut env = vec![

@@ -14,7 +14,7 @@ mod machine;
 mod net;
 mod quote;
 
-pub use quote::shell;
+pub use quote::{one_line, shell};
 
 use crate::complete::{Board, unsupported};
 use crate::{Caps, alias};

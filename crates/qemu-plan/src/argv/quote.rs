@@ -14,6 +14,13 @@ fn word(text: &str) -> String {
     }
 }
 
+/// Environment, program and arguments on one line.
+pub fn one_line(line: &Line) -> String {
+    let env = line.env.iter().map(|(name, value)| format!("{name}={}", word(value)));
+    let words = std::iter::once(&line.program).chain(&line.args).map(|text| word(text));
+    env.chain(words).collect::<Vec<_>>().join(" ")
+}
+
 /// Environment, program and arguments; an option's value stands on its line.
 pub fn shell(line: &Line) -> String {
     let mut out = String::new();

@@ -53,6 +53,26 @@ fn read_write_connections() {
     check(&admin, &table::ADMIN, false);
 }
 
+/// Zeros are valid arguments of any length that fits: empty texts, no lists, no flags.
+#[test]
+fn every_procedure_that_is_not_served_says_so() {
+    let server = Running::start();
+    let remote = Remote::open(&server.socket("rw"), "test:///nothing", false).unwrap();
+    let admin = Remote::connect(&server.socket("admin")).unwrap();
+    for (program, remote) in
+        [(&table::REMOTE, &remote), (&table::QEMU, &remote), (&table::LXC, &remote), (&table::ADMIN, &admin)]
+    {
+        for row in program.procedures.iter().filter(|row| !row.server) {
+            let mut answers =
+                (0..60).map(|words| remote.raw(program, row.number, &vec![0; words * 4]).unwrap_err());
+            let fitting = answers.find(|error| error.code() != ErrorCode::RPC);
+            let error = fitting.unwrap_or_else(|| panic!("{}: no payload of zeros fits", row.name));
+            let expected = format!("this function is not supported by the connection driver: {}", row.c_name);
+            assert_eq!((error.code(), error.message()), (ErrorCode::NO_SUPPORT, &*expected), "{}", row.name);
+        }
+    }
+}
+
 #[test]
 fn what_no_driver_serves_is_unsupported() {
     use api::{Call, DomainLifecycle, DomainLookup, Host, Network, Storage};

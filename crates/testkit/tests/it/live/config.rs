@@ -49,7 +49,7 @@ fn definitions() {
         (&["dumpxml", "config", "--migratable"], "<name>config</name>"),
         (&["dumpxml", "config", "--security-info"], "<name>config</name>"),
         (&["dumpxml", "config", "--update-cpu"], "<name>config</name>"),
-        (&["domxml-to-native", "qemu-argv", "--domain", "config"], "-name guest=config"),
+        (&["domxml-to-native", "qemu-argv", "--domain", "config"], "qemu-system-x86_64 -name guest=config"),
     ] {
         virsh.says(args, text);
     }
