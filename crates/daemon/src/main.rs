@@ -6,6 +6,7 @@
 //!                                                              └HUP┘ limits and log are read again
 //! ```
 
+mod admin;
 mod detach;
 mod opener;
 mod options;
@@ -76,6 +77,8 @@ fn configuration(options: &Options, layout: &Layout) -> Result<Configuration, Re
 }
 
 fn start(program: &str, options: &Options) -> Result<(), Failure> {
+    // Before anything else is opened: the descriptors have fixed numbers.
+    let handed = host::service::sockets();
     if options.daemon && !detach::detached() {
         return detach::run();
     }
@@ -97,12 +100,20 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     let _pid_file = pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
     let signals = watch::signals().map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
 
-    let sockets = sockets::open(&run, program, layout.privileged(), &conf)
-        .map_err(|text| Failure(status::NETWORK, text))?;
+    let sockets = if handed.is_empty() {
+        sockets::open(&run, program, layout.privileged(), &conf)
+            .map_err(|text| Failure(status::NETWORK, text))?
+    } else {
+        sockets::adopt(handed, &conf)
+    };
+    let administration = Arc::new(admin::Administration::new(program));
+    let mut administrators = DriverSet::empty("admin");
+    administrators.admin = administration.clone();
     let opener = Arc::new(opener::Drivers::new(layout.privileged()));
-    let server = Server::new(sockets.services, opener.clone(), DriverSet::empty("admin"), conf.limits)
+    let server = Server::new(sockets.services, opener.clone(), administrators, conf.limits)
         .map_err(|error| Failure(status::NETWORK, format!("cannot serve: {error}")))?;
     let handle = server.handle();
+    administration.serve(handle.clone());
     let driver = driver_qemu::Driver::start(driver_qemu::Setup {
         layout: layout.clone(),
         host_uuid: conf.host_uuid.as_deref().and_then(|text| text.parse().ok()),
@@ -112,6 +123,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     opener.serve(driver.clone());
 
     detach::ready();
+    host::service::notify("READY=1");
     log::info!("serving {}", run.display());
     let reload = {
         let (options, layout, handle) = (options.clone(), layout, handle.clone());
@@ -129,6 +141,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     watch::start(signals, handle, reload, options.timeout, driver.clone())
         .map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
     let served = server.run();
+    host::service::notify("STOPPING=1");
     driver.stop();
     for path in &sockets.files {
         let _ = std::fs::remove_file(path);

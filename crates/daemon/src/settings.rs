@@ -68,6 +68,9 @@ pub(crate) fn read(settings: &Settings, privileged: bool, verbose: bool) -> Resu
     };
     let limits = Limits {
         max_clients: settings.uint("max_clients", 1)?.unwrap_or(defaults.max_clients),
+        max_anonymous_clients: settings
+            .uint("max_anonymous_clients", 0)?
+            .unwrap_or(defaults.max_anonymous_clients),
         max_client_requests: settings.uint("max_client_requests", 1)?.unwrap_or(defaults.max_client_requests),
         workers,
         keepalive_interval: settings.int("keepalive_interval")?.unwrap_or(defaults.keepalive_interval),

@@ -1,4 +1,4 @@
-//! The sockets clients come in by: bound by the daemon itself.
+//! The sockets clients come in by: those the service manager made, else our own.
 //!
 //! One daemon answers under the monolithic name and under the names of all modular daemons whose work it does.
 
@@ -74,6 +74,17 @@ pub(crate) fn open(
         sockets.files.push(path);
     }
     Ok(sockets)
+}
+
+/// Takes sockets that the service manager made; their units' names tell what they are for.
+pub(crate) fn adopt(handed: Vec<(String, UnixListener)>, conf: &Configuration) -> Sockets {
+    let service = |(name, listener): (String, UnixListener)| {
+        let admin = name.contains("-admin");
+        let read_only = name.contains("-ro");
+        let ask_authority = conf.ask_authority && !read_only && !admin;
+        Service { listener, entry: Entry { read_only, admin, ask_authority } }
+    };
+    Sockets { services: handed.into_iter().map(service).collect(), files: Vec::new() }
 }
 
 /// Binds a socket, replacing one that nobody serves any more.

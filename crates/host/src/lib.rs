@@ -6,6 +6,7 @@
 //! * [`process`]: commands as values, detached emulators, processes of other parents
 //! * [`cgroup`]: placing guests
 //! * [`node`]: what the machine is: processors, memory, statistics
+//! * [`service`]: the service manager: sockets it made, readiness
 //! * [`random`]: random bytes
 
 pub mod cgroup;
@@ -15,6 +16,7 @@ pub mod layout;
 pub mod node;
 pub mod process;
 pub mod random;
+pub mod service;
 pub mod store;
 pub mod tap;
 

@@ -72,6 +72,41 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
+/// Filters and outputs in force, in their notation.
+pub fn current() -> (Vec<String>, Vec<String>) {
+    let Some(state) = LOGGER.get().and_then(|logger| logger.0.read().ok()) else { return Default::default() };
+    let filters = state.filters.iter().map(ToString::to_string).collect();
+    (filters, state.outputs.iter().map(|(output, _)| output.to_string()).collect())
+}
+
+/// Changes the filters.
+///
+/// # Errors
+/// When the text is none; nothing changes then.
+pub fn set_filters(text: &str) -> Result<(), String> {
+    let filters = Filter::parse_all(text).map_err(|error| error.to_string())?;
+    let Some(logger) = LOGGER.get() else { return Ok(()) };
+    let (level, outputs) = {
+        let state = logger.0.read().map_err(|error| error.to_string())?;
+        (state.level, state.outputs.iter().map(|(output, _)| output.clone()).collect::<Vec<_>>())
+    };
+    set(level, filters, &outputs).map_err(|error| error.to_string())
+}
+
+/// Changes the outputs.
+///
+/// # Errors
+/// When the text is none or an output cannot be opened; nothing changes then.
+pub fn set_outputs(text: &str) -> Result<(), String> {
+    let outputs = Output::parse_all(text).map_err(|error| error.to_string())?;
+    let Some(logger) = LOGGER.get() else { return Ok(()) };
+    let (level, filters) = {
+        let state = logger.0.read().map_err(|error| error.to_string())?;
+        (state.level, state.filters.clone())
+    };
+    set(level, filters, &outputs).map_err(|error| error.to_string())
+}
+
 /// Sets what is logged and where to, now and again after a reload.
 ///
 /// # Errors

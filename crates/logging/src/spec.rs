@@ -31,6 +31,24 @@ pub struct Output {
     pub target: Target,
 }
 
+impl std::fmt::Display for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.level, self.module)
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:", self.level)?;
+        match &self.target {
+            Target::Stderr => f.write_str("stderr"),
+            Target::Journald => f.write_str("journald"),
+            Target::File(path) => write!(f, "file:{path}"),
+            Target::Syslog(name) => write!(f, "syslog:{name}"),
+        }
+    }
+}
+
 /// A word that is no filter or output.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SpecError {

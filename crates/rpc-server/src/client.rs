@@ -85,6 +85,16 @@ impl Client {
         locked(&self.identity).clone()
     }
 
+    /// Its number for people, counted from 1.
+    pub fn number(&self) -> u64 {
+        self.id.0 + 1 - crate::server::FIRST_CLIENT
+    }
+
+    /// Whether it is known who the client is.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated.load(Ordering::Relaxed)
+    }
+
     /// Whether its connection may only read.
     pub fn read_only(&self) -> bool {
         locked(&self.session).read_only

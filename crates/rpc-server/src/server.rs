@@ -35,6 +35,8 @@ use std::time::{Duration, Instant};
 pub struct Limits {
     /// Clients at most.
     pub max_clients: u32,
+    /// Clients that have not proven who they are, at most.
+    pub max_anonymous_clients: u32,
     /// Calls of one client at a time.
     pub max_client_requests: u32,
     /// Worker threads.
@@ -49,6 +51,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_clients: 5000,
+            max_anonymous_clients: 20,
             max_client_requests: 5,
             workers: Sizes { min: 5, max: 20, priority: 5 },
             keepalive_interval: 5,
@@ -114,7 +117,7 @@ impl std::fmt::Debug for ServerHandle {
 
 const WAKE: Token = Token(0);
 /// Tokens from here on are clients; below are listeners.
-const FIRST_CLIENT: u64 = 1024;
+pub(crate) const FIRST_CLIENT: u64 = 1024;
 /// Reads in a row from one client before others get their turn.
 const READS: usize = 16;
 
@@ -323,7 +326,9 @@ impl Server {
     fn accept(&self, index: usize, peers: &mut HashMap<u64, Peer>) -> bool {
         let (listener, entry) = &self.listeners[index];
         loop {
-            if peers.len() as u32 >= self.shared.limits().max_clients {
+            let limits = self.shared.limits();
+            let strangers = peers.values().filter(|peer| !peer.client.is_authenticated()).count() as u32;
+            if peers.len() as u32 >= limits.max_clients || strangers >= limits.max_anonymous_clients {
                 log::warn!("too many clients, new ones have to wait");
                 return false;
             }

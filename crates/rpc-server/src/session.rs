@@ -31,8 +31,8 @@ const AUTH_POLKIT: i32 = 2;
 
 /// Flag of `connect_open`: the connection may only read.
 const OPEN_READ_ONLY: u32 = 1;
-/// Flags that `connect_open` knows: read-only, no aliases.
-const OPEN_FLAGS: u32 = 3;
+/// Flags that `connect_open` knows: read-only, no aliases, no automatic start of a daemon.
+const OPEN_FLAGS: u32 = 7;
 
 fn internal(text: impl Into<String>) -> Error {
     Error::internal(ErrorDomain::RPC, text)

@@ -10,6 +10,7 @@ mod console;
 mod events;
 mod lifecycle;
 mod restart;
+mod service;
 
 use std::process::{Command, Stdio};
 use testkit::guest::Definition;
