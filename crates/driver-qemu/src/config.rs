@@ -13,7 +13,8 @@ use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use engine::JobKind;
-use qemu_plan::{Caps, complete};
+use qemu_plan::firmware::Descriptor;
+use qemu_plan::{Caps, Firmware, complete};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xml::Tree;
@@ -44,8 +45,18 @@ impl Driver {
             ));
         }
         let caps = self.caps_for(&domain)?;
-        complete::complete(&mut domain, &caps)?;
+        complete::complete(&mut domain, &caps, &self.firmware())?;
         Ok(domain)
+    }
+
+    /// Firmware that is installed; a descriptor in /etc hides one of the same name in /usr.
+    pub(crate) fn firmware(&self) -> Firmware {
+        let mut files = std::collections::BTreeMap::new();
+        for folder in ["/usr/share/qemu/firmware", "/etc/qemu/firmware"] {
+            files.extend(host::store::files(Path::new(folder), "json"));
+        }
+        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
+        Firmware { descriptors, nvram_dir: self.state_dir().join("nvram").display().to_string() }
     }
 
     pub(crate) fn config_file(&self, name: &str) -> PathBuf {

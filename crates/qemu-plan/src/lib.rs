@@ -9,6 +9,7 @@
 //! * [`complete`]: what a definition gets when it is defined
 //! * [`alias`]: names of the devices of a running guest
 //! * [`argv`]: the command line
+//! * [`firmware`]: choosing firmware by its descriptors
 //! * [`describe`]: host and domain capabilities as documents
 
 pub mod alias;
@@ -16,5 +17,7 @@ pub mod argv;
 pub mod caps;
 pub mod complete;
 pub mod describe;
+pub mod firmware;
 
 pub use caps::Caps;
+pub use firmware::Firmware;

@@ -6,7 +6,8 @@ use crate::compare;
 use crate::manifest::Case;
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use qemu_plan::argv::Start;
-use qemu_plan::{Caps, complete};
+use qemu_plan::firmware::Descriptor;
+use qemu_plan::{Caps, Firmware, complete};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,26 @@ fn load(case: &Case) -> Result<Arc<Caps>, String> {
     Ok(caps)
 }
 
+/// Descriptors of the pretended host: those in /etc hide those of the same name in /usr.
+fn firmware(case: &Case) -> Firmware {
+    static LOADED: Mutex<Option<Firmware>> = Mutex::new(None);
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let load = || {
+        let mut files = std::collections::BTreeMap::new();
+        for folder in ["usr/share/qemu/firmware", "etc/qemu/firmware"] {
+            let path = case.path(&format!("qemusupport/firmware/{folder}"));
+            let entries = path.and_then(|path| std::fs::read_dir(path).ok()).into_iter().flatten();
+            for entry in entries.filter_map(Result::ok) {
+                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+                files.insert(entry.file_name(), text);
+            }
+        }
+        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
+        Firmware { descriptors, nvram_dir: "/var/lib/libvirt/qemu/nvram".to_owned() }
+    };
+    loaded.get_or_insert_with(load).clone()
+}
+
 fn random() -> impl FnMut() -> [u8; 16] {
     // What is random comes out as 00 01 02 …; made-up MAC addresses end in zeros.
     || std::array::from_fn(|index| index as u8)
@@ -54,7 +75,7 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
         ..ParseFlags::default()
     };
     let mut domain = Domain::parse(text, flags, &mut random()).map_err(|error| error.message().to_owned())?;
-    complete::complete(&mut domain, caps).map_err(|error| error.message().to_owned())?;
+    complete::complete(&mut domain, caps, &firmware(case)).map_err(|error| error.message().to_owned())?;
     Ok(domain)
 }
 

@@ -304,6 +304,13 @@ pub(super) fn clock(b: &mut Builder<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Secure firmware guards its variables by the processor's management mode.
+pub(super) fn secure_flash(b: &mut Builder<'_>) {
+    if b.domain.tree.attr_at("os/loader", "secure") == Some("yes") {
+        b.option("-global", "driver=cfi.pflash01,property=secure,value=on");
+    }
+}
+
 /// Sleep states.
 pub(super) fn power(b: &mut Builder<'_>) {
     let device = match b.board {

@@ -238,6 +238,7 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     machine::firmware(&mut b)?;
     machine::machine(&mut b)?;
     machine::cpu(&mut b)?;
+    machine::secure_flash(&mut b);
     machine::memory(&mut b)?;
     machine::processors(&mut b);
     b.option("-uuid", domain.uuid.to_string());

@@ -6,7 +6,7 @@ mod controllers;
 mod devices;
 mod pci;
 
-use crate::Caps;
+use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 use xml::Tree;
@@ -94,7 +94,7 @@ pub(crate) fn unsupported(text: impl Into<String>) -> Error {
 ///
 /// # Errors
 /// With the reference's words when the emulator cannot do what is asked.
-pub fn complete(domain: &mut Domain, caps: &Caps) -> Result<()> {
+pub fn complete(domain: &mut Domain, caps: &Caps, firmware: &Firmware) -> Result<()> {
     let named = machine(domain).to_owned();
     let chosen = if named.is_empty() { caps.default_machine() } else { caps.machine(&named) };
     if let Some(chosen) = chosen {
@@ -108,6 +108,7 @@ pub fn complete(domain: &mut Domain, caps: &Caps) -> Result<()> {
         domain.devices_mut().insert(0, Tree::leaf("emulator", path));
     }
     let board = Board::of_domain(domain);
+    crate::firmware::choose(domain, firmware)?;
     cpu(domain, caps, board)?;
     devices::defaults(domain, board)?;
     controllers::defaults(domain, board);
