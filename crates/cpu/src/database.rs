@@ -100,6 +100,15 @@ pub struct Model {
 }
 
 impl Model {
+    /// A signature the model stands for; all 0 when it has none.
+    pub fn first_signature(&self) -> Signature {
+        self.signatures.first().map_or_else(Signature::default, |range| Signature {
+            family: range.family,
+            model: range.model,
+            stepping: range.steppings.as_ref().map_or(0, |all| *all.start()),
+        })
+    }
+
     /// How well a signature fits: 0 not at all, 1 family and model, 2 stepping as well.
     pub fn signature_match(&self, signature: Signature) -> u8 {
         let mut best = 0;

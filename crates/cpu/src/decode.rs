@@ -52,10 +52,14 @@ pub struct Choice<'c> {
     pub migratable: bool,
 }
 
+/// Exponent beyond which a penalty no longer grows; lists are far shorter than that weight.
+const HEAVIEST: usize = 24;
+
 struct Candidate<'d> {
     model: &'d Model,
     extra: FeatureSet,
     missing: FeatureSet,
+    removed: FeatureSet,
     fit: u8,
 }
 
@@ -87,12 +91,16 @@ pub fn decode(
         let blocked: FeatureSet =
             blockers.iter().filter_map(|name| database.feature_or_alias(name)).collect();
         let described = model.features.union(&blocked);
-        let candidate = Candidate {
+        let mut candidate = Candidate {
             model,
             extra: facts.features.minus(&described),
             missing: described.minus(&facts.features.minus(&blocked)),
+            removed: FeatureSet::default(),
             fit: model.signature_match(facts.signature),
         };
+        if cpu.kind == Kind::Guest {
+            candidate.removed = model.removed.minus(&facts.features).minus(&candidate.missing);
+        }
         if cpu.kind == Kind::Host && !candidate.missing.is_empty() {
             continue;
         }
@@ -100,7 +108,7 @@ pub fn decode(
             best = Some(candidate);
             break;
         }
-        if best.as_ref().is_none_or(|current| better(&candidate, current)) {
+        if best.as_ref().is_none_or(|current| better(&candidate, current, facts.signature.family != 0)) {
             best = Some(candidate);
         }
     }
@@ -118,10 +126,7 @@ pub fn decode(
     cpu.vendor = facts.vendor.map(str::to_owned);
     cpu.features = named(&extra, guest.then_some(Policy::Require));
     cpu.features.extend(named(&best.missing, Some(Policy::Disable)));
-    if guest {
-        let removed = best.model.removed.minus(&facts.features).minus(&best.missing);
-        cpu.features.extend(named(&removed, Some(Policy::Disable)));
-    }
+    cpu.features.extend(named(&best.removed, Some(Policy::Disable)));
     if guest && cpu.mode.is_none() {
         cpu.mode = Some(Mode::Custom);
     }
@@ -129,9 +134,15 @@ pub fn decode(
 }
 
 /// Is the new candidate a better description? A model with the processor's own signature wins, then the one with
-/// least to switch off, then the one with least to say beside it.
-fn better(new: &Candidate<'_>, current: &Candidate<'_>) -> bool {
-    let rank =
-        |candidate: &Candidate<'_>| (Reverse(candidate.fit), candidate.missing.len(), candidate.extra.len());
+/// least to say beside it. Each feature to switch off weighs twice what the one before did, so that a model with
+/// many of them loses against a longer list of extras. Without a signature (a set of features several processors
+/// share) any switched-off feature weighs more than all extras.
+fn better(new: &Candidate<'_>, current: &Candidate<'_>, real: bool) -> bool {
+    let rank = |candidate: &Candidate<'_>| {
+        let off = candidate.missing.len() + candidate.removed.len();
+        let penalty = 1usize << off.min(HEAVIEST);
+        let weight = if real { candidate.extra.len() + off + penalty } else { off };
+        (Reverse(candidate.fit), weight, off, candidate.extra.len())
+    };
     rank(new) < rank(current)
 }

@@ -186,12 +186,12 @@ impl CpuDef {
         let text = |name: &str| {
             node.child(name).map(|child| child.text().trim().to_owned()).filter(|t| !t.is_empty())
         };
-        let mut cpu = CpuDef::default();
-        cpu.kind = kind.unwrap_or_else(|| {
+        let kind = kind.unwrap_or_else(|| {
             let host =
                 node.child("arch").is_some() || (node.attr("match").is_none() && node.attr("mode").is_none());
             if host { Kind::Host } else { Kind::Guest }
         });
+        let mut cpu = CpuDef { kind, ..CpuDef::default() };
         let guest = cpu.kind == Kind::Guest;
         if guest {
             cpu.mode = match node.attr("mode") {

@@ -85,8 +85,11 @@ pub fn translate(
     match Family::of(arch) {
         Some(Family::X86) => {
             let model = database.model(name).ok_or_else(|| ModelFault::UnknownModel(name.to_owned()))?;
-            let facts =
-                Facts { vendor: model.vendor.as_deref(), features: model.features, ..Facts::default() };
+            let facts = Facts {
+                vendor: model.vendor.as_deref(),
+                features: effective(database, cpu)?,
+                signature: model.first_signature(),
+            };
             translated.kind = Kind::Guest;
             decode(database, &mut translated, &facts, Choice { models, ..Choice::default() })?;
             translated.vendor.clone_from(&cpu.vendor);

@@ -141,6 +141,7 @@ fn outcome(facts: &Value, read: Read<'_>) -> Result<Outcome, String> {
             let mut expected = definition(&expected_text)?;
             let mut cpu = definition(&file("input")?)?;
             let offered = models.as_deref();
+            cpu.fallback = Some(Fallback::Allow);
             cpu = translate(database, arch, &cpu, offered).map_err(flaw)?;
             let enabled = raw(&file("enabled")?)?.features(database);
             let disabled = raw(&file("disabled")?)?.features(database);

@@ -1,5 +1,7 @@
 //! Small cases of our own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use cpu::api::{BASELINE_EXPAND_FEATURES, CompareResult, baseline_cpu, compare_cpu, parse};
 use cpu::baseline::Limits;
 use cpu::raw::Signature;
