@@ -26,11 +26,18 @@ const TYPES: &[&str] = &[
 pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
     match device.name.as_str() {
         "serial" | "parallel" | "console" | "channel" => {
+            device.default_to("type", "pty");
             let kind = device.attr("type").unwrap_or_default().to_owned();
             if !TYPES.contains(&kind.as_str()) {
                 return Err(attribute(&device.name, "type", &kind));
             }
             source(device, &kind)?;
+            if let Some(port) = device.attr_at("target", "port")
+                && device.name != "channel"
+                && port.parse::<i32>().is_err()
+            {
+                return Err(invalid(format!("Invalid port number: {port}")));
+            }
             target(device);
             if flags.inactive {
                 hide_live(device);
@@ -68,7 +75,13 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
                 return Err(internal(format!("Missing source {what} attribute for char device")));
             }
             device.child_or_new("source").set("mode", mode);
-            device.child_or_new("protocol").default_to("type", "raw");
+            let protocol = device.child_or_new("protocol");
+            protocol.default_to("type", "raw");
+            if let Some(value) = protocol.attr("type")
+                && !["raw", "telnet", "telnets", "tls"].contains(&value)
+            {
+                return Err(attribute("protocol", "type", value));
+            }
         }
         "udp" => {
             if many > 2 {
@@ -95,7 +108,10 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
             let nowhere = device.attr_at("source", "path").is_none_or(str::is_empty);
             if nowhere && device.name == "channel" {
                 device.remove("source");
-            } else if nowhere && matches!(device.name.as_str(), "serial" | "parallel" | "console") {
+            } else if nowhere
+                && device.attr_at("target", "type") != Some("virtio")
+                && matches!(device.name.as_str(), "serial" | "parallel" | "console" | "smartcard")
+            {
                 return Err(internal("Missing source path attribute for char device"));
             }
         }

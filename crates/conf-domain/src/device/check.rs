@@ -24,6 +24,38 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
     }
     match device.name.as_str() {
         "disk" => disk_as_read(device),
+        "hostdev" if device.child("source").is_none() => {
+            Err(invalid("Missing <source> element in hostdev device"))
+        }
+        "smartcard" if device.is("mode", "passthrough") && device.attr("type").is_none() => {
+            Err(invalid("passthrough mode requires a character device type attribute"))
+        }
+        "input" if device.attr("type").is_none() => Err(internal("missing input device type")),
+        "hub" if device.attr("type").is_none() => Err(internal("missing hub device type")),
+        "redirdev" if device.attr("type").is_none() => Err(internal("missing type in redirdev")),
+        "channel" if device.child("target").is_some_and(|target| target.attr("type").is_none()) => {
+            Err(unsupported("unknown target type '(null)' specified for character device"))
+        }
+        "channel" if device.child("target").is_none() => {
+            Err(invalid("target type must be specified for channel device"))
+        }
+        "rng" if device.all("backend").count() != 1 => Err(invalid("only one RNG backend is supported")),
+        "crypto" if device.all("backend").count() != 1 => {
+            Err(invalid("only one crypto backend is supported"))
+        }
+        "shmem" if device.attr("name").is_none() => {
+            Err(invalid("shmem element must contain 'name' attribute"))
+        }
+        "filesystem" => filesystem(device),
+        "interface" => match device.child("teaming") {
+            Some(teaming) if teaming.is("type", "transient") => match teaming.attr("persistent") {
+                None | Some("") => Err(unsupported(
+                    "teaming persistent attribute must be set if teaming type is 'transient'",
+                )),
+                Some(_) => Ok(()),
+            },
+            _ => Ok(()),
+        },
         "tpm" if device.child("backend").is_none() => Err(invalid("missing TPM device backend")),
         "iommu" if device.is("model", "virtio") && device.child("driver").is_some() => {
             Err(invalid("iommu model 'virtio' doesn't support additional attributes"))
@@ -69,13 +101,11 @@ fn place(device: &Tree, address: &Tree) -> Result<()> {
             Ok(())
         }
         // A path through at most four ports.
-        Some("usb") if !address.attr("port").is_none_or(|port| port.is_empty() || port_path(port)) => {
-            Err(Error::new(
-                ErrorCode::INTERNAL_ERROR,
-                ErrorDomain::DEVICE,
-                "Cannot parse <address> 'port' attribute",
-            ))
-        }
+        Some("usb") if !address.attr("port").is_none_or(port_path) => Err(Error::new(
+            ErrorCode::INTERNAL_ERROR,
+            ErrorDomain::DEVICE,
+            "Cannot parse <address> 'port' attribute",
+        )),
         Some("ccw") if ["cssid", "ssid", "devno"].iter().any(|name| address.attr(name).is_none()) => {
             let any = ["cssid", "ssid", "devno"].iter().any(|name| address.attr(name).is_some());
             if any {
@@ -108,7 +138,94 @@ fn loadable(text: &str) -> Result<()> {
     Ok(())
 }
 
+fn filesystem(filesystem: &Tree) -> Result<()> {
+    let ranges = filesystem.child("idmap").map_or(&[][..], |map| &map.children);
+    for range in ranges {
+        let fits = |name: &str| range.attr(name).is_some_and(|text| text.parse::<u32>().is_ok());
+        if !["start", "target", "count"].iter().all(|name| fits(name)) {
+            return Err(invalid("invalid idmap start/target/count settings"));
+        }
+    }
+    if filesystem.attr_at("target", "dir").is_none_or(str::is_empty) {
+        let source = source_of(filesystem);
+        return Err(match source.as_str() {
+            "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
+            source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
+        });
+    }
+    Ok(())
+}
+
+/// The images below an image name their formats and sources.
+fn backing(image: &Tree) -> Result<()> {
+    let Some(below) = image.child("backingStore") else { return Ok(()) };
+    // An element without a type ends the chain.
+    if below.attr("type").is_none() {
+        return Ok(());
+    }
+    if below.attr_at("format", "type").is_none_or(str::is_empty) {
+        return Err(invalid("missing disk backing store format"));
+    }
+    let Some(source) = below.child("source") else {
+        return Err(invalid("missing disk backing store source"));
+    };
+    source_parts(source)?;
+    backing(below)
+}
+
+/// Parts of a source that hold numbers.
+fn source_parts(source: &Tree) -> Result<()> {
+    for slice in source.child("slices").into_iter().flat_map(|slices| slices.all("slice")) {
+        for name in ["offset", "size"] {
+            match slice.attr(name) {
+                None | Some("") => return Err(invalid("missing offset or size attribute of slice")),
+                Some(text) if text.parse::<u64>().is_err() => {
+                    return Err(invalid(format!("malformed value '{text}' of '{name}' attribute of slice")));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    for host in source.all("host") {
+        if let Some(port) = host.attr("port")
+            && port.parse::<u16>().is_err()
+        {
+            return Err(Error::new(
+                ErrorCode::INVALID_ARG,
+                ErrorDomain::NONE,
+                format!("failed to parse port number '{port}'"),
+            ));
+        }
+    }
+    for (name, attr) in [("readahead", "size"), ("timeout", "seconds")] {
+        if source.attr_at(name, attr).is_some_and(|text| !text.is_empty() && text.parse::<u64>().is_err()) {
+            return Err(invalid("invalid readahead size or timeout"));
+        }
+    }
+    for cookie in source.child("cookies").into_iter().flat_map(|cookies| cookies.all("cookie")) {
+        if cookie.attr("name").is_none_or(str::is_empty) {
+            return Err(invalid("missing cookie name"));
+        }
+    }
+    match source.child("dataStore") {
+        Some(store) if store.attr_at("format", "type").is_none_or(str::is_empty) => {
+            Err(invalid("missing data file store format"))
+        }
+        Some(store) if store.child("source").is_none() => Err(invalid("missing disk data file store source")),
+        _ => Ok(()),
+    }
+}
+
 fn disk_as_read(disk: &Tree) -> Result<()> {
+    backing(disk)?;
+    if let Some(source) = disk.child("source") {
+        source_parts(source)?;
+    }
+    for limit in disk.child("iotune").map_or(&[][..], |tune| &tune.children) {
+        if limit.name != "group_name" && limit.body().parse::<u64>().is_err() {
+            return Err(invalid(format!("disk iotune field '{}' must be an integer", limit.name)));
+        }
+    }
     let source = disk.child("source");
     let inside = |name: &str| source.is_some_and(|source| source.child(name).is_some());
     for name in ["auth", "encryption"] {
@@ -127,6 +244,10 @@ fn disk_as_read(disk: &Tree) -> Result<()> {
         let kind = secret.attr("type");
         if !matches!(kind, Some("volume" | "ceph" | "iscsi" | "tls" | "vtpm" | "none")) {
             return Err(unsupported(format!("unknown secret type '{}'", kind.unwrap_or("<null>"))));
+        }
+        if secret.attr("usage").is_none() && secret.attr("uuid").is_none() {
+            let text = "missing secret uuid or usage attribute";
+            return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::NONE, text));
         }
         let wanted = match source.and_then(|source| source.attr("protocol")) {
             Some("iscsi") => Some("iscsi"),

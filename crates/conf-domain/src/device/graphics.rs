@@ -1,7 +1,7 @@
 //! `<graphics>`: ports and where it listens.
 
 use crate::ParseFlags;
-use crate::fault::{attribute, invalid};
+use crate::fault::{attribute, internal, invalid, unsupported};
 use base::Result;
 use xml::Tree;
 
@@ -14,6 +14,16 @@ pub(crate) fn complete(graphics: &mut Tree, flags: ParseFlags) -> Result<()> {
     }
     if !matches!(kind.as_str(), "vnc" | "spice" | "rdp") {
         return Ok(());
+    }
+    if let Some(value) = graphics.attr("autoport").filter(|value| !matches!(*value, "yes" | "no"))
+        && kind == "spice"
+    {
+        return Err(attribute("graphics", "autoport", value));
+    }
+    if matches!(kind.as_str(), "vnc" | "rdp")
+        && let Some(port) = graphics.attr("port").filter(|port| port.parse::<i32>().is_err())
+    {
+        return Err(internal(format!("cannot parse {kind} port {port}")));
     }
     listens(graphics, &kind)?;
     let socket =
@@ -62,7 +72,7 @@ fn listens(graphics: &mut Tree, kind: &str) -> Result<()> {
     if let Some(path) = graphics.attr("socket").map(str::to_owned) {
         match graphics.child("listen").and_then(|listen| listen.attr("socket")) {
             Some(other) if other != path => {
-                return Err(invalid(format!(
+                return Err(unsupported(format!(
                     "graphics 'socket' attribute '{path}' must match 'socket' attribute of first listen element (found '{other}')"
                 )));
             }
@@ -88,7 +98,7 @@ fn listens(graphics: &mut Tree, kind: &str) -> Result<()> {
             if let Some(address) = &address {
                 match listen.attr("address").map(str::to_owned) {
                     Some(other) if listen.is("type", "address") && other != *address => {
-                        return Err(invalid(format!(
+                        return Err(unsupported(format!(
                             "graphics 'listen' attribute '{address}' must match 'address' attribute of first listen element (found '{other}')"
                         )));
                     }
