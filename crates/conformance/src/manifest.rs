@@ -19,6 +19,11 @@ impl Case {
         self.facts.get(fact)?.as_str()
     }
 
+    /// A fact as it stands; absent and null are the same.
+    pub(crate) fn value(&self, fact: &str) -> Option<&Value> {
+        self.facts.get(fact).filter(|value| !value.is_null())
+    }
+
     /// A fact that is a truth value; absent is false.
     pub(crate) fn is(&self, fact: &str) -> bool {
         self.facts.get(fact).and_then(Value::as_bool).unwrap_or(false)

@@ -13,6 +13,7 @@ use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use engine::JobKind;
+use qemu_plan::complete::{HostAudio, Site};
 use qemu_plan::firmware::Descriptor;
 use qemu_plan::{Caps, Firmware, complete};
 use std::path::{Path, PathBuf};
@@ -45,8 +46,23 @@ impl Driver {
             ));
         }
         let caps = self.caps_for(&domain)?;
-        complete::complete(&mut domain, &caps, &self.firmware())?;
+        complete::complete(&mut domain, &caps, &self.site(), flags.abi_update)?;
         Ok(domain)
+    }
+
+    /// What this host adds to a definition.
+    fn site(&self) -> Site {
+        let variable = |name: &str| std::env::var(name).ok();
+        Site {
+            firmware: self.firmware(),
+            audio: HostAudio {
+                driver: variable("QEMU_AUDIO_DRV"),
+                sdl_driver: variable("SDL_AUDIODRIVER"),
+                ..HostAudio::default()
+            },
+            lib_dir: self.state_dir().display().to_string(),
+            channel_dir: self.run_dir().join("channel").display().to_string(),
+        }
     }
 
     /// Firmware that is installed; a descriptor in /etc hides one of the same name in /usr.

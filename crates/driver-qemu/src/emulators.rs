@@ -8,7 +8,7 @@ use crate::{FROM, error};
 use base::{Error, ErrorCode, Result};
 use host::Layout;
 use host::process::Command;
-use qemu_plan::caps::{Caps, QUERIES};
+use qemu_plan::caps::{Caps, QUERIES, TCG_QUERIES};
 use qmp::Message;
 use qmp::message::Lines;
 use serde_json::{Value, json};
@@ -20,6 +20,9 @@ use std::time::Duration;
 
 /// How long an emulator may take to answer; a busy machine is slow.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Form of the files answers are kept in; others are not read.
+const FORM: u64 = 2;
 
 type Slot = Arc<OnceLock<Result<Arc<Caps>>>>;
 
@@ -118,50 +121,19 @@ impl Emulators {
     fn remembered(&self, path: &Path, now: i128) -> Option<Arc<Caps>> {
         let text = std::fs::read_to_string(self.cache_file(path)).ok()?;
         let document: Value = serde_json::from_str(&text).ok()?;
-        if document.get("changed")?.as_str()? != now.to_string() {
+        if document.get("changed")?.as_str()? != now.to_string() || document.get("form")?.as_u64()? != FORM {
             return None;
         }
-        let answers = document.get("answers")?;
-        Some(Arc::new(Caps::from_answers(&path.display().to_string(), &|query| answers.get(query).cloned())))
+        Some(Arc::new(caps(path, document.get("answers")?, document.get("tcg")?)))
     }
 
     fn ask(&self, path: &Path, now: i128) -> Result<Arc<Caps>> {
-        let mut command = Command::new(
-            path,
-            &[
-                "-S",
-                "-no-user-config",
-                "-nodefaults",
-                "-nographic",
-                "-machine",
-                "none,accel=kvm:tcg",
-                "-qmp",
-                "stdio",
-            ],
-        );
-        let mut lines = vec![json!({"execute": "qmp_capabilities"}).to_string()];
-        lines.extend(QUERIES.iter().map(|query| json!({"execute": query, "id": query}).to_string()));
-        lines.push(json!({"execute": "quit"}).to_string());
-        command.input = (lines.join("\n") + "\n").into_bytes();
-        let finished = command.run(LIMIT).map_err(|cause| {
-            Error::system(FROM, &cause, format!("Failed to probe capabilities for {}", path.display()))
-        })?;
-        let messages = Lines::default().feed(&finished.out).map_err(|cause| {
-            Error::internal(FROM, format!("Failed to probe capabilities for {}: {cause}", path.display()))
-        })?;
-        let mut answers = serde_json::Map::new();
-        for message in messages {
-            if let Message::Reply { id: Some(id), result: Ok(value) } = message {
-                answers.insert(id, value);
-            }
-        }
-        if !answers.contains_key("query-version") {
-            let said = String::from_utf8_lossy(&finished.err);
-            let text = format!("Failed to probe capabilities for {}: {}", path.display(), said.trim());
-            return Err(Error::internal(FROM, text));
-        }
-        let caps = Caps::from_answers(&path.display().to_string(), &|query| answers.get(query).cloned());
-        let document = json!({"changed": now.to_string(), "answers": answers}).to_string();
+        let answers = dialogue(path, "kvm:tcg", QUERIES)?;
+        let accelerated = answers.pointer("/query-kvm/enabled").and_then(Value::as_bool).unwrap_or(false);
+        let tcg = if accelerated { dialogue(path, "tcg", TCG_QUERIES)? } else { Value::Null };
+        let caps = caps(path, &answers, &tcg);
+        let document =
+            json!({"changed": now.to_string(), "form": FORM, "answers": answers, "tcg": tcg}).to_string();
         let kept = std::fs::create_dir_all(&self.cache)
             .and_then(|()| host::store::write_volatile(&self.cache_file(path), document.as_bytes(), 0o644));
         if let Err(cause) = kept {
@@ -169,4 +141,43 @@ impl Emulators {
         }
         Ok(Arc::new(caps))
     }
+}
+
+fn caps(path: &Path, answers: &Value, tcg: &Value) -> Caps {
+    let mut caps = Caps::from_answers(&path.display().to_string(), &|query| answers.get(query).cloned());
+    if !tcg.is_null() {
+        caps.add_tcg(&|query| tcg.get(query).cloned());
+    }
+    caps
+}
+
+/// Runs an emulator without a machine and asks it; an object of answers by query.
+fn dialogue(path: &Path, accel: &str, queries: &[&str]) -> Result<Value> {
+    let machine = format!("none,accel={accel}");
+    let mut command = Command::new(
+        path,
+        &["-S", "-no-user-config", "-nodefaults", "-nographic", "-machine", &machine, "-qmp", "stdio"],
+    );
+    let mut lines = vec![json!({"execute": "qmp_capabilities", "id": "greeting"}).to_string()];
+    lines.extend(queries.iter().map(|query| json!({"execute": query, "id": query}).to_string()));
+    lines.push(json!({"execute": "quit"}).to_string());
+    command.input = (lines.join("\n") + "\n").into_bytes();
+    let finished = command.run(LIMIT).map_err(|cause| {
+        Error::system(FROM, &cause, format!("Failed to probe capabilities for {}", path.display()))
+    })?;
+    let messages = Lines::default().feed(&finished.out).map_err(|cause| {
+        Error::internal(FROM, format!("Failed to probe capabilities for {}: {cause}", path.display()))
+    })?;
+    let mut answers = serde_json::Map::new();
+    for message in messages {
+        if let Message::Reply { id: Some(id), result: Ok(value) } = message {
+            answers.insert(id, value);
+        }
+    }
+    if !answers.contains_key("greeting") {
+        let said = String::from_utf8_lossy(&finished.err);
+        let text = format!("Failed to probe capabilities for {}: {}", path.display(), said.trim());
+        return Err(Error::internal(FROM, text));
+    }
+    Ok(Value::Object(answers))
 }

@@ -16,7 +16,7 @@ use conf_domain::Domain;
 use host::cgroup::Cgroup;
 use host::process::{Command, Process};
 use qemu_plan::argv::{Line, Start};
-use qemu_plan::{alias, argv};
+use qemu_plan::{alias, argv, complete};
 use qmp::{Monitor, Notice};
 use serde_json::{Value as Json, json};
 use std::fs::File;
@@ -82,6 +82,7 @@ impl Driver {
         let caps = self.caps_for(&domain)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         domain.id = Some(id);
+        complete::for_start(&mut domain, &caps)?;
         alias::assign(&mut domain);
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;

@@ -173,12 +173,17 @@ pub(crate) fn consoles(devices: &mut Vec<Tree>) {
             mirror(devices);
         }
         // A port on a PCI or USB adapter, or for debugging, is no console.
-        (None, Some(at)) if !matches!(port_kind(&devices[at]), "pci-serial" | "usb-serial" | "isa-debug") => {
-            let mut console = devices[at].clone();
-            console.name = "console".to_owned();
-            console.children.retain(|child| child.name != "target");
-            console.children.push(Tree::new("target").with("type", "serial").with("port", "0"));
-            devices.push(console);
+        (console, Some(at))
+            if !matches!(port_kind(&devices[at]), "pci-serial" | "usb-serial" | "isa-debug") =>
+        {
+            for device in devices.iter_mut().filter(|device| device.name == "console") {
+                let target = device.child_or_new("target");
+                let port = target.attr("port").and_then(|port| port.parse::<u32>().ok()).unwrap_or(0);
+                target.set("port", (port + 1).to_string());
+            }
+            let new =
+                Tree::new("console").holding(Tree::new("target").with("type", "serial").with("port", "0"));
+            devices.insert(console.unwrap_or(devices.len()), new);
             mirror(devices);
         }
         _ => {}
@@ -189,12 +194,11 @@ fn port_kind(serial: &Tree) -> &str {
     serial.attr_at("target", "type").unwrap_or_default()
 }
 
-/// Card readers sit on a controller, which is made when it is missing.
-pub(crate) fn card_readers(devices: &mut Vec<Tree>) {
+/// Card readers get the next free slots of the first controller.
+pub(crate) fn card_readers(devices: &mut [Tree]) {
     let slot = |device: &Tree| device.attr_at("address", "slot").and_then(|slot| slot.parse::<u32>().ok());
     let mut taken: Vec<u32> =
         devices.iter().filter(|device| device.name == "smartcard").filter_map(slot).collect();
-    let mut controllers = Vec::new();
     for card in devices.iter_mut().filter(|device| device.name == "smartcard") {
         if card.child("address").is_none() {
             let free = (0..).find(|slot| !taken.contains(slot)).unwrap_or_default();
@@ -202,22 +206,11 @@ pub(crate) fn card_readers(devices: &mut Vec<Tree>) {
             let address = Tree::new("address").with("type", "ccid").with("controller", "0");
             card.children.push(address.with("slot", free.to_string()));
         }
-        if card.attr_at("address", "type") == Some("ccid") {
-            controllers.push(card.attr_at("address", "controller").unwrap_or("0").to_owned());
-        }
-    }
-    for index in controllers {
-        let there = devices.iter().any(|device| {
-            device.name == "controller" && device.is("type", "ccid") && device.is("index", &index)
-        });
-        if !there {
-            devices.push(Tree::new("controller").with("type", "ccid").with("index", index));
-        }
     }
 }
 
 /// The first console shows what its serial port is connected to.
-fn mirror(devices: &mut [Tree]) {
+pub(crate) fn mirror(devices: &mut [Tree]) {
     let Some(serial) = devices.iter().find(|device| device.name == "serial").cloned() else { return };
     let Some(console) = devices.iter_mut().find(|device| device.name == "console") else { return };
     if console.attr_at("target", "type").is_none_or(|kind| kind != "serial") {

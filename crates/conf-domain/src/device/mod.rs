@@ -60,7 +60,8 @@ pub(crate) fn complete(
             "video" => {
                 let primary = !seen_video && !marked;
                 seen_video = true;
-                if let Some(model) = device.child_mut("model").filter(|model| !model.is("type", "none")) {
+                let model = device.child_or_new("model");
+                if !model.is("type", "none") {
                     model.default_to("heads", "1");
                     if primary {
                         model.default_to("primary", "yes");
@@ -79,23 +80,58 @@ pub(crate) fn complete(
     if flags.skip_validate { Ok(()) } else { check::completed(&devices.children) }
 }
 
-/// A controller without a number gets the lowest that none of its type has.
-fn number_controllers(devices: &mut [Tree]) {
+/// A controller without a number gets the lowest that none of its type has. The parts of an ICH9 USB controller
+/// share a number.
+fn number_controllers(devices: &mut Vec<Tree>) {
     let is_controller = |device: &Tree| device.name == "controller";
-    let mut taken: Vec<(String, u32)> = devices
+    let part = |device: &Tree| {
+        device
+            .attr("model")
+            .filter(|model| model.starts_with("ich9-") && device.is("type", "usb"))
+            .map(str::to_owned)
+    };
+    let mut taken: Vec<(String, u32, Option<String>)> = devices
         .iter()
         .filter(|device| is_controller(device))
-        .filter_map(|device| Some((device.attr("type")?.to_owned(), device.attr("index")?.parse().ok()?)))
+        .filter_map(|device| {
+            Some((device.attr("type")?.to_owned(), device.attr("index")?.parse().ok()?, part(device)))
+        })
         .collect();
     for controller in devices.iter_mut().filter(|device| is_controller(device)) {
         if controller.attr("index").is_some() {
             continue;
         }
         let kind = controller.attr("type").unwrap_or_default().to_owned();
-        let is_taken = |index: u32| taken.iter().any(|(other, number)| *other == kind && *number == index);
-        let index = (0..u32::MAX).find(|index| !is_taken(*index)).unwrap_or_default();
+        let own = part(controller);
+        let clashes = |index: u32| {
+            taken.iter().any(|(other, number, theirs)| {
+                *other == kind && *number == index && (own.is_none() || theirs.is_none() || own == *theirs)
+            })
+        };
+        let index = (0..u32::MAX).find(|index| !clashes(*index)).unwrap_or_default();
         controller.set("index", index.to_string());
-        taken.push((kind, index));
+        taken.push((kind, index, own));
+    }
+    // Controllers of a type stand in the order of their numbers at the places they have, masters before companions.
+    let places: Vec<usize> =
+        devices.iter().enumerate().filter(|(_, device)| is_controller(device)).map(|(at, _)| at).collect();
+    let mut kinds: Vec<String> = Vec::new();
+    for at in &places {
+        let kind = devices[*at].attr("type").unwrap_or_default();
+        if !kinds.iter().any(|known| known == kind) {
+            kinds.push(kind.to_owned());
+        }
+    }
+    for kind in kinds {
+        let own: Vec<usize> = places.iter().copied().filter(|at| devices[*at].is("type", &kind)).collect();
+        let mut sorted: Vec<Tree> = own.iter().map(|at| std::mem::take(&mut devices[*at])).collect();
+        sorted.sort_by_key(|device| {
+            let index = device.attr("index").and_then(|index| index.parse::<u32>().ok()).unwrap_or(0);
+            (index, part(device).is_some_and(|model| model.starts_with("ich9-uhci")))
+        });
+        for (at, device) in own.into_iter().zip(sorted) {
+            devices[at] = device;
+        }
     }
 }
 
@@ -139,6 +175,11 @@ fn label_source(source: &mut Tree) {
     if let Some(inner) = source.child_mut("dataStore") {
         labels(inner);
     }
+}
+
+/// Copies the first serial port to the console that stands for it, after either has changed.
+pub fn mirror_console(domain: &mut crate::Domain) {
+    chardev::mirror(domain.devices_mut());
 }
 
 /// Parts that only a running guest has.

@@ -6,6 +6,7 @@ use crate::compare;
 use crate::manifest::Case;
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use qemu_plan::argv::Start;
+use qemu_plan::complete::{HostAudio, Site};
 use qemu_plan::firmware::Descriptor;
 use qemu_plan::{Caps, Firmware, complete};
 use serde_json::Value;
@@ -27,13 +28,15 @@ fn load(case: &Case) -> Result<Arc<Caps>, String> {
     let text = case.read_file(name)?;
     let documents: Vec<Value> =
         text.split("\n\n").filter_map(|part| serde_json::from_str(part).ok()).collect();
-    let answer = |query: &str| {
-        let at = documents
-            .iter()
-            .position(|document| document.get("execute").and_then(Value::as_str) == Some(query))?;
+    let nth = |query: &str, nth: usize| {
+        let asked = |document: &Value| document.get("execute").and_then(Value::as_str) == Some(query);
+        let (at, _) = documents.iter().enumerate().filter(|(_, document)| asked(document)).nth(nth)?;
         documents.get(at + 1)?.get("return").cloned()
     };
-    let mut caps = Caps::from_answers("", &answer);
+    let mut caps = Caps::from_answers("", &|query| nth(query, 0));
+    if nth("qmp_capabilities", 1).is_some() {
+        caps.add_tcg(&|query| nth(query, 1));
+    }
     caps.binary = complete::default_emulator(&caps.arch);
     if strip {
         caps = caps.without_aliases();
@@ -63,6 +66,50 @@ fn firmware(case: &Case) -> Firmware {
     loaded.get_or_insert_with(load).clone()
 }
 
+/// What the pretended host adds.
+fn site(case: &Case) -> Site {
+    let env = |name: &str| case.value("env").and_then(|env| env.get(name)?.as_str().map(str::to_owned));
+    let config = |name: &str| {
+        case.value("driver_config").is_some_and(|config| config.get(name) == Some(&Value::Bool(true)))
+    };
+    Site {
+        firmware: firmware(case),
+        audio: HostAudio {
+            driver: env("QEMU_AUDIO_DRV"),
+            sdl_driver: env("SDL_AUDIODRIVER"),
+            headless: config("nogfxAllowHostAudio"),
+            with_vnc: config("vncAllowHostAudio"),
+        },
+        lib_dir: "/var/lib/libvirt/qemu".to_owned(),
+        channel_dir: "/var/run/libvirt/qemu/channel".to_owned(),
+    }
+}
+
+/// Capabilities as the case changes them.
+fn changed(case: &Case, caps: Arc<Caps>) -> Arc<Caps> {
+    let words = case.words("qemu_caps_del");
+    let versions = case.value("gic_versions").and_then(Value::as_array);
+    if words.is_empty() && versions.is_none() {
+        return caps;
+    }
+    let mut caps = (*caps).clone();
+    for word in words {
+        // Flags that stand for a type of device are named after it, with few exceptions.
+        let kind = match word {
+            "kvm" => {
+                caps.kvm = false;
+                continue;
+            }
+            other => other,
+        };
+        caps.withheld.insert(kind.to_owned());
+    }
+    if let Some(versions) = versions {
+        caps.gic_kernel = versions.iter().filter_map(Value::as_u64).collect();
+    }
+    Arc::new(caps)
+}
+
 fn random() -> impl FnMut() -> [u8; 16] {
     // What is random comes out as 00 01 02 …; made-up MAC addresses end in zeros.
     || std::array::from_fn(|index| index as u8)
@@ -75,7 +122,8 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
         ..ParseFlags::default()
     };
     let mut domain = Domain::parse(text, flags, &mut random()).map_err(|error| error.message().to_owned())?;
-    complete::complete(&mut domain, caps, &firmware(case)).map_err(|error| error.message().to_owned())?;
+    complete::complete(&mut domain, caps, &site(case), flags.abi_update)
+        .map_err(|error| error.message().to_owned())?;
     Ok(domain)
 }
 
@@ -130,7 +178,7 @@ fn start(domain: &Domain) -> Start {
 /// Runs one case: parts `xml`, `args` and `err`.
 pub(crate) fn run(case: &Case) -> Verdict {
     let caps = match load(case) {
-        Ok(caps) => caps,
+        Ok(caps) => changed(case, caps),
         Err(text) => return vec![("xml", Err(text))],
     };
     let text = match case.read("input") {

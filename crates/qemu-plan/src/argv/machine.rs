@@ -57,7 +57,8 @@ fn main_memory(b: &Builder<'_>) -> Option<&'static str> {
         return None;
     }
     match b.board {
-        Board::Pc | Board::Q35 => Some("pc.ram"),
+        Board::Pc | Board::Q35 | Board::Isapc => Some("pc.ram"),
+        Board::Microvm => Some("microvm.ram"),
         Board::Virt => Some("mach-virt.ram"),
         Board::Ccw => Some("s390.ram"),
         Board::Pseries => Some("ppc_spapr.ram"),

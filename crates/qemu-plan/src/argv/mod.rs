@@ -342,6 +342,7 @@ pub(crate) fn comma(text: &str) -> String {
 /// As [`plan`].
 pub fn rehearse(domain: &Domain, caps: &Caps, start: &Start) -> Result<String> {
     let mut domain = domain.clone();
+    crate::complete::for_start(&mut domain, caps)?;
     alias::assign(&mut domain);
     graphics::choose_ports(&mut domain, &mut 5900);
     Ok(shell(&plan(&domain, caps, start)?))

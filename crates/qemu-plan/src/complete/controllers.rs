@@ -1,12 +1,11 @@
-//! Controllers: those a machine has, and those that devices need.
+//! Controllers: their default models, and those that devices need.
 
-use super::Board;
-use base::Result;
+use super::setting::{Board, Setting};
 use conf_domain::Domain;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use xml::Tree;
 
-fn controller(kind: &str, index: u32) -> Tree {
+pub(super) fn controller(kind: &str, index: u32) -> Tree {
     Tree::new("controller").with("type", kind).with("index", index.to_string())
 }
 
@@ -26,154 +25,135 @@ pub(super) fn insert(domain: &mut Domain, new: Tree) {
     }
 }
 
-fn has(domain: &Domain, kind: &str, index: Option<u32>) -> bool {
+pub(super) fn has(domain: &Domain, kind: &str, index: Option<u32>) -> bool {
     domain.all("controller").any(|controller| {
         controller.is("type", kind) && index.is_none_or(|index| controller.is("index", &index.to_string()))
     })
 }
 
-/// Controllers a machine has.
-pub(super) fn defaults(domain: &mut Domain, board: Board) {
-    if (board.is_x86() || matches!(board, Board::Pseries)) && !has(domain, "usb", None) {
-        insert(domain, controller("usb", 0));
-    }
-    if board == Board::Q35 && !has(domain, "sata", Some(0)) {
-        insert(domain, controller("sata", 0));
-    }
-    let root = match board {
-        Board::Pc | Board::Pseries => Some("pci-root"),
-        Board::Q35 | Board::Virt => Some("pcie-root"),
-        Board::Ccw | Board::Other => None,
+/// Model of a USB controller that a definition leaves open, or that the machine brings along.
+pub(super) fn usb_model(setting: &Setting<'_>, builtin: bool) -> Option<&'static str> {
+    let first = |models: &[(&'static str, &'static str)]| {
+        models.iter().find(|(kind, _)| setting.knows(kind)).map(|(_, model)| *model)
     };
-    if let Some(model) = root
-        && !has(domain, "pci", Some(0))
-    {
-        insert(domain, controller("pci", 0).with("model", model));
+    const XHCI: [(&str, &str); 2] = [("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci")];
+    const UHCI: (&str, &str) = ("piix3-usb-uhci", "piix3-uhci");
+    const OHCI: (&str, &str) = ("pci-ohci", "pci-ohci");
+    match setting.arch.as_str() {
+        "s390x" | "s390" => Some("none"),
+        "ppc64" | "ppc64le" if setting.board == Board::Pseries && setting.abi_update => {
+            first(&[XHCI[0], XHCI[1], OHCI])
+        }
+        "ppc64" | "ppc64le" => first(&[OHCI]),
+        "aarch64" | "loongarch64" => first(&XHCI),
+        "armv7l" | "armv6l" if builtin => first(&[OHCI]),
+        _ if builtin && setting.board == Board::Q35 => {
+            first(&[XHCI[0], XHCI[1], ("ich9-usb-ehci1", "ich9-ehci1")])
+        }
+        _ => first(&[UHCI, OHCI]),
     }
+}
+
+/// Model of a SCSI controller that a definition leaves open.
+fn scsi_model(setting: &Setting<'_>) -> Option<&'static str> {
+    Some(match setting.arch.as_str() {
+        _ if setting.board == Board::Pseries => "ibmvscsi",
+        "s390x" | "s390" => "virtio-scsi",
+        "sparc" => "ncr53c90",
+        _ if setting.knows("lsi53c895a") => "lsilogic",
+        _ if setting.knows("virtio-scsi-device") || setting.knows("virtio-scsi-pci") => "virtio-scsi",
+        _ => return None,
+    })
+}
+
+/// Models of controllers that leave them open, and what follows from models.
+pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
     for device in domain.devices_mut().iter_mut().filter(|device| device.name == "controller") {
-        if device.is("type", "usb") && device.attr("model").is_none() {
-            let model = match board {
-                Board::Pc => "piix3-uhci",
-                Board::Q35 | Board::Virt | Board::Pseries => "qemu-xhci",
-                Board::Ccw | Board::Other => continue,
-            };
-            device.set("model", model);
-        }
-        if device.is("type", "scsi") && device.attr("model").is_none() {
-            let model = if board == Board::Pc || board == Board::Q35 { "lsilogic" } else { "virtio-scsi" };
-            device.set("model", model);
-        }
-    }
-}
-
-/// Controllers that devices need, and numbers of virtio-serial ports.
-pub(super) fn for_devices(domain: &mut Domain, board: Board) -> Result<()> {
-    let mut wanted: BTreeSet<(&'static str, u32)> = BTreeSet::new();
-    for disk in domain.all("disk") {
-        let Some(address) = disk.child("address").filter(|address| address.is("type", "drive")) else {
-            continue;
-        };
-        let index = address.attr("controller").and_then(|text| text.parse().ok()).unwrap_or(0);
-        match disk.attr_at("target", "bus") {
-            Some("ide") => wanted.insert(("ide", index)),
-            Some("sata") => wanted.insert(("sata", index)),
-            Some("scsi") => wanted.insert(("scsi", index)),
-            Some("fdc") => wanted.insert(("fdc", index)),
-            _ => false,
-        };
-    }
-    serial_ports(domain, &mut wanted);
-    for (kind, highest) in ["ide", "sata", "scsi", "fdc", "virtio-serial"].into_iter().filter_map(|kind| {
-        wanted
-            .iter()
-            .filter(|(name, _)| *name == kind)
-            .map(|(_, index)| *index)
-            .max()
-            .map(|index| (kind, index))
-    }) {
-        for index in 0..=highest.min(255) {
-            if !has(domain, kind, Some(index)) {
-                let mut new = controller(kind, index);
-                if kind == "scsi" {
-                    new.set("model", if board.is_x86() { "lsilogic" } else { "virtio-scsi" });
+        match device.attr("type").unwrap_or_default() {
+            "usb" => {
+                if device.attr("model").is_none()
+                    && let Some(model) = usb_model(setting, false)
+                {
+                    device.set("model", model);
                 }
-                insert(domain, new);
+                let port = match device.attr("model") {
+                    Some("ich9-uhci1") => "0",
+                    Some("ich9-uhci2") => "2",
+                    Some("ich9-uhci3") => "4",
+                    _ => continue,
+                };
+                if device.child("master").is_none() {
+                    device.children.push(Tree::new("master").with("startport", port));
+                }
             }
+            "scsi" if matches!(device.attr("model"), None | Some("auto")) => {
+                if let Some(model) = scsi_model(setting) {
+                    device.set("model", model);
+                }
+            }
+            _ => {}
         }
-    }
-    usb_ports(domain);
-    Ok(())
-}
-
-/// Gives USB devices the next free ports of the first controller.
-fn usb_ports(domain: &mut Domain) {
-    let first = domain
-        .all("controller")
-        .find(|controller| controller.is("type", "usb") && controller.is("index", "0"));
-    let count = match first.and_then(|controller| controller.attr("model")) {
-        None | Some("none") => return,
-        Some("piix3-uhci" | "piix4-uhci") => 2,
-        Some("ehci" | "ich9-ehci1") => 6,
-        Some("nec-xhci" | "qemu-xhci") => 4,
-        Some("pci-ohci") => 3,
-        Some(_) => 2,
-    };
-    let on_usb = |device: &Tree| match device.name.as_str() {
-        "input" => device.is("bus", "usb"),
-        "disk" => device.attr_at("target", "bus") == Some("usb"),
-        "redirdev" => device.attr("bus").unwrap_or("usb") == "usb",
-        "hub" => true,
-        "sound" => device.is("model", "usb"),
-        _ => false,
-    };
-    let mut taken: BTreeSet<String> = domain
-        .devices()
-        .iter()
-        .filter(|device| on_usb(device))
-        .filter_map(|device| device.attr_at("address", "port").map(str::to_owned))
-        .collect();
-    for device in domain.devices_mut().iter_mut().filter(|device| on_usb(device)) {
-        if device.attr_at("address", "port").is_some() {
-            continue;
-        }
-        let Some(port) = (1..=count).map(|port| port.to_string()).find(|port| !taken.contains(port)) else {
-            return;
-        };
-        let address = device.child_or_new("address");
-        address.set("type", "usb");
-        address.default_to("bus", "0");
-        address.set("port", port.clone());
-        taken.insert(port);
     }
 }
 
-/// Gives channels and virtio consoles their ports on the first controller.
-fn serial_ports(domain: &mut Domain, wanted: &mut BTreeSet<(&'static str, u32)>) {
-    let is_port = |device: &Tree| match device.name.as_str() {
-        "channel" => device.attr_at("target", "type") == Some("virtio"),
-        "console" => device.attr_at("target", "type") == Some("virtio"),
-        _ => false,
+/// Highest index of a controller that the devices of each kind sit on.
+fn wanted(domain: &Domain) -> BTreeMap<&'static str, u32> {
+    let mut wanted: BTreeMap<&'static str, u32> = BTreeMap::new();
+    let mut want = |kind: &'static str, address: Option<&Tree>| {
+        let index = address
+            .and_then(|address| address.attr("controller"))
+            .and_then(|text| text.parse::<u32>().ok())
+            .unwrap_or(0)
+            .min(255);
+        let highest = wanted.entry(kind).or_default();
+        *highest = index.max(*highest);
     };
-    let mut taken: BTreeSet<u32> = BTreeSet::new();
-    for device in domain.devices().iter().filter(|device| is_port(device)) {
-        if let Some(port) = device.attr_at("address", "port").and_then(|text| text.parse().ok()) {
-            taken.insert(port);
+    for device in domain.devices() {
+        let address = device.child("address");
+        let on_drive = address.is_some_and(|address| address.is("type", "drive"));
+        match device.name.as_str() {
+            "disk" if on_drive => match device.attr_at("target", "bus") {
+                Some("scsi") => want("scsi", address),
+                Some("fdc") => want("fdc", address),
+                Some("ide") => want("ide", address),
+                Some("sata") => want("sata", address),
+                _ => {}
+            },
+            "hostdev" if on_drive && device.is("type", "scsi") => want("scsi", address),
+            "channel" | "console" if device.attr_at("target", "type") == Some("virtio") => {
+                if address.is_none_or(|address| address.is("type", "virtio-serial")) {
+                    want("virtio-serial", address);
+                }
+            }
+            "smartcard" if address.is_some_and(|address| address.is("type", "ccid")) => want("ccid", address),
+            _ => {}
         }
     }
-    for device in domain.devices_mut().iter_mut().filter(|device| is_port(device)) {
-        let console = device.name == "console";
-        let address = device.child_or_new("address");
-        address.default_to("type", "virtio-serial");
-        address.default_to("controller", "0");
-        address.default_to("bus", "0");
-        let index = address.attr("controller").and_then(|text| text.parse().ok()).unwrap_or(0);
-        wanted.insert(("virtio-serial", index));
-        if address.attr("port").is_none_or(|port| port == "0" && !console) {
-            // Port 0 is for the first console only.
-            let first = u32::from(!console);
-            let port = (first..).find(|port| !taken.contains(port)).unwrap_or(first);
-            taken.insert(port);
-            address.set("port", port.to_string());
+    wanted
+}
+
+/// Adds the controllers that devices sit on.
+pub(super) fn for_devices(domain: &mut Domain, setting: &Setting<'_>) {
+    let wanted = wanted(domain);
+    for kind in ["scsi", "fdc", "ide", "sata", "virtio-serial", "ccid"] {
+        let Some(highest) = wanted.get(kind) else { continue };
+        for index in 0..=*highest {
+            if has(domain, kind, Some(index)) {
+                continue;
+            }
+            let mut new = controller(kind, index);
+            if kind == "scsi" {
+                let like = domain
+                    .all("controller")
+                    .filter(|controller| controller.is("type", "scsi"))
+                    .filter_map(|controller| controller.attr("model"))
+                    .last()
+                    .map(str::to_owned);
+                if let Some(model) = like.or_else(|| scsi_model(setting).map(str::to_owned)) {
+                    new.set("model", model);
+                }
+            }
+            insert(domain, new);
         }
     }
 }

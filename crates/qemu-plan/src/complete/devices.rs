@@ -1,56 +1,85 @@
-//! Models and values of devices that a definition leaves open, and devices every machine has.
+//! Models and values of devices that a definition leaves open.
 
-use super::Board;
-use base::Result;
+use super::setting::{Board, Setting};
 use conf_domain::{Domain, device};
 use xml::Tree;
 
-pub(super) fn defaults(domain: &mut Domain, board: Board) -> Result<()> {
-    let graphics = domain.all("graphics").next().is_some();
-    if graphics && domain.all("video").next().is_none() {
-        let model = if board == Board::Virt { "virtio" } else { "cirrus" };
-        domain.devices_mut().push(
-            Tree::new("video")
-                .holding(Tree::new("model").with("type", model).with("heads", "1").with("primary", "yes")),
-        );
-    }
+/// Gives devices what they leave open.
+pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
+    let kvm = setting.kind.clone();
+    let _ = kvm;
     for device in domain.devices_mut() {
         match device.name.as_str() {
-            "disk" => disk(device)?,
-            "interface"
-                if device.child("model").is_none()
-                    && !matches!(device.attr("type"), Some("hostdev" | "vdpa")) =>
-            {
-                let model = if board.is_x86() { "rtl8139" } else { "virtio" };
-                device.children.push(Tree::new("model").with("type", model));
-            }
-            "serial" => serial(device, board),
+            "disk" => disk(device),
+            "interface" => interface(device, setting),
+            "serial" => serial(device, setting),
             "console" => {
-                let target = device.child_or_new("target");
-                if target.attr("type").is_none() {
-                    target.set("type", "serial");
+                device.child_or_new("target").default_to("type", "serial");
+            }
+            "video" => video(device, setting),
+            "sound" if device.is("model", "virtio") => device.default_to("streams", "2"),
+            "watchdog" => {
+                device.default_to("action", "reset");
+                if setting.is_s390() {
+                    device.default_to("model", "diag288");
                 }
             }
-            "video" => video(device, board),
-            "sound" if device.is("model", "hda") => {}
-            "memballoon" => {}
-            "watchdog" => device.default_to("action", "reset"),
+            "filesystem" => {
+                device.default_to("type", "mount");
+                device.default_to("accessmode", "passthrough");
+            }
+            "hostdev" => hostdev(device),
+            "panic" if device.attr("model").is_none() => {
+                let model = match setting.board {
+                    Board::Pseries => "pseries",
+                    Board::Ccw => "s390",
+                    Board::Virt => "pvpanic",
+                    _ => "isa",
+                };
+                device.set("model", model);
+            }
+            "tpm" => tpm(device, setting),
+            "redirdev" if device.is("type", "dbus") && device.attr_at("source", "channel").is_none() => {
+                device.child_or_new("source").set("channel", "org.qemu.usbredir");
+            }
+            "shmem" => {
+                if device.child("model").is_none() {
+                    let model =
+                        if device.child("server").is_some() { "ivshmem-doorbell" } else { "ivshmem-plain" };
+                    device.children.push(Tree::new("model").with("type", model));
+                }
+            }
+            "graphics" => graphics(device),
             _ => {}
         }
     }
-    add_defaults(domain, board, graphics);
-    Ok(())
 }
 
-fn disk(disk: &mut Tree) -> Result<()> {
-    let driver = disk.child_or_new("driver");
-    driver.default_to("name", "qemu");
-    driver.default_to("type", "raw");
+fn disk(disk: &mut Tree) {
+    match disk.attr("type").unwrap_or_default() {
+        "vhostuser" => disk.default_to("snapshot", "no"),
+        // What a volume holds is known when it is looked up.
+        "volume" => disk.child_or_new("driver").default_to("name", "qemu"),
+        _ => {
+            let driver = disk.child_or_new("driver");
+            driver.default_to("name", "qemu");
+            driver.default_to("type", "raw");
+        }
+    }
+    if disk.is("type", "vhostuser") {
+        let driver = disk.child_or_new("driver");
+        driver.default_to("name", "qemu");
+        driver.default_to("type", "raw");
+    }
+    if let Some(driver) = disk.child_mut("driver")
+        && driver.is("cache", "default")
+    {
+        driver.unset("cache");
+    }
     let bus = disk.attr_at("target", "bus").unwrap_or_default().to_owned();
-    let wide = true;
     if disk.child("address").is_none()
         && let Some(index) = disk.attr_at("target", "dev").and_then(device::letter_index)
-        && let Some([controller, number, target, unit]) = device::drive_address(&bus, index, !wide)
+        && let Some([controller, number, target, unit]) = device::drive_address(&bus, index, false)
     {
         let address = Tree::new("address")
             .with("type", "drive")
@@ -60,20 +89,46 @@ fn disk(disk: &mut Tree) -> Result<()> {
             .with("unit", unit.to_string());
         disk.children.push(address);
     }
-    Ok(())
 }
 
-fn serial(serial: &mut Tree, board: Board) {
-    let target = serial.child_or_new("target");
-    if target.attr("type").is_none() {
-        let kind = match board {
-            Board::Pc | Board::Q35 => "isa-serial",
-            Board::Virt => "system-serial",
-            Board::Pseries => "spapr-vio-serial",
-            Board::Ccw => "sclp-serial",
-            Board::Other => return,
+fn interface(interface: &mut Tree, setting: &Setting<'_>) {
+    let kind = interface.attr("type").unwrap_or_default().to_owned();
+    if interface.attr_at("model", "type").is_none() && kind != "hostdev" {
+        let model = match kind.as_str() {
+            "vdpa" | "vhostuser" => "virtio",
+            _ if setting.is_s390() || setting.board == Board::Virt => "virtio",
+            _ if setting.is_arm() && setting.machine == "versatilepb" => "smc91c111",
+            _ if setting.is_arm() => "lan9118",
+            _ if setting.knows("rtl8139") => "rtl8139",
+            _ if setting.knows("e1000") => "e1000",
+            _ if setting.knows("virtio-net-device") => "virtio",
+            _ => "rtl8139",
         };
-        target.set("type", kind);
+        interface.child_or_new("model").set("type", model);
+    }
+}
+
+fn serial(serial: &mut Tree, setting: &Setting<'_>) {
+    let default = match setting.arch.as_str() {
+        "x86_64" | "i686" => Some("isa-serial"),
+        "s390x" | "s390" => Some("sclp-serial"),
+        _ if setting.board == Board::Pseries => Some("spapr-vio-serial"),
+        _ if setting.board == Board::Virt || setting.is_arm() => Some("system-serial"),
+        _ => None,
+    };
+    let usb = serial.attr_at("address", "type") == Some("usb");
+    let target = serial.child_or_new("target");
+    if !setting.is_x86()
+        && target.is("type", "isa-serial")
+        && default.is_some()
+        && target.child("model").is_none()
+    {
+        // Old documents say ISA whatever the machine.
+        target.unset("type");
+    }
+    if target.attr("type").is_none() {
+        let Some(kind) = default else { return };
+        target.set("type", if usb { "usb-serial" } else { kind });
     }
     if target.child("model").is_none() {
         let model = match target.attr("type").unwrap_or_default() {
@@ -81,21 +136,34 @@ fn serial(serial: &mut Tree, board: Board) {
             "pci-serial" => "pci-serial",
             "usb-serial" => "usb-serial",
             "spapr-vio-serial" => "spapr-vty",
-            "system-serial" => "pl011",
+            "system-serial" if setting.is_arm() => "pl011",
+            "system-serial" => "16550a",
             "sclp-serial" => "sclpconsole",
+            "isa-debug" => "isa-debugcon",
             _ => return,
         };
         target.children.push(Tree::new("model").with("name", model));
     }
 }
 
-fn video(video: &mut Tree, board: Board) {
-    if video.child("model").is_none() {
-        video.children.push(Tree::new("model").with("heads", "1"));
+/// Model of a screen that a definition leaves open.
+pub(super) fn video_model(setting: &Setting<'_>) -> Option<&'static str> {
+    Some(match setting.arch.as_str() {
+        "ppc64" | "ppc64le" => "vga",
+        _ if setting.board == Board::Virt || setting.is_s390() => "virtio",
+        _ if setting.knows("cirrus-vga") => "cirrus",
+        _ if setting.knows("VGA") => "vga",
+        _ => return None,
+    })
+}
+
+fn video(video: &mut Tree, setting: &Setting<'_>) {
+    let model = video.child_or_new("model");
+    if model.attr("type").is_none()
+        && let Some(kind) = video_model(setting)
+    {
+        model.set("type", kind);
     }
-    let Some(model) = video.child_mut("model") else { return };
-    let kind = if board == Board::Virt { "virtio" } else { "cirrus" };
-    model.default_to("type", kind);
     match model.attr("type").unwrap_or_default() {
         "vga" | "cirrus" | "vmvga" | "bochs" => model.default_to("vram", "16384"),
         "qxl" => {
@@ -106,42 +174,48 @@ fn video(video: &mut Tree, board: Board) {
         }
         "none" => {
             model.unset("heads");
+            return;
         }
         _ => {}
     }
+    model.default_to("heads", "1");
 }
 
-/// Devices that a machine has whether a definition names them or not.
-fn add_defaults(domain: &mut Domain, board: Board, graphics: bool) {
-    if board == Board::Other {
-        return;
+fn hostdev(hostdev: &mut Tree) {
+    if hostdev.is("mode", "subsystem") {
+        hostdev.default_to("managed", "no");
     }
-    let has = |domain: &Domain, kind: &str| domain.all(kind).next().is_some();
-    if board.is_x86() {
-        for kind in ["mouse", "keyboard"] {
-            let there = domain.all("input").any(|input| input.is("type", kind) && input.is("bus", "ps2"));
-            if !there && (graphics || kind == "keyboard" || kind == "mouse") {
-                domain.devices_mut().push(Tree::new("input").with("type", kind).with("bus", "ps2"));
-            }
+    if hostdev.is("type", "mdev") && hostdev.is("model", "vfio-pci") {
+        hostdev.default_to("display", "off");
+    }
+}
+
+fn tpm(tpm: &mut Tree, setting: &Setting<'_>) {
+    let model = match () {
+        () if setting.is_ppc64() => "tpm-spapr",
+        () => "tpm-tis",
+    };
+    tpm.default_to("model", model);
+    let old = setting.is_x86() && tpm.is("model", "tpm-tis");
+    if let Some(backend) = tpm.child_mut("backend")
+        && backend.is("type", "emulator")
+    {
+        backend.default_to("version", if old { "1.2" } else { "2.0" });
+    }
+}
+
+/// SPICE without any port is for a client that is given a socket.
+fn graphics(graphics: &mut Tree) {
+    let portless = graphics.attr("port").is_none() && graphics.attr("tlsPort").is_none();
+    if graphics.is("type", "spice") && portless && !graphics.is("autoport", "yes") {
+        if let Some(listen) = graphics.child_mut("listen").filter(|listen| listen.is("type", "address")) {
+            listen.attrs.clear();
+            listen.set("type", "none");
         }
-    }
-    if !has(domain, "audio") {
-        let spice = domain
-            .all("graphics")
-            .find(|graphics| matches!(graphics.attr("type"), Some("spice" | "sdl" | "dbus")));
-        let kind = spice.and_then(|graphics| graphics.attr("type")).unwrap_or("none").to_owned();
-        domain.devices_mut().push(Tree::new("audio").with("id", "1").with("type", kind));
-    }
-    if board == Board::Q35 && !domain.all("watchdog").any(|watchdog| watchdog.is("model", "itco")) {
-        let action = domain
-            .all("watchdog")
-            .next()
-            .and_then(|watchdog| watchdog.attr("action"))
-            .unwrap_or("reset")
-            .to_owned();
-        domain.devices_mut().push(Tree::new("watchdog").with("model", "itco").with("action", action));
-    }
-    if !has(domain, "memballoon") {
-        domain.devices_mut().push(Tree::new("memballoon").with("model", "virtio"));
+        let open = graphics.child("listen").is_some_and(|listen| listen.is("type", "none"));
+        if open {
+            graphics.unset("autoport");
+            graphics.unset("listen");
+        }
     }
 }

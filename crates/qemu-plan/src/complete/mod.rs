@@ -1,68 +1,54 @@
 //! What a definition gets when it is defined: machine, emulator, controllers, models, addresses.
 //!
+//! ```text
+//! machine, emulator ─▶ firmware ─▶ built-in devices ─▶ CPU ─▶ features ─▶ models of devices ─▶ controllers they need
+//!                  ─▶ addresses: virtio-serial, spapr-vio, CCW, MMIO, PCI, USB, memory slots
+//! ```
+//!
 //! The order matters: machine before models, devices before controllers, controllers before addresses.
 
+mod builtin;
+mod channel;
 mod controllers;
+mod cpu;
 mod devices;
+mod features;
+mod generated;
 mod pci;
+mod ports;
+mod setting;
 
 use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
+pub use setting::Board;
+use setting::Setting;
 use xml::Tree;
 
-pub use pci::Topology;
-
-/// Families of machines that behave alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Board {
-    /// i440FX: one PCI bus.
-    Pc,
-    /// Q35: PCI Express.
-    Q35,
-    /// The virtual machine of ARM, RISC-V and LoongArch: PCI Express.
-    Virt,
-    /// s390 with CCW.
-    Ccw,
-    /// POWER servers.
-    Pseries,
-    /// Anything else.
-    Other,
+/// Where the host plays the sound of guests, from the daemon's environment and settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostAudio {
+    /// `QEMU_AUDIO_DRV`.
+    pub driver: Option<String>,
+    /// `SDL_AUDIODRIVER`.
+    pub sdl_driver: Option<String>,
+    /// Guests without a screen may use it (`nographics_allow_host_audio`).
+    pub headless: bool,
+    /// Guests with VNC may use it (`vnc_allow_host_audio`).
+    pub with_vnc: bool,
 }
 
-impl Board {
-    /// The family of a machine type.
-    pub fn of(arch: &str, machine: &str) -> Board {
-        let named = |name: &str| machine == name || machine.starts_with(&format!("{name}-"));
-        match arch {
-            "x86_64" | "i686" if named("q35") || machine.starts_with("pc-q35") => Board::Q35,
-            "x86_64" | "i686" if named("pc") => Board::Pc,
-            "aarch64" | "armv7l" | "riscv64" | "riscv32" | "loongarch64" if named("virt") => Board::Virt,
-            "s390x" if machine.starts_with("s390-ccw") => Board::Ccw,
-            "ppc64" | "ppc64le" if named("pseries") => Board::Pseries,
-            _ => Board::Other,
-        }
-    }
-
-    /// The family of a definition.
-    pub fn of_domain(domain: &Domain) -> Board {
-        Board::of(arch(domain), machine(domain))
-    }
-
-    /// An x86 machine with the usual devices of a PC.
-    pub fn is_x86(self) -> bool {
-        matches!(self, Board::Pc | Board::Q35)
-    }
-
-    /// PCI Express from the root on.
-    pub fn is_pcie(self) -> bool {
-        matches!(self, Board::Q35 | Board::Virt)
-    }
-
-    /// Has a PCI bus.
-    pub fn has_pci(self) -> bool {
-        matches!(self, Board::Pc | Board::Q35 | Board::Virt | Board::Pseries)
-    }
+/// What the host adds to a definition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Site {
+    /// Installed firmware.
+    pub firmware: Firmware,
+    /// Sound.
+    pub audio: HostAudio,
+    /// The driver's own folder: sockets in it were made up.
+    pub lib_dir: String,
+    /// Folder of channel sockets.
+    pub channel_dir: String,
 }
 
 /// Architecture of a definition.
@@ -90,11 +76,12 @@ pub(crate) fn unsupported(text: impl Into<String>) -> Error {
     Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::QEMU, text)
 }
 
-/// Completes a definition for an emulator.
+/// Completes a definition for an emulator. `abi_update` is set for definitions that are new, which may get what
+/// would change the machine of an old one.
 ///
 /// # Errors
 /// With the reference's words when the emulator cannot do what is asked.
-pub fn complete(domain: &mut Domain, caps: &Caps, firmware: &Firmware) -> Result<()> {
+pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, abi_update: bool) -> Result<()> {
     let named = machine(domain).to_owned();
     let chosen = if named.is_empty() { caps.default_machine() } else { caps.machine(&named) };
     if let Some(chosen) = chosen {
@@ -107,21 +94,21 @@ pub fn complete(domain: &mut Domain, caps: &Caps, firmware: &Firmware) -> Result
         let path = if caps.binary.is_empty() { default_emulator(&caps.arch) } else { caps.binary.clone() };
         domain.devices_mut().insert(0, Tree::leaf("emulator", path));
     }
-    let board = Board::of_domain(domain);
-    crate::firmware::choose(domain, firmware)?;
-    cpu(domain, caps, board)?;
-    devices::defaults(domain, board)?;
-    controllers::defaults(domain, board);
-    controllers::for_devices(domain, board)?;
-    if board.has_pci() {
-        pci::assign(domain, board)?;
-    } else if board == Board::Other && matches!(caps.arch.as_str(), "x86_64" | "i686") && pci::needed(domain)
-    {
-        return Err(pci::no_bus());
-    }
+    let setting = Setting::of(domain, caps, abi_update);
+    crate::firmware::choose(domain, &site.firmware)?;
+    generated::forget(domain, site);
+    builtin::add(domain, &setting, site);
+    cpu::complete(domain, &setting);
+    features::complete(domain, &setting);
+    controllers::defaults(domain, &setting);
+    devices::defaults(domain, &setting);
+    ports::scsi_hostdevs(domain);
+    controllers::for_devices(domain, &setting);
+    addresses(domain, &setting)?;
     if domain.vcpus_max() == 0 {
         return Err(Error::internal(ErrorDomain::DOMAIN, "CPU IDs in <numa> exceed the <vcpu> count"));
     }
+    conf_domain::device::mirror_console(domain);
     domain.sort();
     if chosen.is_none() {
         return Err(unsupported(format!(
@@ -132,68 +119,28 @@ pub fn complete(domain: &mut Domain, caps: &Caps, firmware: &Firmware) -> Result
     Ok(())
 }
 
-/// What `<cpu>` gets; a definition without one gets the machine's default.
-fn cpu(domain: &mut Domain, caps: &Caps, board: Board) -> Result<()> {
-    let machine = machine(domain).to_owned();
-    if domain.tree.child("cpu").is_none_or(|cpu| cpu.attr("mode").is_none() && cpu.child("model").is_none()) {
-        let Some(model) = caps.default_cpu(&machine) else { return Ok(()) };
-        if board == Board::Other {
-            return Ok(());
-        }
-        let cpu = domain.tree.child_or_new("cpu");
-        if board.is_x86() {
-            cpu.set("mode", "custom");
-            cpu.set("match", "exact");
-            cpu.set("check", "none");
-            cpu.children.push(Tree::leaf("model", model).with("fallback", "forbid"));
-            return Ok(());
-        }
-        if matches!(board, Board::Virt | Board::Pseries | Board::Ccw) {
-            cpu.set("mode", "custom");
-            cpu.set("match", "exact");
-            cpu.set("check", "none");
-            cpu.children.push(Tree::leaf("model", model).with("fallback", "forbid"));
-        }
-        return Ok(());
+fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
+    ports::serial(domain);
+    channel::spapr(domain, setting)?;
+    channel::ccw(domain, setting)?;
+    channel::mmio(domain, setting);
+    pci::assign(domain, setting)?;
+    channel::zpci(domain, setting)?;
+    if setting.abi_update {
+        ports::usb(domain);
     }
-    let Some(cpu) = domain.tree.child_mut("cpu") else { return Ok(()) };
-    let has_model = cpu.child("model").is_some();
-    if has_model && cpu.attr("mode").is_none() {
-        cpu.set("mode", "custom");
-    }
-    match cpu.attr("mode").unwrap_or_default() {
-        "custom" => {
-            cpu.default_to("match", "exact");
-            let check = if board.is_x86() { "partial" } else { "none" };
-            if !cpu.is("match", "minimum") || board.is_x86() {
-                cpu.default_to("check", check);
-            }
-            if let Some(model) = cpu.child_mut("model") {
-                model.default_to("fallback", "allow");
-            }
-            for feature in cpu.all_mut("feature") {
-                feature.default_to("policy", "require");
-            }
-        }
-        "host-passthrough" | "maximum" => {
-            cpu.default_to("check", "none");
-            if board.is_x86() {
-                cpu.default_to("migratable", "on");
-            }
-            cpu.unset("match");
-            cpu.remove("model");
-        }
-        "host-model" => {
-            cpu.default_to("check", "partial");
-            cpu.unset("match");
-            cpu.remove("model");
-        }
-        _ => {}
-    }
-    if let Some(topology) = cpu.child_mut("topology") {
-        for name in ["dies", "clusters"] {
-            topology.default_to(name, "1");
-        }
-    }
+    ports::memory(domain);
+    Ok(())
+}
+
+/// What a definition gets when it is started: addresses that were left open until then.
+///
+/// # Errors
+/// When there is no place for a device.
+pub fn for_start(domain: &mut Domain, caps: &Caps) -> Result<()> {
+    let setting = Setting::of(domain, caps, true);
+    addresses(domain, &setting)?;
+    conf_domain::device::mirror_console(domain);
+    domain.sort();
     Ok(())
 }

@@ -1,0 +1,100 @@
+//! `<cpu>`: mode, match, check, and the machine's own model for definitions without one.
+
+use super::setting::Setting;
+use conf_domain::Domain;
+use xml::Tree;
+
+/// What `<cpu>` gets; a definition without one gets the machine's default.
+pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
+    topology(domain);
+    let open =
+        domain.tree.child("cpu").is_none_or(|cpu| cpu.attr("mode").is_none() && cpu.child("model").is_none());
+    if open {
+        default_model(domain, setting);
+        return;
+    }
+    let Some(cpu) = domain.tree.child_mut("cpu") else { return };
+    if cpu.child("model").is_some() {
+        cpu.default_to("mode", "custom");
+    }
+    match cpu.attr("mode").unwrap_or_default() {
+        "custom" => {
+            cpu.default_to("match", "exact");
+            if let Some(model) = cpu.child_mut("model") {
+                model.default_to("fallback", "allow");
+            }
+            for feature in cpu.all_mut("feature") {
+                feature.default_to("policy", "require");
+            }
+            let check = check(cpu, setting);
+            if cpu.child("model").is_some() {
+                cpu.default_to("check", check);
+            }
+        }
+        "host-passthrough" | "maximum" => {
+            cpu.default_to("check", "none");
+            if setting.is_x86() {
+                cpu.default_to("migratable", "on");
+            }
+            cpu.unset("match");
+            cpu.remove("model");
+        }
+        "host-model" => {
+            cpu.default_to("check", "partial");
+            cpu.unset("match");
+            if let Some(model) = cpu.child_mut("model") {
+                model.text = None;
+                if model.is("fallback", "allow") {
+                    model.unset("fallback");
+                }
+                if model.attrs.is_empty() {
+                    cpu.remove("model");
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a named model is compared with the host before a start.
+fn check(cpu: &Tree, setting: &Setting<'_>) -> &'static str {
+    if setting.kind == "qemu" {
+        return "none";
+    }
+    let name = cpu.text_of("model").unwrap_or_default();
+    // What the emulator itself says it can run needs no look at the host.
+    let runs = setting.caps.cpus.iter().any(|model| {
+        model.name.eq_ignore_ascii_case(name)
+            && model.blockers.as_ref().is_some_and(|blockers| blockers.iter().all(|name| name.is_empty()))
+    });
+    let asks =
+        cpu.all("feature").any(|feature| !matches!(feature.attr("policy"), Some("disable" | "optional")));
+    if runs && !asks { "none" } else { "partial" }
+}
+
+fn default_model(domain: &mut Domain, setting: &Setting<'_>) {
+    let Some(model) = setting.caps.default_cpu(&setting.machine, &setting.kind) else { return };
+    let cpu = domain.tree.child_or_new("cpu");
+    let (mode, check) = match model.as_str() {
+        "host" if setting.is_s390() => ("host-model", "partial"),
+        "host" => ("host-passthrough", "none"),
+        _ => ("custom", "none"),
+    };
+    cpu.set("mode", mode);
+    if mode == "custom" {
+        cpu.set("match", "exact");
+    }
+    cpu.set("check", check);
+    if mode == "custom" {
+        cpu.children.insert(0, Tree::leaf("model", model).with("fallback", "forbid"));
+    }
+}
+
+fn topology(domain: &mut Domain) {
+    let Some(topology) = domain.tree.child_mut("cpu").and_then(|cpu| cpu.child_mut("topology")) else {
+        return;
+    };
+    for name in ["dies", "clusters"] {
+        topology.default_to(name, "1");
+    }
+}

@@ -1,0 +1,48 @@
+//! `<features>` that a machine needs: the interrupt controller of ARM, what Hyper-V enlightenments and IOMMUs imply.
+
+use super::setting::{Board, Setting};
+use conf_domain::Domain;
+
+pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
+    if let Some(hyperv) = domain.tree.child_mut("features").and_then(|features| features.child_mut("hyperv"))
+    {
+        hyperv.default_to("mode", "custom");
+    }
+    if setting.is_arm_virt() {
+        gic(domain, setting);
+    }
+    if setting.is_x86() {
+        large_x86(domain, setting);
+    }
+}
+
+/// ARM's virtual machine has a GIC; its version is the best the acceleration offers.
+fn gic(domain: &mut Domain, setting: &Setting<'_>) {
+    let version = match setting.kind.as_str() {
+        "kvm" if setting.caps.gic_kernel.contains(&3) || setting.caps.gic_kernel.is_empty() => "3",
+        _ => "2",
+    };
+    let gic = domain.tree.child_or_new("features").child_or_new("gic");
+    gic.default_to("version", version);
+}
+
+/// More processors than the APIC can number need an IOMMU that remaps interrupts.
+fn large_x86(domain: &mut Domain, setting: &Setting<'_>) {
+    let many = domain.vcpus_max() > 255 && setting.board == Board::Q35;
+    let intel = domain.all("iommu").any(|iommu| iommu.is("model", "intel"));
+    if !many || !intel {
+        return;
+    }
+    let ioapic =
+        domain.tree.at("features/ioapic").and_then(|ioapic| ioapic.attr("driver")).map(str::to_owned);
+    if ioapic.is_none() {
+        domain.tree.child_or_new("features").child_or_new("ioapic").set("driver", "qemu");
+    }
+    for iommu in
+        domain.devices_mut().iter_mut().filter(|device| device.name == "iommu" && device.is("model", "intel"))
+    {
+        let driver = iommu.child_or_new("driver");
+        driver.default_to("intremap", "on");
+        driver.default_to("eim", "on");
+    }
+}

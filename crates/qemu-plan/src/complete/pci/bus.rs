@@ -1,0 +1,345 @@
+//! The buses of a machine: which slots they have, what may sit in them and what is taken.
+
+use base::{Error, ErrorCode, ErrorDomain, Result};
+use conf_domain::device::Pci;
+
+/// What a device asks of a bus, and what a bus offers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Connect(u16);
+
+impl Connect {
+    pub(super) const PCI: Connect = Connect(1);
+    pub(super) const PCIE: Connect = Connect(1 << 1);
+    pub(super) const ROOT_PORT: Connect = Connect(1 << 2);
+    pub(super) const UPSTREAM: Connect = Connect(1 << 3);
+    pub(super) const DOWNSTREAM: Connect = Connect(1 << 4);
+    pub(super) const DMI: Connect = Connect(1 << 5);
+    pub(super) const EXPANDER: Connect = Connect(1 << 6);
+    pub(super) const PCIE_EXPANDER: Connect = Connect(1 << 7);
+    pub(super) const BRIDGE: Connect = Connect(1 << 8);
+    pub(super) const TO_PCI: Connect = Connect(1 << 9);
+    /// Part of the machine: sits on the root whatever that is.
+    pub(super) const INTEGRATED: Connect = Connect(1 << 10);
+    /// Can be plugged while the guest runs.
+    pub(super) const HOTPLUG: Connect = Connect(1 << 11);
+    /// Shares a slot with its like, a function each.
+    pub(super) const AGGREGATE: Connect = Connect(1 << 12);
+
+    pub(super) const fn with(self, other: Connect) -> Connect {
+        Connect(self.0 | other.0)
+    }
+
+    pub(super) fn has(self, other: Connect) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    fn kind(self) -> u16 {
+        self.0 & 0x3ff
+    }
+
+    /// Whether a device that asks this can be put on a bus that offers `bus`.
+    fn fits(self, bus: Connect) -> bool {
+        if self.has(Connect::INTEGRATED) {
+            return bus.has(Connect::INTEGRATED);
+        }
+        self.kind() & bus.kind() != 0 && (!self.has(Connect::HOTPLUG) || bus.has(Connect::HOTPLUG))
+    }
+
+    /// What a controller of this model asks of the bus it sits on; roots sit on none.
+    pub(super) fn of_controller(model: &str) -> Option<Connect> {
+        Some(match model {
+            "pci-bridge" => Connect::BRIDGE,
+            "dmi-to-pci-bridge" => Connect::DMI,
+            "pcie-to-pci-bridge" => Connect::TO_PCI,
+            "pcie-root-port" => Connect::ROOT_PORT.with(Connect::AGGREGATE),
+            "pcie-switch-upstream-port" => Connect::UPSTREAM,
+            "pcie-switch-downstream-port" => Connect::DOWNSTREAM,
+            "pci-expander-bus" => Connect::EXPANDER,
+            "pcie-expander-bus" => Connect::PCIE_EXPANDER,
+            _ => return None,
+        })
+    }
+}
+
+/// A bus: the far side of a controller.
+#[derive(Clone, Debug)]
+pub(super) struct Bus {
+    pub(super) model: &'static str,
+    offers: Connect,
+    first: u32,
+    last: u32,
+    /// Functions taken, by slot.
+    slots: [u8; 32],
+    /// Slots whose occupants share.
+    shared: u32,
+    /// Devices of other groups stay away.
+    pub(super) group: u32,
+    group_fixed: bool,
+}
+
+/// Models of controllers.
+const MODELS: &[&str] = &[
+    "pci-root",
+    "pcie-root",
+    "pci-bridge",
+    "dmi-to-pci-bridge",
+    "pcie-to-pci-bridge",
+    "pcie-root-port",
+    "pcie-switch-upstream-port",
+    "pcie-switch-downstream-port",
+    "pci-expander-bus",
+    "pcie-expander-bus",
+];
+
+impl Bus {
+    pub(super) fn new(model: &str) -> Option<Bus> {
+        let model = MODELS.iter().find(|known| **known == model)?;
+        let (offers, first, last) = match *model {
+            "pci-root" => (
+                Connect::PCI
+                    .with(Connect::EXPANDER)
+                    .with(Connect::BRIDGE)
+                    .with(Connect::HOTPLUG)
+                    .with(Connect::INTEGRATED),
+                1,
+                31,
+            ),
+            "pcie-root" => (
+                Connect::PCIE
+                    .with(Connect::ROOT_PORT)
+                    .with(Connect::DMI)
+                    .with(Connect::PCIE_EXPANDER)
+                    .with(Connect::INTEGRATED),
+                1,
+                31,
+            ),
+            "pci-bridge" | "pcie-to-pci-bridge" => {
+                (Connect::PCI.with(Connect::BRIDGE).with(Connect::HOTPLUG), 1, 31)
+            }
+            "dmi-to-pci-bridge" | "pci-expander-bus" => (Connect::PCI.with(Connect::BRIDGE), 0, 31),
+            "pcie-switch-upstream-port" => (Connect::DOWNSTREAM, 0, 31),
+            "pcie-expander-bus" => (Connect::ROOT_PORT.with(Connect::DMI), 0, 31),
+            // Root ports and downstream ports.
+            _ => (Connect::PCIE.with(Connect::UPSTREAM).with(Connect::TO_PCI).with(Connect::HOTPLUG), 0, 0),
+        };
+        Some(Bus { model, offers, first, last, slots: [0; 32], shared: 0, group: 0, group_fixed: false })
+    }
+
+    fn is_full(&self) -> bool {
+        (self.first..=self.last).all(|slot| self.slots[slot as usize] != 0)
+    }
+
+    fn next(&self, connect: Connect) -> Option<(u32, u32)> {
+        for slot in self.first..=self.last {
+            let functions = self.slots[slot as usize];
+            if functions == 0 {
+                return Some((slot, 0));
+            }
+            if connect.has(Connect::AGGREGATE) && self.shared & (1 << slot) != 0 && functions != 0xff {
+                return Some((slot, functions.trailing_ones()));
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, slot: u32, function: u32, connect: Connect) -> bool {
+        let Some(functions) = self.slots.get_mut(slot as usize) else { return false };
+        let bit = 1u8 << (function & 7);
+        let free = *functions & bit == 0;
+        let share = connect.has(Connect::AGGREGATE);
+        if *functions == 0 && share {
+            self.shared |= 1 << slot;
+        } else if !share {
+            self.shared &= !(1 << slot);
+        }
+        *functions |= bit;
+        free
+    }
+}
+
+/// All buses by their numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Buses {
+    list: Vec<Bus>,
+    /// A bridge from Express to conventional PCI is there to be used; else the older pair of bridges.
+    pub(super) to_pci_bridge: bool,
+    /// New roots may be made, as on POWER.
+    pub(super) many_roots: bool,
+}
+
+pub(super) fn no_slot() -> Error {
+    Error::internal(ErrorDomain::DOMAIN, "No more available PCI slots")
+}
+
+impl Buses {
+    /// Buses with the given models by number; gaps are filled with what the root suggests.
+    pub(super) fn new(models: &[Option<String>]) -> Result<Buses> {
+        let express = models.first().and_then(Option::as_deref) == Some("pcie-root");
+        let filler = if express { "pcie-root-port" } else { "pci-bridge" };
+        let list = models.iter().map(|model| Bus::new(model.as_deref().unwrap_or(filler)));
+        let list: Option<Vec<Bus>> = list.collect();
+        let list = list.ok_or_else(no_slot)?;
+        Ok(Buses { list, ..Buses::default() })
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.list.len() as u32
+    }
+
+    pub(super) fn model(&self, index: u32) -> &'static str {
+        self.list.get(index as usize).map_or("", |bus| bus.model)
+    }
+
+    pub(super) fn is_express(&self) -> bool {
+        self.model(0) == "pcie-root"
+    }
+
+    pub(super) fn all_full(&self) -> bool {
+        self.list.iter().all(Bus::is_full)
+    }
+
+    pub(super) fn slot_is_free(&self, slot: u32) -> bool {
+        self.list.first().is_some_and(|bus| bus.slots[slot as usize] == 0)
+    }
+
+    pub(super) fn function_is_free(&self, pci: Pci) -> bool {
+        self.list
+            .get(pci.bus as usize)
+            .and_then(|bus| bus.slots.get(pci.slot as usize))
+            .is_some_and(|functions| functions & (1 << (pci.function & 7)) == 0)
+    }
+
+    /// Takes an address; false when it was taken already or there is no such bus.
+    pub(super) fn take(&mut self, pci: Pci, connect: Connect) -> bool {
+        self.list.get_mut(pci.bus as usize).is_some_and(|bus| bus.take(pci.slot, pci.function, connect))
+    }
+
+    /// Binds a bus to the group of a device that was put there by its definition.
+    pub(super) fn bind(&mut self, bus: u32, group: u32) {
+        if let Some(bus) = self.list.get_mut(bus as usize)
+            && !bus.group_fixed
+        {
+            bus.group = group;
+            bus.group_fixed = true;
+        }
+    }
+
+    fn find(&self, connect: Connect, group: u32) -> Option<Pci> {
+        for (index, bus) in self.list.iter().enumerate() {
+            if connect.fits(bus.offers)
+                && bus.group == group
+                && let Some((slot, function)) = bus.next(connect)
+            {
+                return Some(Pci { bus: index as u32, slot, function, ..Pci::default() });
+            }
+        }
+        None
+    }
+
+    /// The next free address, without taking it. A bus of no group joins one when none of it has room.
+    pub(super) fn next(&mut self, connect: Connect, group: u32) -> Option<Pci> {
+        if let Some(found) = self.find(connect, group) {
+            return Some(found);
+        }
+        if group == 0 {
+            return None;
+        }
+        let empty = self.list.iter().position(|bus| {
+            bus.group == 0
+                && !bus.group_fixed
+                && connect.fits(bus.offers)
+                && bus.slots.iter().all(|slot| *slot == 0)
+        })?;
+        self.list[empty].group = group;
+        self.list[empty].group_fixed = true;
+        self.find(connect, group)
+    }
+
+    fn push(&mut self, model: &str) {
+        self.list.extend(Bus::new(model));
+    }
+
+    /// Adds what a device that found no place needs.
+    ///
+    /// # Errors
+    /// When nothing can be added for it.
+    pub(super) fn grow(&mut self, connect: Connect) -> Result<()> {
+        if self.list.len() >= 256 {
+            return Err(no_slot());
+        }
+        let express = self.is_express();
+        if connect.has(Connect::PCI) || connect.has(Connect::BRIDGE) {
+            if !express {
+                if self.many_roots && self.list.len() < 31 {
+                    self.push("pci-root");
+                } else {
+                    self.push("pci-bridge");
+                }
+            } else if self.to_pci_bridge {
+                self.push("pcie-root-port");
+                self.push("pcie-to-pci-bridge");
+            } else {
+                if !self.list.iter().any(|bus| bus.model == "dmi-to-pci-bridge") {
+                    self.push("dmi-to-pci-bridge");
+                }
+                if connect.has(Connect::PCI) {
+                    self.push("pci-bridge");
+                }
+            }
+            return Ok(());
+        }
+        if express
+            && (connect.has(Connect::PCIE) || connect.has(Connect::UPSTREAM) || connect.has(Connect::TO_PCI))
+        {
+            self.push("pcie-root-port");
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, "no suitable PCI bus is available"))
+    }
+
+    /// The next free address, with more buses when there is none; it is taken.
+    ///
+    /// # Errors
+    /// When no bus can be added.
+    pub(super) fn reserve_growing(&mut self, connect: Connect, group: u32) -> Result<Pci> {
+        let mut tries = 0;
+        loop {
+            if let Some(found) = self.next(connect, group) {
+                self.take(found, connect);
+                return Ok(found);
+            }
+            tries += 1;
+            if tries > 2 {
+                return Err(no_slot());
+            }
+            self.grow(connect)?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_share_slots() {
+        let mut buses = Buses::new(&[Some("pcie-root".to_owned())]).unwrap();
+        let port = Connect::of_controller("pcie-root-port").unwrap();
+        let places: Vec<(u32, u32)> = (0..10)
+            .map(|_| buses.reserve_growing(port, 0).unwrap())
+            .map(|place| (place.slot, place.function))
+            .collect();
+        assert_eq!(places[7..], [(1, 7), (2, 0), (2, 1)]);
+        let device = Connect::PCIE.with(Connect::HOTPLUG);
+        assert_eq!(buses.reserve_growing(device, 0).unwrap().bus, 1);
+        assert_eq!(buses.model(1), "pcie-root-port");
+    }
+
+    #[test]
+    fn conventional_devices_behind_express() {
+        let mut buses = Buses::new(&[Some("pcie-root".to_owned())]).unwrap();
+        buses.to_pci_bridge = true;
+        let place = buses.reserve_growing(Connect::PCI.with(Connect::HOTPLUG), 0).unwrap();
+        assert_eq!((place.bus, place.slot), (2, 1));
+    }
+}

@@ -1,0 +1,108 @@
+//! PCI controllers: their default models, those that are missing, and the numbers they show to the guest.
+
+use super::bus::Buses;
+use super::{is_pci_controller, number};
+use crate::complete::controllers;
+use crate::complete::setting::{Board, Setting};
+use conf_domain::Domain;
+use conf_domain::device::Pci;
+use xml::Tree;
+
+/// The emulator's device behind a controller's model.
+fn device_name(model: &str, setting: &Setting<'_>) -> Option<&'static str> {
+    Some(match model {
+        "pci-bridge" => "pci-bridge",
+        "dmi-to-pci-bridge" => "i82801b11-bridge",
+        "pcie-to-pci-bridge" => "pcie-pci-bridge",
+        "pcie-root-port" if setting.knows("pcie-root-port") => "pcie-root-port",
+        "pcie-root-port" => "ioh3420",
+        "pcie-switch-upstream-port" => "x3130-upstream",
+        "pcie-switch-downstream-port" => "xio3130-downstream",
+        "pci-expander-bus" => "pxb",
+        "pcie-expander-bus" => "pxb-pcie",
+        "pci-root" if setting.board == Board::Pseries => "spapr-pci-host-bridge",
+        _ => return None,
+    })
+}
+
+/// Names the devices behind controllers that leave it open.
+pub(super) fn models(domain: &mut Domain, setting: &Setting<'_>) {
+    for device in domain.devices_mut().iter_mut().filter(|device| is_pci_controller(device)) {
+        let Some(name) = device.attr("model").and_then(|model| device_name(model, setting)) else { continue };
+        if device.child("model").is_none() {
+            device.children.insert(0, Tree::new("model").with("name", name));
+        }
+    }
+}
+
+/// Adds the controller of a bus unless it is there.
+pub(super) fn add_missing(domain: &mut Domain, index: u32, model: &str) -> bool {
+    let text = index.to_string();
+    if domain.devices().iter().any(|device| is_pci_controller(device) && device.is("index", &text)) {
+        return false;
+    }
+    let new = Tree::new("controller").with("type", "pci").with("index", text).with("model", model);
+    controllers::insert(domain, new);
+    true
+}
+
+/// Numbers of chassis, ports, buses and host bridges, where the definition leaves them open.
+pub(super) fn numbers(domain: &mut Domain, buses: &Buses) {
+    let mut bus_numbers: Vec<u32> = domain
+        .devices()
+        .iter()
+        .filter(|device| is_pci_controller(device))
+        .filter_map(|device| number(device.attr_at("target", "busNr")))
+        .collect();
+    let mut host_bridges: Vec<u32> = domain
+        .devices()
+        .iter()
+        .filter(|device| is_pci_controller(device))
+        .filter_map(|device| number(device.attr_at("target", "index")))
+        .collect();
+    let devices = domain.devices_mut();
+    let on_bus: Vec<(usize, u32, Option<Pci>)> = devices
+        .iter()
+        .enumerate()
+        .filter(|(_, device)| is_pci_controller(device))
+        .map(|(at, device)| (at, number(device.attr("index")).unwrap_or(0), Pci::of(device)))
+        .collect();
+    for (at, index, place) in on_bus {
+        let device = &mut devices[at];
+        let model = device.attr("model").unwrap_or_default().to_owned();
+        match model.as_str() {
+            "pci-bridge" => device.child_or_new("target").default_to("chassisNr", &index.to_string()),
+            "pcie-root-port" | "pcie-switch-downstream-port" => {
+                let port = place.map_or(0, |place| match model.as_str() {
+                    "pcie-root-port" => place.slot << 3 | place.function,
+                    _ => place.slot,
+                });
+                let target = device.child_or_new("target");
+                target.default_to("chassis", &index.to_string());
+                target.default_to("port", &format!("0x{port:x}"));
+            }
+            "pci-expander-bus" | "pcie-expander-bus" => {
+                if device.attr_at("target", "busNr").is_none() {
+                    // Counted down from the top, with room for the buses behind each.
+                    let lowest = bus_numbers.iter().copied().min().unwrap_or(256);
+                    let behind = if model == "pcie-expander-bus" { 2 } else { 2 };
+                    let free = lowest.saturating_sub(behind);
+                    bus_numbers.push(free);
+                    device.child_or_new("target").set("busNr", free.to_string());
+                }
+            }
+            "pci-root" if buses.many_roots => {
+                if device.attr_at("target", "index").is_none() {
+                    let free = if index == 0 {
+                        0
+                    } else {
+                        (1..31).find(|free| !host_bridges.contains(free)).unwrap_or(index)
+                    };
+                    host_bridges.push(free);
+                    device.child_or_new("target").set("index", free.to_string());
+                }
+            }
+            _ => {}
+        }
+    }
+}

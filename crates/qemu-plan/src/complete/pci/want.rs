@@ -1,0 +1,122 @@
+//! What each device asks of PCI.
+
+use super::bus::Connect;
+use crate::complete::setting::{Board, Setting};
+use xml::Tree;
+
+const CONVENTIONAL: Connect = Connect::PCI.with(Connect::HOTPLUG);
+const INTEGRATED: Connect = Connect::PCI.with(Connect::INTEGRATED);
+
+/// Kinds in the order in which they get addresses; PCI controllers come before all of them.
+pub(super) fn rank(device: &Tree) -> u32 {
+    match device.name.as_str() {
+        "filesystem" => 1,
+        "interface" => 2,
+        "sound" => 3,
+        "controller" => 4,
+        "disk" => 5,
+        "hostdev" => 6,
+        "memballoon" => 7,
+        "rng" => 8,
+        "watchdog" => 9,
+        "video" => 10,
+        "shmem" => 11,
+        "input" => 12,
+        "serial" => 13,
+        "iommu" => 14,
+        "vsock" => 15,
+        "memory" => 16,
+        "crypto" => 17,
+        "panic" => 18,
+        _ => 19,
+    }
+}
+
+/// What a device asks; `None` when it is no PCI device.
+pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
+    let express = if setting.board.is_pcie() { Connect::PCIE.with(Connect::HOTPLUG) } else { CONVENTIONAL };
+    let virtio = |model: Option<&str>| match model {
+        Some("virtio-transitional") => CONVENTIONAL,
+        _ => express,
+    };
+    let model = device.attr("model");
+    Some(match device.name.as_str() {
+        "interface" => match device.attr_at("model", "type").unwrap_or_default() {
+            "usb-net" | "usb" => return None,
+            _ if device.is("type", "hostdev") => express,
+            _ if device.is("type", "vdpa") => express,
+            "virtio" | "virtio-non-transitional" | "e1000e" | "igb" | "vmxnet3" => express,
+            "smc91c111" | "lan9118" | "spapr-vlan" | "netfront" => return None,
+            _ => CONVENTIONAL,
+        },
+        "disk" => match device.attr_at("target", "bus").unwrap_or_default() {
+            "virtio" => virtio(model),
+            _ => return None,
+        },
+        "controller" => match (device.attr("type").unwrap_or_default(), model.unwrap_or_default()) {
+            ("pci", model) => Connect::of_controller(model)?,
+            ("usb", "none") => return None,
+            ("usb", "qemu-xhci" | "nec-xhci") => express,
+            ("usb", "qusb1" | "qusb2") => return None,
+            ("scsi", "virtio-scsi" | "virtio-non-transitional") => express,
+            ("scsi", "ibmvscsi") => return None,
+            ("virtio-serial", model) => virtio(Some(model)),
+            ("nvme", _) => express,
+            ("usb" | "scsi" | "sata" | "ide", _) => CONVENTIONAL,
+            _ => return None,
+        },
+        "sound" => match model.unwrap_or_default() {
+            "usb" | "sb16" | "pcspk" => return None,
+            "virtio" => express,
+            _ => CONVENTIONAL,
+        },
+        "video" => match device.attr_at("model", "type").unwrap_or_default() {
+            "none" | "ramfb" | "gop" => return None,
+            "virtio" => express,
+            _ => CONVENTIONAL,
+        },
+        "memballoon" => match model.unwrap_or_default() {
+            "none" | "xen" => return None,
+            model => virtio(Some(model)),
+        },
+        "input" if device.is("bus", "virtio") => virtio(model),
+        "watchdog" if device.is("model", "i6300esb") => CONVENTIONAL,
+        "rng" | "vsock" | "filesystem" | "crypto" => virtio(model),
+        "shmem" if matches!(model, Some("ivshmem-plain" | "ivshmem-doorbell")) => CONVENTIONAL,
+        "hostdev" => match device.attr("type").unwrap_or_default() {
+            "pci" => express,
+            "scsi_host" => virtio(model),
+            "mdev" if model == Some("vfio-pci") => express,
+            _ => return None,
+        },
+        "memory" if matches!(model, Some("virtio-mem" | "virtio-pmem")) => CONVENTIONAL,
+        "serial" if device.attr_at("target", "type") == Some("pci-serial") => CONVENTIONAL,
+        "iommu" if device.is("model", "virtio") => INTEGRATED,
+        "panic" if device.is("model", "pvpanic") => INTEGRATED,
+        _ => return None,
+    })
+}
+
+/// A device that shares its slot with the other parts of an ICH9 USB controller: its function.
+pub(super) fn ich9_function(device: &Tree) -> Option<u32> {
+    if device.name != "controller" || !device.is("type", "usb") {
+        return None;
+    }
+    Some(match device.attr("model")? {
+        "ich9-ehci1" => 7,
+        "ich9-uhci1" => 0,
+        "ich9-uhci2" => 1,
+        "ich9-uhci3" => 2,
+        _ => return None,
+    })
+}
+
+/// Whether a device may sit on PCI at all on this machine.
+pub(super) fn may_have(device: &Tree, setting: &Setting<'_>) -> bool {
+    match device.child("address") {
+        None => true,
+        Some(address) => {
+            address.is("type", "pci") || setting.board == Board::Ccw && address.attr("type").is_none()
+        }
+    }
+}

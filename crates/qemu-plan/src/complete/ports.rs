@@ -1,0 +1,247 @@
+//! Ports of virtio-serial and USB, units of SCSI, slots of memory: addresses below a controller.
+
+use super::controllers::{controller, has, insert};
+use conf_domain::Domain;
+use std::collections::{BTreeMap, BTreeSet};
+use xml::Tree;
+
+fn field(device: &Tree, name: &str) -> Option<u32> {
+    device.attr_at("address", name).and_then(|text| text.parse().ok())
+}
+
+/// Ports of a virtio-serial controller that does not say how many it has.
+const SERIAL_PORTS: u32 = 31;
+
+/// Gives channels their ports: the first controller with room, from port 1 on. Port 0 is for the first console.
+pub(super) fn serial(domain: &mut Domain) {
+    let is_channel =
+        |device: &Tree| device.name == "channel" && device.attr_at("target", "type") == Some("virtio");
+    let on_serial = |device: &Tree| device.attr_at("address", "type") == Some("virtio-serial");
+    let mut taken: BTreeSet<(u32, u32)> = domain
+        .devices()
+        .iter()
+        .filter(|device| on_serial(device) && matches!(device.name.as_str(), "channel" | "console"))
+        .filter_map(|device| Some((field(device, "controller").unwrap_or(0), field(device, "port")?)))
+        .filter(|(_, port)| *port != 0)
+        .collect();
+    let ports = |domain: &Domain| -> BTreeMap<u32, u32> {
+        domain
+            .all("controller")
+            .filter(|controller| controller.is("type", "virtio-serial"))
+            .filter_map(|controller| {
+                let count =
+                    controller.attr("ports").and_then(|text| text.parse().ok()).unwrap_or(SERIAL_PORTS);
+                Some((controller.attr("index")?.parse().ok()?, count))
+            })
+            .collect()
+    };
+    for at in 0..domain.devices().len() {
+        let device = &domain.devices()[at];
+        if !is_channel(device)
+            || device.child("address").is_some_and(|address| !address.is("type", "virtio-serial"))
+            || field(device, "port").is_some_and(|port| port != 0)
+        {
+            continue;
+        }
+        let asked = field(device, "controller").filter(|_| on_serial(device));
+        let known = ports(domain);
+        let free = |controller: u32, count: u32| {
+            (1..count).find(|port| !taken.contains(&(controller, *port))).map(|port| (controller, port))
+        };
+        let found = match asked {
+            Some(asked) => known.get(&asked).and_then(|count| free(asked, *count)),
+            None => known.iter().find_map(|(index, count)| free(*index, *count)),
+        };
+        let mut at = at;
+        let (index, port) = found.unwrap_or_else(|| {
+            let index = known.keys().max().map_or(0, |highest| highest + 1);
+            insert(domain, controller("virtio-serial", index));
+            let place = domain.devices().iter().position(|device| {
+                device.name == "controller"
+                    && device.is("type", "virtio-serial")
+                    && device.is("index", &index.to_string())
+            });
+            // A controller that went in before the channel moves it.
+            if place.is_some_and(|place| place <= at) {
+                at += 1;
+            }
+            (index, 1)
+        });
+        taken.insert((index, port));
+        let address = domain.devices_mut()[at].child_or_new("address");
+        address.set("type", "virtio-serial");
+        address.set("controller", index.to_string());
+        address.set("bus", "0");
+        address.set("port", port.to_string());
+    }
+}
+
+/// SCSI devices of the host get the next free units, seven to a controller.
+pub(super) fn scsi_hostdevs(domain: &mut Domain) {
+    let on_drive = |device: &Tree| device.attr_at("address", "type") == Some("drive");
+    let mut taken: BTreeSet<(u32, u32, u32)> = domain
+        .devices()
+        .iter()
+        .filter(|device| {
+            on_drive(device) && (device.name == "hostdev" || device.attr_at("target", "bus") == Some("scsi"))
+        })
+        .map(|device| {
+            (
+                field(device, "controller").unwrap_or(0),
+                field(device, "target").unwrap_or(0),
+                field(device, "unit").unwrap_or(0),
+            )
+        })
+        .collect();
+    for device in domain.devices_mut() {
+        if device.name != "hostdev" || !device.is("type", "scsi") || device.child("address").is_some() {
+            continue;
+        }
+        let free = (0..255u32).flat_map(|index| (0..7u32).map(move |unit| (index, 0, unit)));
+        let Some(place) = free.into_iter().find(|place| !taken.contains(place)) else { return };
+        taken.insert(place);
+        let address = Tree::new("address")
+            .with("type", "drive")
+            .with("controller", place.0.to_string())
+            .with("bus", "0")
+            .with("target", "0")
+            .with("unit", place.2.to_string());
+        device.children.push(address);
+    }
+}
+
+/// Memory modules get the lowest free slots.
+pub(super) fn memory(domain: &mut Domain) {
+    let slots =
+        domain.tree.attr_at("maxMemory", "slots").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    let mut taken: BTreeSet<u32> = domain
+        .all("memory")
+        .filter(|device| device.attr_at("address", "type") == Some("dimm"))
+        .filter_map(|device| field(device, "slot"))
+        .collect();
+    for device in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
+        if !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
+            continue;
+        }
+        if device.attr_at("address", "slot").is_some() {
+            continue;
+        }
+        let Some(slot) = (0..slots).find(|slot| !taken.contains(slot)) else { return };
+        taken.insert(slot);
+        let address = device.child_or_new("address");
+        address.set("type", "dimm");
+        address.set("slot", slot.to_string());
+    }
+}
+
+/// Ports of a USB controller.
+fn usb_ports(controller: &Tree) -> u32 {
+    let asked = controller.attr("ports").and_then(|text| text.parse().ok());
+    match controller.attr("model").unwrap_or_default() {
+        "none" => 0,
+        "piix3-uhci" | "piix4-uhci" | "vt82c686b-uhci" => 2,
+        "ehci" | "ich9-ehci1" => 6,
+        // Companions share the ports of their master.
+        "ich9-uhci1" | "ich9-uhci2" | "ich9-uhci3" => 0,
+        "nec-xhci" | "qemu-xhci" => asked.unwrap_or(15),
+        "pci-ohci" => 3,
+        "qusb1" | "qusb2" => asked.unwrap_or(8),
+        _ => 2,
+    }
+}
+
+const HUB_PORTS: u32 = 8;
+
+fn on_usb(device: &Tree) -> bool {
+    match device.name.as_str() {
+        "input" => device.is("bus", "usb"),
+        "disk" => device.attr_at("target", "bus") == Some("usb"),
+        "redirdev" => device.attr("bus").unwrap_or("usb") == "usb",
+        "hub" => device.is("type", "usb"),
+        "sound" => device.is("model", "usb"),
+        "hostdev" => device.is("mode", "subsystem") && device.is("type", "usb"),
+        "serial" => device.attr_at("target", "type") == Some("usb-serial"),
+        "interface" => device.attr_at("model", "type") == Some("usb-net"),
+        "watchdog" | "smartcard" => false,
+        "controller" => device.is("type", "ccid"),
+        _ => false,
+    }
+}
+
+/// Ports that are taken, by bus and path of hubs.
+type Taken = BTreeMap<(u32, String), BTreeSet<u32>>;
+
+fn take(taken: &mut Taken, bus: u32, port: &str) {
+    let (path, last) = port.rsplit_once('.').unwrap_or(("", port));
+    if let Ok(number) = last.parse() {
+        taken.entry((bus, path.to_owned())).or_default().insert(number);
+    }
+}
+
+/// Gives USB devices their ports; hubs are added when there are more devices than ports.
+///
+/// Devices are served after the hubs, each at the first free port of the lowest bus, of the controller first and then of hubs.
+pub fn usb(domain: &mut Domain) {
+    let buses: BTreeMap<u32, u32> = domain
+        .all("controller")
+        .filter(|controller| controller.is("type", "usb"))
+        .filter_map(|controller| Some((controller.attr("index")?.parse().ok()?, usb_ports(controller))))
+        .filter(|(_, ports)| *ports > 0)
+        .collect();
+    if buses.is_empty() {
+        return;
+    }
+    let count = domain.devices().iter().filter(|device| on_usb(device)).count() as u32;
+    let hubs = domain.all("hub").count() as u32;
+    let available = buses.values().sum::<u32>() + hubs * HUB_PORTS;
+    if count > available {
+        let more = (count - available + 1).div_ceil(HUB_PORTS - 1);
+        for _ in 0..more {
+            domain.devices_mut().push(Tree::new("hub").with("type", "usb"));
+        }
+    }
+    let mut taken = Taken::new();
+    let mut paths: BTreeSet<(u32, String)> = buses.keys().map(|bus| (*bus, String::new())).collect();
+    for device in domain.devices().iter().filter(|device| on_usb(device)) {
+        if let Some(port) = device.attr_at("address", "port").filter(|port| *port != "0") {
+            let bus = field(device, "bus").unwrap_or(0);
+            take(&mut taken, bus, port);
+            if device.name == "hub" {
+                paths.insert((bus, port.to_owned()));
+            }
+        }
+    }
+    for hubs_now in [true, false] {
+        for device in domain.devices_mut().iter_mut().filter(|device| on_usb(device)) {
+            if (device.name == "hub") != hubs_now
+                || device.attr_at("address", "port").is_some_and(|port| port != "0")
+                || device.child("address").is_some_and(|address| !address.is("type", "usb"))
+            {
+                continue;
+            }
+            let asked = field(device, "bus").filter(|_| device.child("address").is_some());
+            let free =
+                paths.iter().filter(|(bus, _)| asked.is_none_or(|asked| asked == *bus)).find_map(|place| {
+                    let ports = if place.1.is_empty() { *buses.get(&place.0)? } else { HUB_PORTS };
+                    let used = taken.get(place);
+                    let port = (1..=ports).find(|port| used.is_none_or(|used| !used.contains(port)))?;
+                    Some((place.clone(), port))
+                });
+            let Some(((bus, path), port)) = free else { continue };
+            let name = if path.is_empty() { port.to_string() } else { format!("{path}.{port}") };
+            take(&mut taken, bus, &name);
+            if device.name == "hub" {
+                paths.insert((bus, name.clone()));
+            }
+            let address = device.child_or_new("address");
+            address.set("type", "usb");
+            address.set("bus", bus.to_string());
+            address.set("port", name);
+        }
+    }
+}
+
+/// Whether every controller that devices below it name is there.
+pub(super) fn has_usb(domain: &Domain) -> bool {
+    has(domain, "usb", None)
+}
