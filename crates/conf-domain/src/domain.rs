@@ -2,7 +2,7 @@
 
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
-use crate::{FormatFlags, ParseFlags, checks, device, foreign, memory, tuning, vcpu};
+use crate::{FormatFlags, ParseFlags, checks, device, foreign, memory, numa, tuning, vcpu};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Writer};
 
@@ -99,6 +99,9 @@ impl Domain {
     ) -> Result<Domain> {
         let place = place("domain");
         let mut tree = place.read(root);
+        if let Some(genid) = tree.child_mut("genid").filter(|genid| genid.body().trim().is_empty()) {
+            genid.text = Some(Uuid::from_random(random()).to_string());
+        }
         let kind = tree.attr("type").unwrap_or_default().to_owned();
         if tree.attr("type").is_some() && !TYPES.contains(&kind.as_str()) {
             return Err(unsupported(format!("invalid domain type {kind}")));
@@ -124,6 +127,11 @@ impl Domain {
         }
         let mut metadata = Vec::new();
         for node in root.child("metadata").into_iter().flat_map(Node::elements) {
+            // One element of each namespace; what is in none belongs to nobody.
+            let namespace = node.namespace();
+            if namespace.is_none_or(|uri| metadata.iter().any(|(known, _)| known == uri)) {
+                continue;
+            }
             let mut text = String::new();
             foreign::print(node, 0, &mut text);
             metadata.push((node.namespace().unwrap_or_default().to_owned(), text));
@@ -133,7 +141,7 @@ impl Domain {
             let known = EXTENSIONS.iter().find(|(_, uri)| node.namespace() == Some(uri));
             if let Some((prefix, _)) = known {
                 let mut text = String::new();
-                foreign::print_extension(node, 1, &mut text);
+                foreign::print_extension(node, prefix, 1, &mut text);
                 extensions.push(Extension { prefix, text, tree: copy_extension(node) });
             }
         }
@@ -151,7 +159,9 @@ impl Domain {
         os(tree)?;
         vcpu::complete(tree)?;
         tuning::complete(tree)?;
+        numa::complete(tree);
         default_boot(tree);
+        boot_menu(tree);
         for (name, value) in [("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")] {
             if tree.child(name).is_none() {
                 tree.children.push(Tree::leaf(name, value));
@@ -308,6 +318,17 @@ fn os(tree: &mut Tree) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A menu that is not shown has no time to wait, and names of boot entries are in capitals.
+fn boot_menu(tree: &mut Tree) {
+    let Some(os) = tree.child_mut("os") else { return };
+    if let Some(menu) = os.child_mut("bootmenu").filter(|menu| !menu.is("enable", "yes")) {
+        menu.unset("timeout");
+    }
+    for boot in os.all_mut("boot") {
+        device::load_parameter(boot);
+    }
 }
 
 /// Architectures a guest may have.

@@ -155,8 +155,11 @@ pub fn write(tree: &Tree, w: &mut Writer) {
     }
     match &tree.text {
         Some(text) if tree.children.is_empty() => element.text(text),
-        // Only this one is opened and closed even when it is empty.
+        // Only these are opened and closed even when they are empty.
         _ if tree.name == "devices" && tree.children.is_empty() => element.text("\n  "),
+        _ if tree.name == "hyperv" && tree.children.is_empty() && tree.attr("mode").is_some() => {
+            element.text("\n    ")
+        }
         _ => element.children(|w| {
             for child in &tree.children {
                 write(child, w);

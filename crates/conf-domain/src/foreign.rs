@@ -67,10 +67,10 @@ fn content(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Prints an element of a driver's extension: single quotes, as the rest of the document.
-pub(crate) fn print_extension(node: Node<'_>, level: usize, out: &mut String) {
+/// Prints an element of a driver's extension under the driver's prefix: single quotes, as the rest of the document.
+pub(crate) fn print_extension(node: Node<'_>, prefix: &str, level: usize, out: &mut String) {
     out.push_str(&"  ".repeat(level));
-    let name = qualified(node);
+    let name = format!("{prefix}:{}", node.name());
     out.push_str(&format!("<{name}"));
     for (_, attr, value) in node.attrs() {
         out.push_str(&format!(" {attr}='{}'", escape(value)));
@@ -86,7 +86,7 @@ pub(crate) fn print_extension(node: Node<'_>, level: usize, out: &mut String) {
     }
     out.push_str(">\n");
     for child in node.elements() {
-        print_extension(child, level + 1, out);
+        print_extension(child, prefix, level + 1, out);
     }
     out.push_str(&"  ".repeat(level));
     out.push_str(&format!("</{name}>\n"));

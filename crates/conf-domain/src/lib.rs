@@ -13,6 +13,7 @@
 //! *Invariant:* this room is pure and knows no driver; rules of a driver are applied by that driver's planner.
 //! *Invariant:* formatting decides nothing but what [`FormatFlags`] hide.
 
+pub mod bitmap;
 mod checks;
 pub mod device;
 pub mod domain;
@@ -21,6 +22,7 @@ pub mod fault;
 mod flags;
 mod foreign;
 mod memory;
+mod numa;
 mod tuning;
 mod values;
 mod vcpu;

@@ -1,6 +1,6 @@
 //! `<memory>`, `<currentMemory>`, `<maxMemory>` and other sizes: kept in KiB.
 
-use crate::fault::{invalid, number, unsupported};
+use crate::fault::{invalid, number};
 use base::{Result, size};
 use xml::Tree;
 
@@ -33,6 +33,14 @@ fn scaled(element: &mut Tree) -> Result<u64> {
     Ok(kib)
 }
 
+/// Rewrites a size into KiB when it can be read.
+pub(crate) fn spell(element: &mut Tree) {
+    let mut copy = element.clone();
+    if scaled(&mut copy).is_ok() {
+        *element = copy;
+    }
+}
+
 /// Sizes below these elements.
 const SIZES: &[(&str, &[&str])] =
     &[("memtune", &["hard_limit", "soft_limit", "min_guarantee", "swap_hard_limit"])];
@@ -62,9 +70,10 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     tree.children.push(Tree::leaf("currentMemory", current.to_string()).with("unit", "KiB"));
     if let Some(maximum) = tree.child_mut("maxMemory") {
         scaled(maximum)?;
-        let slots = maximum.attr("slots").map(str::parse::<u32>);
-        match slots {
-            Some(Ok(count)) if count > 0 => {}
+        match maximum.attr("slots").map(str::parse::<u32>) {
+            None => {}
+            Some(Ok(0)) => maximum.unset("slots"),
+            Some(Ok(_)) => {}
             Some(Err(_)) => {
                 return Err(number(
                     "maxMemory",
@@ -73,8 +82,15 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
                     "non-negative integer",
                 ));
             }
-            _ => return Err(unsupported("both maximum memory size and memory slot count must be specified")),
         }
+    }
+    if let Some(tseg) = tree
+        .child_mut("features")
+        .and_then(|features| features.child_mut("smm"))
+        .and_then(|smm| smm.child_mut("tseg"))
+    {
+        let unit = tseg.attr("unit").unwrap_or("MiB").to_owned();
+        tseg.set("unit", unit);
     }
     for (parent, names) in SIZES {
         for name in *names {

@@ -1,49 +1,16 @@
 //! `<cputune>`: parts that must not contradict each other.
 
+use crate::bitmap;
 use crate::fault::{internal, invalid};
 use base::Result;
 use std::collections::BTreeSet;
 use xml::Tree;
 
-/// Numbers of a list like `0-3,5`.
-fn set(text: &str) -> Option<BTreeSet<u32>> {
-    let mut numbers = BTreeSet::new();
-    for part in text.split(',').filter(|part| !part.is_empty()) {
-        if let Some(out) = part.strip_prefix('^') {
-            numbers.remove(&out.parse().ok()?);
-            continue;
-        }
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        if last < first || last > 1 << 16 {
-            return None;
-        }
-        numbers.extend(first..=last);
-    }
-    Some(numbers)
-}
-
 /// Leaves only processors below `count`.
 fn clip(element: &mut Tree, count: u32) {
-    let Some(numbers) = element.attr("vcpus").and_then(set) else { return };
-    let kept: Vec<u32> = numbers.into_iter().filter(|number| *number < count).collect();
-    let mut text = String::new();
-    let mut at = 0;
-    while at < kept.len() {
-        let mut end = at;
-        while end + 1 < kept.len() && kept[end + 1] == kept[end] + 1 {
-            end += 1;
-        }
-        let comma = if text.is_empty() { "" } else { "," };
-        let (first, last) = (kept[at], kept[end]);
-        text.push_str(&if first == last {
-            format!("{comma}{first}")
-        } else {
-            format!("{comma}{first}-{last}")
-        });
-        at = end + 1;
-    }
-    element.set("vcpus", text);
+    let Some(numbers) = element.attr("vcpus").and_then(bitmap::parse) else { return };
+    let kept: BTreeSet<u32> = numbers.into_iter().filter(|number| *number < count).collect();
+    element.set("vcpus", bitmap::format(&kept));
 }
 
 pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
@@ -68,7 +35,7 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         let text = group
             .attr("vcpus")
             .ok_or_else(|| invalid(format!("Missing {} attribute 'vcpus'", group.name)))?;
-        let vcpus = set(text)
+        let vcpus = bitmap::parse(text)
             .ok_or_else(|| invalid(format!("Invalid {} attribute 'vcpus' value '{text}'", group.name)))?;
         let mut caches = BTreeSet::new();
         for cache in group.all("cache") {
@@ -85,7 +52,7 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         }
         let mut watched: Vec<BTreeSet<u32>> = Vec::new();
         for monitor in group.all("monitor") {
-            let own = monitor.attr("vcpus").and_then(set).unwrap_or_default();
+            let own = monitor.attr("vcpus").and_then(bitmap::parse).unwrap_or_default();
             if !own.is_subset(&vcpus)
                 || watched.iter().any(|other| *other != vcpus && own != vcpus && !other.is_disjoint(&own))
             {

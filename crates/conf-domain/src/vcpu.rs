@@ -2,6 +2,7 @@
 
 use crate::fault::{invalid, unsupported};
 use base::Result;
+use std::collections::BTreeSet;
 use xml::Tree;
 
 pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
@@ -29,11 +30,24 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     let placement = if automatic && vcpu.attr("cpuset").is_none() { "auto" } else { "static" };
     vcpu.default_to("placement", placement);
 
-    let named = tree.child("iothreadids").map_or(0, |ids| ids.all("iothread").count());
-    let counted = tree.text_of("iothreads").and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
-    if named > counted {
-        let element = tree.child_or_new("iothreads");
-        element.text = Some(named.to_string());
-    }
+    iothreads(tree);
     Ok(())
+}
+
+/// As many threads as are counted or named, whichever is more; threads without a number get the lowest free ones.
+fn iothreads(tree: &mut Tree) {
+    let counted = tree.text_of("iothreads").and_then(|text| text.trim().parse::<usize>().ok()).unwrap_or(0);
+    let Some(ids) = tree.child_mut("iothreadids") else { return };
+    let mut taken: BTreeSet<u32> =
+        ids.all("iothread").filter_map(|thread| thread.attr("id")?.parse().ok()).collect();
+    let named = ids.all("iothread").count();
+    // Bounded, so that a large count costs nothing.
+    for _ in named..counted.min(named + (1 << 16)) {
+        let free = (1..u32::MAX).find(|id| !taken.contains(id)).unwrap_or(1);
+        taken.insert(free);
+        ids.children.push(Tree::new("iothread").with("id", free.to_string()));
+    }
+    if named > counted {
+        tree.child_or_new("iothreads").text = Some(named.to_string());
+    }
 }

@@ -60,6 +60,7 @@ impl Driver {
                 sdl_driver: variable("SDL_AUDIODRIVER"),
                 ..HostAudio::default()
             },
+            security: "none".to_owned(),
             lib_dir: self.state_dir().display().to_string(),
             channel_dir: self.run_dir().join("channel").display().to_string(),
         }
@@ -72,7 +73,7 @@ impl Driver {
             files.extend(host::store::files(Path::new(folder), "json"));
         }
         let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
-        Firmware { descriptors, nvram_dir: self.state_dir().join("nvram").display().to_string() }
+        Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
     }
 
     pub(crate) fn config_file(&self, name: &str) -> PathBuf {

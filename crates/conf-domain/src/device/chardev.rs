@@ -66,6 +66,9 @@ pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
 }
 
 fn source(device: &mut Tree, kind: &str) -> Result<()> {
+    if kind != "tcp" {
+        device.remove("protocol");
+    }
     let many = device.all("source").count();
     match kind {
         "tcp" => {
@@ -131,10 +134,7 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
 fn target(device: &mut Tree) {
     match device.name.as_str() {
         "serial" | "parallel" => {
-            let name = device.name.clone();
-            let target = device.child_or_new("target");
-            target.default_to("port", "0");
-            let _ = name;
+            device.child_or_new("target");
         }
         "console" => {
             device.child_or_new("target").default_to("port", "0");
@@ -143,16 +143,30 @@ fn target(device: &mut Tree) {
     }
 }
 
-/// Numbers ports, and makes the first serial port the first console and the other way round.
-pub(crate) fn consoles(devices: &mut Vec<Tree>) {
-    for kind in ["serial", "parallel", "console"] {
-        for (port, device) in devices.iter_mut().filter(|device| device.name == kind).enumerate() {
-            let target = device.child_or_new("target");
-            if target.attr("port").is_none() || kind == "console" {
-                target.set("port", port.to_string());
+/// Numbers ports that have no number: one more than the highest.
+pub(crate) fn number(devices: &mut [Tree]) {
+    for kind in ["serial", "parallel"] {
+        let port = |device: &Tree| device.attr_at("target", "port").and_then(|port| port.parse::<u32>().ok());
+        let mut next = devices
+            .iter()
+            .filter(|device| device.name == kind)
+            .filter_map(port)
+            .max()
+            .map_or(0, |port| port + 1);
+        for device in devices.iter_mut().filter(|device| device.name == kind) {
+            if device.attr_at("target", "port").is_none() {
+                device.child_or_new("target").set("port", next.to_string());
+                next += 1;
             }
         }
     }
+    for (port, device) in devices.iter_mut().filter(|device| device.name == "console").enumerate() {
+        device.child_or_new("target").set("port", port.to_string());
+    }
+}
+
+/// Makes the first serial port the first console and the other way round.
+pub(crate) fn consoles(devices: &mut Vec<Tree>) {
     let first_console = devices.iter().position(|device| device.name == "console");
     let first_serial = devices.iter().position(|device| device.name == "serial");
     let is_serial = |console: &Tree| matches!(console.attr_at("target", "type"), None | Some("serial"));

@@ -1,5 +1,6 @@
 //! `<interface>`.
 
+use crate::ParseFlags;
 use crate::fault::{attribute, invalid};
 use base::Result;
 use xml::Tree;
@@ -22,11 +23,74 @@ const TYPES: &[&str] = &[
     "vds",
 ];
 
-pub(crate) fn complete(interface: &mut Tree, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
+/// Models whose names are known in one spelling; others are kept as they are.
+const MODELS: &[&str] = &[
+    "etherlink",
+    "virtio",
+    "virtio-transitional",
+    "virtio-non-transitional",
+    "e1000",
+    "e1000e",
+    "igb",
+    "rtl8139",
+    "netfront",
+    "usb-net",
+    "spapr-vlan",
+    "lan9118",
+    "scm91c111",
+    "vlance",
+    "vmxnet",
+    "vmxnet2",
+    "vmxnet3",
+    "Am79C970A",
+    "Am79C973",
+    "82540EM",
+    "82545EM",
+    "82543GC",
+];
+
+/// Types whose traffic can be filtered by the host.
+const FILTERED: &[&str] = &["ethernet", "network", "bridge"];
+
+fn model(interface: &mut Tree) {
+    if let Some(model) = interface.child_mut("model")
+        && let Some(name) = model.attr("type")
+        && let Some(known) = MODELS.iter().find(|known| known.eq_ignore_ascii_case(name))
+    {
+        model.set("type", *known);
+    }
+    let kind = interface.attr("type").unwrap_or_default().to_owned();
+    if let Some(driver) = interface.child_mut("driver")
+        && driver.attr("queues").and_then(|count| count.parse::<u32>().ok()).is_some_and(|count| count < 2)
+    {
+        driver.unset("queues");
+    }
+    if !FILTERED.contains(&kind.as_str()) {
+        interface.remove("filterref");
+    }
+    // Without a number of frames there is nothing to gather.
+    let gathers = interface
+        .attr_at("coalesce/rx/frames", "max")
+        .and_then(|max| max.parse::<u32>().ok())
+        .is_some_and(|max| max > 0);
+    if !gathers {
+        interface.remove("coalesce");
+    }
+}
+
+pub(crate) fn complete(
+    interface: &mut Tree,
+    flags: ParseFlags,
+    random: &mut dyn FnMut() -> [u8; 16],
+) -> Result<()> {
     let kind = interface.attr("type").unwrap_or("user").to_owned();
     interface.default_to("type", "user");
     if !TYPES.contains(&kind.as_str()) {
         return Err(attribute("interface", "type", &kind));
+    }
+    model(interface);
+    if flags.inactive {
+        forget(interface);
     }
     // An address of zeros asks for one.
     let zero = |text: &String| canonical(text).is_some_and(|mac| mac == "00:00:00:00:00:00");
@@ -68,7 +132,46 @@ fn canonical(text: &str) -> Option<String> {
     bytes.filter(|bytes| bytes.len() == 6).map(|bytes| bytes.join(":"))
 }
 
+/// Tuning that means nothing for the model is not printed.
+pub(crate) fn hide_unused(interface: &mut Tree) {
+    let virtio = interface.attr_at("model", "type").is_some_and(|model| model.starts_with("virtio"));
+    if virtio {
+        return;
+    }
+    if interface.is("type", "hostdev") {
+        if let Some(driver) = interface.child_mut("driver") {
+            driver
+                .attrs
+                .retain(|(name, value)| name == "name" && matches!(value.as_str(), "vfio" | "kvm" | "xen"));
+            driver.children.retain(|child| child.name == "model");
+        }
+        if interface
+            .child("driver")
+            .is_some_and(|driver| driver.attrs.is_empty() && driver.children.is_empty())
+        {
+            interface.remove("driver");
+        }
+    } else {
+        interface.remove("driver");
+    }
+    if let Some(backend) = interface.child_mut("backend") {
+        backend.unset("vhost");
+    }
+}
+
+/// What a port of a network was given for one run.
+fn forget(interface: &mut Tree) {
+    if interface.is("type", "network")
+        && let Some(source) = interface.child_mut("source")
+    {
+        for name in ["portid", "bridge"] {
+            source.unset(name);
+        }
+    }
+}
+
 pub(crate) fn hide_live(interface: &mut Tree) {
+    forget(interface);
     // Names the driver made up are made up again at the next start.
     let made_up = |name: &str| {
         ["vnet", "vif", "macvtap", "macvlan"].iter().any(|prefix| {

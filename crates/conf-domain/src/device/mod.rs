@@ -6,6 +6,7 @@ mod check;
 mod disk;
 mod graphics;
 mod interface;
+mod redirection;
 
 pub use address::Pci;
 pub use disk::{drive_address, letter_index};
@@ -38,9 +39,18 @@ pub(crate) fn complete(
         }
         address::spell(device);
         labels(device);
+        if let Some(boot) = device.child_mut("boot") {
+            load_parameter(boot);
+        }
         match device.name.as_str() {
             "disk" => disk::complete(device, flags)?,
-            "interface" => interface::complete(device, random)?,
+            "interface" => interface::complete(device, flags, random)?,
+            "redirfilter" => redirection::complete(device),
+            "controller" => {
+                if let Some(hole) = device.child_mut("pcihole64") {
+                    crate::memory::spell(hole);
+                }
+            }
             "graphics" => graphics::complete(device, flags)?,
             "serial" | "parallel" | "console" | "channel" | "smartcard" | "redirdev" | "rng" => {
                 chardev::complete(device, flags)?;
@@ -66,13 +76,27 @@ pub(crate) fn complete(
                     if primary {
                         model.default_to("primary", "yes");
                     }
+                    if model.is("primary", "no") {
+                        model.unset("primary");
+                    }
                 }
             }
             _ => {}
         }
     }
+    // The primary screen is the first.
+    let primary = |device: &Tree| device.name == "video" && device.attr_at("model", "primary") == Some("yes");
+    if let (Some(first), Some(at)) = (
+        devices.children.iter().position(|device| device.name == "video"),
+        devices.children.iter().position(primary),
+    ) && at > first
+    {
+        let screen = devices.children.remove(at);
+        devices.children.insert(first, screen);
+    }
     number_controllers(&mut devices.children);
     sort_disks(&mut devices.children);
+    chardev::number(&mut devices.children);
     if hvm {
         chardev::consoles(&mut devices.children);
     }
@@ -177,6 +201,13 @@ fn label_source(source: &mut Tree) {
     }
 }
 
+/// Names of boot entries are in capitals.
+pub(crate) fn load_parameter(boot: &mut Tree) {
+    if let Some(name) = boot.attr("loadparm").map(str::to_ascii_uppercase) {
+        boot.set("loadparm", name);
+    }
+}
+
 /// Copies the first serial port to the console that stands for it, after either has changed.
 pub fn mirror_console(domain: &mut crate::Domain) {
     chardev::mirror(domain.devices_mut());
@@ -193,6 +224,9 @@ fn forget_live(device: &mut Tree) {
 pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
     let Some(devices) = tree.child_mut("devices") else { return };
     for device in &mut devices.children {
+        if device.name == "interface" {
+            interface::hide_unused(device);
+        }
         if flags.inactive {
             forget_live(device);
             match device.name.as_str() {

@@ -61,7 +61,7 @@ fn firmware(case: &Case) -> Firmware {
             }
         }
         let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
-        Firmware { descriptors, nvram_dir: "/var/lib/libvirt/qemu/nvram".to_owned() }
+        Firmware::new(descriptors, "/var/lib/libvirt/qemu/nvram".to_owned())
     };
     loaded.get_or_insert_with(load).clone()
 }
@@ -80,6 +80,7 @@ fn site(case: &Case) -> Site {
             headless: config("nogfxAllowHostAudio"),
             with_vnc: config("vncAllowHostAudio"),
         },
+        security: "none".to_owned(),
         lib_dir: "/var/lib/libvirt/qemu".to_owned(),
         channel_dir: "/var/run/libvirt/qemu/channel".to_owned(),
     }

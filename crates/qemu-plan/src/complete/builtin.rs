@@ -93,7 +93,12 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
     }
     if builtin.usb_input && graphics {
         for kind in ["keyboard", "mouse"] {
-            let there = domain.all("input").any(|input| input.is("type", kind) && input.is("bus", "usb"));
+            let same = |own: &str| match kind {
+                // A tablet points as well.
+                "mouse" => matches!(own, "mouse" | "tablet"),
+                _ => own == kind,
+            };
+            let there = domain.all("input").any(|input| input.attr("type").is_some_and(same));
             if !there {
                 domain.devices_mut().push(Tree::new("input").with("type", kind).with("bus", "usb"));
             }
@@ -152,8 +157,11 @@ fn audio(domain: &mut Domain, site: &Site) {
     for graphics in domain.all("graphics") {
         any = true;
         match graphics.attr("type").unwrap_or_default() {
-            "vnc" => new = Some(host(site.audio.with_vnc)),
-            "spice" => new = Some(Tree::new("audio").with("id", "1").with("type", "spice")),
+            "vnc" if new.is_none() => new = Some(host(site.audio.with_vnc)),
+            "spice" => {
+                new = Some(Tree::new("audio").with("id", "1").with("type", "spice"));
+                break;
+            }
             "sdl" if site.audio.driver.is_some() => {
                 let mut audio = host(true);
                 if audio.is("type", "sdl")
@@ -162,10 +170,10 @@ fn audio(domain: &mut Domain, site: &Site) {
                     audio.set("driver", driver.clone());
                 }
                 new = Some(audio);
+                break;
             }
-            _ => continue,
+            _ => {}
         }
-        break;
     }
     if !any {
         new = Some(host(site.audio.headless));

@@ -115,11 +115,11 @@ pub(super) fn ccw(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Gives PCI devices of an s390 machine their identifiers.
+/// Gives PCI devices of an s390 machine their identifiers: those that have a place first, then all.
 ///
 /// # Errors
 /// When all are taken.
-pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
+pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>, placed: bool) -> Result<()> {
     if !setting.is_s390() || !setting.knows("zpci") {
         return Ok(());
     }
@@ -137,7 +137,7 @@ pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     });
     for index in order {
         let device = &domain.devices()[index];
-        if !on_pci(device) {
+        if !on_pci(device) || placed && conf_domain::device::Pci::of(device).is_none() {
             continue;
         }
         let full = |what: &str| Error::internal(ErrorDomain::DOMAIN, format!("no zPCI {what} is free"));
@@ -219,12 +219,14 @@ pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Virtio devices of boards without PCI sit on the board itself.
+/// Virtio devices of boards without PCI sit on the board itself, and so do all when one was put there.
 pub(super) fn mmio(domain: &mut Domain, setting: &Setting<'_>) {
     let without_pci = setting.is_arm()
         && (setting.machine.starts_with("vexpress-")
             || setting.board == Board::Virt && !setting.knows("gpex-pcihost"));
-    if !without_pci && setting.board != Board::Microvm {
+    let asked = setting.board == Board::Virt
+        && domain.devices().iter().any(|device| device.attr_at("address", "type") == Some("virtio-mmio"));
+    if !without_pci && !asked && setting.board != Board::Microvm {
         return;
     }
     for device in domain.devices_mut() {

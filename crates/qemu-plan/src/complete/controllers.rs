@@ -2,27 +2,24 @@
 
 use super::setting::{Board, Setting};
 use conf_domain::Domain;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use xml::Tree;
 
 pub(super) fn controller(kind: &str, index: u32) -> Tree {
     Tree::new("controller").with("type", kind).with("index", index.to_string())
 }
 
-/// Adds a controller behind those of its type with a lower index; the first of a type comes last.
+/// Adds a controller among those of its type in the order of numbers; the first of a type comes last.
 pub(super) fn insert(domain: &mut Domain, new: Tree) {
     let index =
         |controller: &Tree| controller.attr("index").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-    let before = |device: &Tree| {
-        device.name == "controller" && device.attr("type") == new.attr("type") && index(device) <= index(&new)
-    };
+    let like = |device: &Tree| device.name == "controller" && device.attr("type") == new.attr("type");
     let devices = domain.devices_mut();
-    let at = devices.iter().rposition(before);
-    let last = devices.iter().rposition(|device| device.name == "controller");
-    match at.or(last) {
-        Some(at) => devices.insert(at + 1, new),
-        None => devices.push(new),
-    }
+    let behind = devices.iter().position(|device| like(device) && index(device) > index(&new));
+    let before = devices.iter().rposition(like).map(|at| at + 1);
+    let last = devices.iter().rposition(|device| device.name == "controller").map(|at| at + 1);
+    let at = behind.or(before).or(last).unwrap_or(devices.len());
+    devices.insert(at, new);
 }
 
 pub(super) fn has(domain: &Domain, kind: &str, index: Option<u32>) -> bool {
@@ -41,9 +38,7 @@ pub(super) fn usb_model(setting: &Setting<'_>, builtin: bool) -> Option<&'static
     const OHCI: (&str, &str) = ("pci-ohci", "pci-ohci");
     match setting.arch.as_str() {
         "s390x" | "s390" => Some("none"),
-        "ppc64" | "ppc64le" if setting.board == Board::Pseries && setting.abi_update => {
-            first(&[XHCI[0], XHCI[1], OHCI])
-        }
+        "ppc64" | "ppc64le" if setting.abi_update => first(&[XHCI[0], XHCI[1], OHCI]),
         "ppc64" | "ppc64le" => first(&[OHCI]),
         "aarch64" | "loongarch64" => first(&XHCI),
         "armv7l" | "armv6l" if builtin => first(&[OHCI]),
@@ -71,7 +66,9 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
     for device in domain.devices_mut().iter_mut().filter(|device| device.name == "controller") {
         match device.attr("type").unwrap_or_default() {
             "usb" => {
+                let placed = setting.is_s390() && device.child("address").is_some();
                 if device.attr("model").is_none()
+                    && !placed
                     && let Some(model) = usb_model(setting, false)
                 {
                     device.set("model", model);
@@ -96,17 +93,16 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
     }
 }
 
-/// Highest index of a controller that the devices of each kind sit on.
-fn wanted(domain: &Domain) -> BTreeMap<&'static str, u32> {
-    let mut wanted: BTreeMap<&'static str, u32> = BTreeMap::new();
+/// Numbers of the controllers that the devices of each kind sit on.
+fn wanted(domain: &Domain) -> BTreeMap<&'static str, BTreeSet<u32>> {
+    let mut wanted: BTreeMap<&'static str, BTreeSet<u32>> = BTreeMap::new();
     let mut want = |kind: &'static str, address: Option<&Tree>| {
         let index = address
             .and_then(|address| address.attr("controller"))
             .and_then(|text| text.parse::<u32>().ok())
             .unwrap_or(0)
             .min(255);
-        let highest = wanted.entry(kind).or_default();
-        *highest = index.max(*highest);
+        wanted.entry(kind).or_default().insert(index);
     };
     for device in domain.devices() {
         let address = device.child("address");
@@ -129,6 +125,14 @@ fn wanted(domain: &Domain) -> BTreeMap<&'static str, u32> {
             _ => {}
         }
     }
+    // Drives count from the first controller on.
+    for kind in ["scsi", "fdc", "ide", "sata"] {
+        if let Some(numbers) = wanted.get_mut(kind)
+            && let Some(highest) = numbers.last().copied()
+        {
+            numbers.extend(0..highest);
+        }
+    }
     wanted
 }
 
@@ -136,8 +140,7 @@ fn wanted(domain: &Domain) -> BTreeMap<&'static str, u32> {
 pub(super) fn for_devices(domain: &mut Domain, setting: &Setting<'_>) {
     let wanted = wanted(domain);
     for kind in ["scsi", "fdc", "ide", "sata", "virtio-serial", "ccid"] {
-        let Some(highest) = wanted.get(kind) else { continue };
-        for index in 0..=*highest {
+        for index in wanted.get(kind).into_iter().flatten().copied() {
             if has(domain, kind, Some(index)) {
                 continue;
             }

@@ -42,9 +42,13 @@ pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
         "host-model" => {
             cpu.default_to("check", "partial");
             cpu.unset("match");
+            let compatible = setting.is_ppc64();
             if let Some(model) = cpu.child_mut("model") {
-                model.text = None;
-                if model.is("fallback", "allow") {
+                if compatible && !model.body().is_empty() {
+                    // The model is a mode of compatibility here.
+                    model.default_to("fallback", "allow");
+                } else {
+                    model.text = None;
                     model.unset("fallback");
                 }
                 if model.attrs.is_empty() {
@@ -67,12 +71,19 @@ fn check(cpu: &Tree, setting: &Setting<'_>) -> &'static str {
         model.name.eq_ignore_ascii_case(name)
             && model.blockers.as_ref().is_some_and(|blockers| blockers.iter().all(|name| name.is_empty()))
     });
-    let asks =
-        cpu.all("feature").any(|feature| !matches!(feature.attr("policy"), Some("disable" | "optional")));
-    if runs && !asks { "none" } else { "partial" }
+    if runs && cpu.child("feature").is_none() && !cpu.is("match", "minimum") { "none" } else { "partial" }
 }
 
 fn default_model(domain: &mut Domain, setting: &Setting<'_>) {
+    // Elsewhere what the emulator tells holds for emulated processors only.
+    let known = matches!(setting.arch.as_str(), "x86_64" | "i686" | "s390x" | "s390" | "ppc64" | "ppc64le");
+    let emulated = matches!(
+        setting.arch.as_str(),
+        "aarch64" | "armv7l" | "armv6l" | "riscv64" | "riscv32" | "loongarch64"
+    );
+    if !known && !(emulated && setting.kind == "qemu") {
+        return;
+    }
     let Some(model) = setting.caps.default_cpu(&setting.machine, &setting.kind) else { return };
     let cpu = domain.tree.child_or_new("cpu");
     let (mode, check) = match model.as_str() {

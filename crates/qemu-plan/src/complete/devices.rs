@@ -1,16 +1,18 @@
 //! Models and values of devices that a definition leaves open.
 
 use super::setting::{Board, Setting};
+use super::source;
 use conf_domain::{Domain, device};
 use xml::Tree;
 
 /// Gives devices what they leave open.
 pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
-    let kvm = setting.kind.clone();
-    let _ = kvm;
     for device in domain.devices_mut() {
         match device.name.as_str() {
-            "disk" => disk(device),
+            "disk" => {
+                disk(device);
+                source::complete(device);
+            }
             "interface" => interface(device, setting),
             "serial" => serial(device, setting),
             "console" => {
@@ -28,7 +30,19 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
                 device.default_to("type", "mount");
                 device.default_to("accessmode", "passthrough");
             }
-            "hostdev" => hostdev(device),
+            "hostdev" => {
+                hostdev(device);
+                source::complete(device);
+            }
+            "vsock" => device.default_to("model", "virtio"),
+            "rng" => {
+                if let Some(backend) = device.child_mut("backend")
+                    && backend.is("model", "random")
+                    && backend.body().is_empty()
+                {
+                    backend.text = Some("/dev/random".to_owned());
+                }
+            }
             "panic" if device.attr("model").is_none() => {
                 let model = match setting.board {
                     Board::Pseries => "pseries",
@@ -42,13 +56,7 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
             "redirdev" if device.is("type", "dbus") && device.attr_at("source", "channel").is_none() => {
                 device.child_or_new("source").set("channel", "org.qemu.usbredir");
             }
-            "shmem" => {
-                if device.child("model").is_none() {
-                    let model =
-                        if device.child("server").is_some() { "ivshmem-doorbell" } else { "ivshmem-plain" };
-                    device.children.push(Tree::new("model").with("type", model));
-                }
-            }
+            "shmem" => shmem(device),
             "graphics" => graphics(device),
             _ => {}
         }
@@ -179,6 +187,21 @@ fn video(video: &mut Tree, setting: &Setting<'_>) {
         _ => {}
     }
     model.default_to("heads", "1");
+}
+
+/// Memory shared between guests: sizes in MiB, and interrupts with all that belongs to them.
+fn shmem(shmem: &mut Tree) {
+    if shmem.child("model").is_none() {
+        let model = if shmem.child("server").is_some() { "ivshmem-doorbell" } else { "ivshmem-plain" };
+        shmem.children.push(Tree::new("model").with("type", model));
+    }
+    let plain = shmem.attr_at("model", "type") == Some("ivshmem-plain");
+    if plain && shmem.child("size").is_none() {
+        shmem.children.push(Tree::leaf("size", "4").with("unit", "M"));
+    }
+    if let Some(msi) = shmem.child_mut("msi") {
+        msi.default_to("ioeventfd", "on");
+    }
 }
 
 fn hostdev(hostdev: &mut Tree) {

@@ -8,6 +8,21 @@ pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
     {
         hyperv.default_to("mode", "custom");
     }
+    if let Some(info) =
+        domain.tree.child_mut("features").and_then(|features| features.child_mut("vmcoreinfo"))
+    {
+        info.default_to("state", "on");
+    }
+    if setting.is_s390()
+        && !setting.abi_update
+        && let Some(features) = domain.tree.child_mut("features")
+    {
+        // Old definitions carry it although the machine never had it.
+        features.remove("acpi");
+        if features.children.is_empty() {
+            domain.tree.remove("features");
+        }
+    }
     if setting.is_arm_virt() {
         gic(domain, setting);
     }

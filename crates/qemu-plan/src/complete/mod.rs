@@ -14,9 +14,12 @@ mod cpu;
 mod devices;
 mod features;
 mod generated;
+mod labels;
+mod memory;
 mod pci;
 mod ports;
 mod setting;
+mod source;
 
 use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
@@ -47,6 +50,8 @@ pub struct Site {
     pub audio: HostAudio,
     /// The driver's own folder: sockets in it were made up.
     pub lib_dir: String,
+    /// Model of the security driver that labels guests; `none` when there is none.
+    pub security: String,
     /// Folder of channel sockets.
     pub channel_dir: String,
 }
@@ -95,11 +100,13 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, abi_update: bool)
         domain.devices_mut().insert(0, Tree::leaf("emulator", path));
     }
     let setting = Setting::of(domain, caps, abi_update);
-    crate::firmware::choose(domain, &site.firmware)?;
+    crate::firmware::choose(domain, &site.firmware, abi_update);
     generated::forget(domain, site);
     builtin::add(domain, &setting, site);
     cpu::complete(domain, &setting);
     features::complete(domain, &setting);
+    memory::complete(domain, &setting);
+    labels::complete(domain, site);
     controllers::defaults(domain, &setting);
     devices::defaults(domain, &setting);
     ports::scsi_hostdevs(domain);
@@ -124,8 +131,9 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     channel::spapr(domain, setting)?;
     channel::ccw(domain, setting)?;
     channel::mmio(domain, setting);
+    channel::zpci(domain, setting, true)?;
     pci::assign(domain, setting)?;
-    channel::zpci(domain, setting)?;
+    channel::zpci(domain, setting, false)?;
     if setting.abi_update {
         ports::usb(domain);
     }
@@ -138,6 +146,7 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
 /// # Errors
 /// When there is no place for a device.
 pub fn for_start(domain: &mut Domain, caps: &Caps) -> Result<()> {
+    crate::firmware::check(domain)?;
     let setting = Setting::of(domain, caps, true);
     addresses(domain, &setting)?;
     conf_domain::device::mirror_console(domain);

@@ -34,6 +34,15 @@ fn no_bus() -> Error {
     Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, "No PCI buses available")
 }
 
+/// Whether the machine has PCI. Boards of ARM and RISC-V other than the virtual ones have not, with one exception.
+fn supports(setting: &Setting<'_>) -> bool {
+    match setting.board {
+        Board::Virt => setting.knows("gpex-pcihost"),
+        _ if setting.is_arm() => setting.machine == "versatilepb",
+        _ => !setting.is_riscv(),
+    }
+}
+
 /// The group of devices that a device is kept apart with; 0 is everyone's.
 fn group(device: &Tree, setting: &Setting<'_>) -> u32 {
     let _ = (device, setting);
@@ -50,9 +59,8 @@ fn read(domain: &Domain, setting: &Setting<'_>, growing: bool) -> Result<Buses> 
         }
         models[index] = controller.attr("model").map(str::to_owned);
     }
-    let mut buses = Buses::new(&models)?;
+    let mut buses = Buses::new(&models, setting.board == Board::Pseries)?;
     buses.to_pci_bridge = setting.knows("pcie-pci-bridge");
-    buses.many_roots = setting.board == Board::Pseries;
     for device in domain.devices() {
         let Some(pci) = Pci::of(device) else { continue };
         let connect = want::of(device, setting).unwrap_or(Connect::PCI);
@@ -85,6 +93,9 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
         .filter(|device| is_pci_controller(device))
         .filter_map(|device| number(device.attr("index")))
         .max();
+    if !supports(setting) {
+        return Ok(());
+    }
     let Some(highest) = highest else {
         let needed = |device: &Tree| {
             Pci::of(device).is_some()
@@ -195,12 +206,17 @@ fn fixed(domain: &mut Domain, kind: &str, model: Option<&str>, place: Pci, buses
             && device.is("type", kind)
             && device.is("index", "0")
             && model.is_none_or(|model| device.is("model", model))
-            && device.child("address").is_none()
+            && is_open(device)
     });
     if let Some(device) = found {
         place.put(device);
         buses.take(place, Connect::PCI);
     }
+}
+
+/// No address, or one that only asks for PCI.
+fn is_open(device: &Tree) -> bool {
+    device.child("address").is_none_or(|address| address.is("type", "pci")) && Pci::of(device).is_none()
 }
 
 fn root(slot: u32, function: u32) -> Pci {

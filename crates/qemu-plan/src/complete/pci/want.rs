@@ -59,7 +59,7 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             ("usb", "qemu-xhci" | "nec-xhci") => express,
             ("usb", "qusb1" | "qusb2") => return None,
             ("scsi", "virtio-scsi" | "virtio-non-transitional") => express,
-            ("scsi", "ibmvscsi") => return None,
+            ("scsi", "ibmvscsi" | "ncr53c90") => return None,
             ("virtio-serial", model) => virtio(Some(model)),
             ("nvme", _) => express,
             ("usb" | "scsi" | "sata" | "ide", _) => CONVENTIONAL,

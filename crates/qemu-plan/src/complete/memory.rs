@@ -1,0 +1,74 @@
+//! Memory and cells: what is left open, and what new definitions with memory that can be plugged need.
+
+use super::setting::{Board, Setting};
+use conf_domain::{Domain, bitmap};
+use std::collections::BTreeSet;
+use xml::Tree;
+
+/// Modules of POWER machines come in steps of 256 MiB.
+const POWER_STEP_KIB: u64 = 256 << 10;
+
+fn kib(tree: Option<&Tree>) -> u64 {
+    tree.and_then(|tree| tree.body().trim().parse().ok()).unwrap_or(0)
+}
+
+pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
+    if setting.abi_update {
+        cell_for_modules(domain, setting);
+    }
+    leftover_vcpus(domain);
+}
+
+/// Modules belong to cells: a new definition that has none gets one with all processors.
+fn cell_for_modules(domain: &mut Domain, setting: &Setting<'_>) {
+    let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());
+    if cells || domain.tree.child("maxMemory").is_none() {
+        return;
+    }
+    let total = domain.memory_kib();
+    let modules: u64 = domain.all("memory").map(|module| kib(module.at("target/size"))).sum();
+    let Some(initial) = total.checked_sub(modules) else { return };
+    let last = domain.vcpus_max().saturating_sub(1);
+    let cpus = if last == 0 { "0".to_owned() } else { format!("0-{last}") };
+    let cell = Tree::new("cell")
+        .with("id", "0")
+        .with("cpus", cpus)
+        .with("memory", initial.to_string())
+        .with("unit", "KiB");
+    domain.tree.child_or_new("cpu").child_or_new("numa").children.push(cell);
+    let mut sum = initial;
+    for module in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
+        let Some(target) = module.child_mut("target") else { continue };
+        if let Some(size) = target.child_mut("size") {
+            let mut own = kib(Some(size));
+            if setting.board == Board::Pseries {
+                own = own.next_multiple_of(POWER_STEP_KIB);
+                size.text = Some(own.to_string());
+            }
+            sum += own;
+        }
+        if target.child("node").is_none() {
+            target.children.push(Tree::leaf("node", "0"));
+        }
+    }
+    if let Some(memory) = domain.tree.child_mut("memory") {
+        memory.text = Some(sum.to_string());
+    }
+}
+
+/// Processors that are in no cell are in the first.
+fn leftover_vcpus(domain: &mut Domain) {
+    let count = domain.vcpus_max();
+    let Some(numa) = domain.tree.child_mut("cpu").and_then(|cpu| cpu.child_mut("numa")) else { return };
+    let placed: BTreeSet<u32> =
+        numa.all("cell").filter_map(|cell| cell.attr("cpus").and_then(bitmap::parse)).flatten().collect();
+    let left: Vec<u32> = (0..count.min(1 << 14)).filter(|cpu| !placed.contains(cpu)).collect();
+    if left.is_empty() || placed.is_empty() {
+        return;
+    }
+    if let Some(first) = numa.all_mut("cell").next() {
+        let mut own = first.attr("cpus").and_then(bitmap::parse).unwrap_or_default();
+        own.extend(left);
+        first.set("cpus", bitmap::format(&own));
+    }
+}
