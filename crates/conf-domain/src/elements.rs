@@ -158,7 +158,7 @@ pub fn write(tree: &Tree, w: &mut Writer) {
         // Only these are opened and closed even when they are empty.
         _ if tree.name == "devices" && tree.children.is_empty() => element.text("\n  "),
         _ if tree.name == "hyperv" && tree.children.is_empty() && tree.attr("mode").is_some() => {
-            element.text("\n    ")
+            element.text("\n    ");
         }
         _ => element.children(|w| {
             for child in &tree.children {

@@ -9,6 +9,8 @@ pub struct ParseFlags {
     pub status: bool,
     /// The definition is new: defaults may differ from those of old documents.
     pub abi_update: bool,
+    /// No driver completes the document: devices get places and controllers here.
+    pub generic: bool,
     /// Do not validate: used for documents that were accepted once.
     pub skip_validate: bool,
     /// Ignore `<seclabel>`.

@@ -61,6 +61,7 @@ impl Driver {
                 ..HostAudio::default()
             },
             security: "none".to_owned(),
+            iommu_groups: host::node::iommu_groups(),
             lib_dir: self.state_dir().display().to_string(),
             channel_dir: self.run_dir().join("channel").display().to_string(),
         }

@@ -188,6 +188,19 @@ impl Tree {
     }
 }
 
+/// IOMMU groups of PCI devices by address (`0000:01:00.0`), as the kernel's `iommu_groups` folder lists them.
+pub fn iommu_groups() -> std::collections::HashMap<String, u32> {
+    let mut groups = std::collections::HashMap::new();
+    for entry in fs::read_dir("/sys/kernel/iommu_groups").into_iter().flatten().filter_map(Result::ok) {
+        let Some(group) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        for device in fs::read_dir(entry.path().join("devices")).into_iter().flatten().filter_map(Result::ok)
+        {
+            groups.insert(device.file_name().to_string_lossy().into_owned(), group);
+        }
+    }
+    groups
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

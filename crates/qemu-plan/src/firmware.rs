@@ -200,8 +200,8 @@ impl Wanted {
             && self.features.iter().all(|(name, wanted)| descriptor.has(name) == *wanted)
             && self.secure.is_none_or(|secure| secure == needs_smm)
             && !(needs_smm && self.smm == Some(false))
-            && !(self.s3 == Some(true) && !descriptor.has("acpi-s3"))
-            && !(self.s4 == Some(true) && !descriptor.has("acpi-s4"))
+            && (self.s3 != Some(true) || descriptor.has("acpi-s3"))
+            && (self.s4 != Some(true) || descriptor.has("acpi-s4"))
     }
 }
 

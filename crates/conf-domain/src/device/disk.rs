@@ -85,13 +85,61 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     if device == "cdrom" && disk.child("readonly").is_none() {
         disk.children.push(Tree::new("readonly"));
     }
-    if disk.attr_at("target", "removable").is_none() {
-        // Only an explicit value is printed.
+    // An empty drive is of no place on the network.
+    if matches!(device.as_str(), "cdrom" | "floppy")
+        && disk.is("type", "network")
+        && disk.child("source").is_none()
+    {
+        disk.set("type", "file");
     }
+    cache_sizes(disk);
     if flags.inactive {
         forget(disk);
     }
     Ok(())
+}
+
+/// Gives a disk the place on its bus that its target stands for.
+pub fn place(disk: &mut Tree) {
+    if disk.name != "disk" || disk.child("address").is_some() {
+        return;
+    }
+    let bus = disk.attr_at("target", "bus").unwrap_or_default();
+    let index = disk.attr_at("target", "dev").and_then(letter_index);
+    if let Some([controller, number, target, unit]) = index.and_then(|index| drive_address(bus, index, false))
+    {
+        let address = Tree::new("address")
+            .with("type", "drive")
+            .with("controller", controller.to_string())
+            .with("bus", number.to_string())
+            .with("target", target.to_string())
+            .with("unit", unit.to_string());
+        disk.children.push(address);
+    }
+}
+
+/// Sizes of metadata caches are in bytes, of the disk and of all images behind it.
+fn cache_sizes(holder: &mut Tree) {
+    for name in ["driver", "format"] {
+        if let Some(size) = holder
+            .child_mut(name)
+            .and_then(|driver| driver.child_mut("metadata_cache"))
+            .and_then(|cache| cache.child_mut("max_size"))
+        {
+            let unit = size.attr("unit").unwrap_or("bytes");
+            let bytes =
+                size.body().trim().parse().ok().and_then(|value| base::size::scale(value, unit, 1, u64::MAX));
+            if let Some(bytes) = bytes {
+                size.text = Some(bytes.to_string());
+                size.set("unit", "bytes");
+            }
+        }
+    }
+    for name in ["backingStore", "mirror"] {
+        if let Some(behind) = holder.child_mut(name) {
+            cache_sizes(behind);
+        }
+    }
 }
 
 fn forget(disk: &mut Tree) {

@@ -104,9 +104,9 @@ pub(crate) fn complete(
             interface.child_or_new("mac").set("address", mac);
         }
         None => {
-            let random = random();
+            let [first, second, third] = std::array::from_fn(|_| random()[0]);
             // 52:54:00 is the prefix of QEMU guests.
-            let mac = format!("52:54:00:{:02x}:{:02x}:{:02x}", random[0], random[1], random[2]);
+            let mac = format!("52:54:00:{first:02x}:{second:02x}:{third:02x}");
             interface.child_or_new("mac").set("address", mac);
         }
     }
@@ -135,10 +135,11 @@ fn canonical(text: &str) -> Option<String> {
 /// Tuning that means nothing for the model is not printed.
 pub(crate) fn hide_unused(interface: &mut Tree) {
     let virtio = interface.attr_at("model", "type").is_some_and(|model| model.starts_with("virtio"));
-    if virtio {
+    let passed = interface.is("type", "hostdev");
+    if virtio && !passed {
         return;
     }
-    if interface.is("type", "hostdev") {
+    if passed {
         if let Some(driver) = interface.child_mut("driver") {
             driver
                 .attrs
@@ -154,7 +155,7 @@ pub(crate) fn hide_unused(interface: &mut Tree) {
     } else {
         interface.remove("driver");
     }
-    if let Some(backend) = interface.child_mut("backend") {
+    if !virtio && let Some(backend) = interface.child_mut("backend") {
         backend.unset("vhost");
     }
 }

@@ -3,13 +3,14 @@
 mod address;
 mod chardev;
 mod check;
+pub mod controllers;
 mod disk;
 mod graphics;
 mod interface;
 mod redirection;
 
 pub use address::Pci;
-pub use disk::{drive_address, letter_index};
+pub use disk::{drive_address, letter_index, place};
 
 use crate::{FormatFlags, ParseFlags, domain, values};
 use base::Result;
@@ -94,69 +95,18 @@ pub(crate) fn complete(
         let screen = devices.children.remove(at);
         devices.children.insert(first, screen);
     }
-    number_controllers(&mut devices.children);
+    controllers::number(&mut devices.children);
     sort_disks(&mut devices.children);
     chardev::number(&mut devices.children);
     if hvm {
         chardev::consoles(&mut devices.children);
     }
     chardev::card_readers(&mut devices.children);
+    if flags.generic {
+        devices.children.iter_mut().for_each(disk::place);
+        controllers::for_devices(&mut devices.children, None);
+    }
     if flags.skip_validate { Ok(()) } else { check::completed(&devices.children) }
-}
-
-/// A controller without a number gets the lowest that none of its type has. The parts of an ICH9 USB controller
-/// share a number.
-fn number_controllers(devices: &mut Vec<Tree>) {
-    let is_controller = |device: &Tree| device.name == "controller";
-    let part = |device: &Tree| {
-        device
-            .attr("model")
-            .filter(|model| model.starts_with("ich9-") && device.is("type", "usb"))
-            .map(str::to_owned)
-    };
-    let mut taken: Vec<(String, u32, Option<String>)> = devices
-        .iter()
-        .filter(|device| is_controller(device))
-        .filter_map(|device| {
-            Some((device.attr("type")?.to_owned(), device.attr("index")?.parse().ok()?, part(device)))
-        })
-        .collect();
-    for controller in devices.iter_mut().filter(|device| is_controller(device)) {
-        if controller.attr("index").is_some() {
-            continue;
-        }
-        let kind = controller.attr("type").unwrap_or_default().to_owned();
-        let own = part(controller);
-        let clashes = |index: u32| {
-            taken.iter().any(|(other, number, theirs)| {
-                *other == kind && *number == index && (own.is_none() || theirs.is_none() || own == *theirs)
-            })
-        };
-        let index = (0..u32::MAX).find(|index| !clashes(*index)).unwrap_or_default();
-        controller.set("index", index.to_string());
-        taken.push((kind, index, own));
-    }
-    // Controllers of a type stand in the order of their numbers at the places they have, masters before companions.
-    let places: Vec<usize> =
-        devices.iter().enumerate().filter(|(_, device)| is_controller(device)).map(|(at, _)| at).collect();
-    let mut kinds: Vec<String> = Vec::new();
-    for at in &places {
-        let kind = devices[*at].attr("type").unwrap_or_default();
-        if !kinds.iter().any(|known| known == kind) {
-            kinds.push(kind.to_owned());
-        }
-    }
-    for kind in kinds {
-        let own: Vec<usize> = places.iter().copied().filter(|at| devices[*at].is("type", &kind)).collect();
-        let mut sorted: Vec<Tree> = own.iter().map(|at| std::mem::take(&mut devices[*at])).collect();
-        sorted.sort_by_key(|device| {
-            let index = device.attr("index").and_then(|index| index.parse::<u32>().ok()).unwrap_or(0);
-            (index, part(device).is_some_and(|model| model.starts_with("ich9-uhci")))
-        });
-        for (at, device) in own.into_iter().zip(sorted) {
-            devices[at] = device;
-        }
-    }
 }
 
 /// Disks of one bus stand together from the second on, in the order of their targets.

@@ -33,6 +33,7 @@ fn parse_flags(case: &Case) -> ParseFlags {
     ParseFlags {
         inactive: words.contains(&"inactive"),
         abi_update: words.contains(&"abi-update"),
+        generic: true,
         ..ParseFlags::default()
     }
 }

@@ -73,23 +73,23 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
     let builtin = of(setting);
     let graphics = domain.all("graphics").next().is_some();
     let missing = |domain: &Domain, kind: &str| domain.all(kind).next().is_none();
-    if builtin.usb && !has(domain, "usb", None) {
+    if builtin.usb && !has(domain.devices(), "usb", None) {
         let model = controllers::usb_model(setting, true);
         if setting.board != Board::Q35 || model.is_some() {
             let mut new = controller("usb", 0);
             if let Some(model) = model {
                 new.set("model", model);
             }
-            controllers::insert(domain, new);
+            controllers::insert(domain.devices_mut(), new);
         }
     }
-    if builtin.sata && !has(domain, "sata", Some(0)) {
-        controllers::insert(domain, controller("sata", 0));
+    if builtin.sata && !has(domain.devices(), "sata", Some(0)) {
+        controllers::insert(domain.devices_mut(), controller("sata", 0));
     }
     if let Some(root) = builtin.root
-        && !has(domain, "pci", Some(0))
+        && !has(domain.devices(), "pci", Some(0))
     {
-        controllers::insert(domain, controller("pci", 0).with("model", root));
+        controllers::insert(domain.devices_mut(), controller("pci", 0).with("model", root));
     }
     if builtin.usb_input && graphics {
         for kind in ["keyboard", "mouse"] {

@@ -115,11 +115,11 @@ pub(super) fn ccw(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Gives PCI devices of an s390 machine their identifiers: those that have a place first, then all.
+/// Gives PCI devices of an s390 machine their identifiers: those that name one of them first, then all.
 ///
 /// # Errors
 /// When all are taken.
-pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>, placed: bool) -> Result<()> {
+pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>, named: bool) -> Result<()> {
     if !setting.is_s390() || !setting.knows("zpci") {
         return Ok(());
     }
@@ -130,14 +130,12 @@ pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>, placed: bool) -> 
     let mut fids: BTreeSet<u32> = domain.devices().iter().filter_map(|device| read(device, "fid")).collect();
     let mut order: Vec<usize> = (0..domain.devices().len()).collect();
     order.sort_by_key(|index| {
-        (
-            domain.devices()[*index].is("type", "pci") && domain.devices()[*index].name == "controller",
-            rank(&domain.devices()[*index]),
-        )
+        let device = &domain.devices()[*index];
+        (device.name != "controller" || !device.is("type", "pci"), rank(device))
     });
     for index in order {
         let device = &domain.devices()[index];
-        if !on_pci(device) || placed && conf_domain::device::Pci::of(device).is_none() {
+        if !on_pci(device) || named && device.at("address/zpci").is_none() {
             continue;
         }
         let full = |what: &str| Error::internal(ErrorDomain::DOMAIN, format!("no zPCI {what} is free"));

@@ -2,31 +2,8 @@
 
 use super::setting::{Board, Setting};
 use conf_domain::Domain;
-use std::collections::{BTreeMap, BTreeSet};
+pub(super) use conf_domain::device::controllers::{controller, has, insert};
 use xml::Tree;
-
-pub(super) fn controller(kind: &str, index: u32) -> Tree {
-    Tree::new("controller").with("type", kind).with("index", index.to_string())
-}
-
-/// Adds a controller among those of its type in the order of numbers; the first of a type comes last.
-pub(super) fn insert(domain: &mut Domain, new: Tree) {
-    let index =
-        |controller: &Tree| controller.attr("index").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-    let like = |device: &Tree| device.name == "controller" && device.attr("type") == new.attr("type");
-    let devices = domain.devices_mut();
-    let behind = devices.iter().position(|device| like(device) && index(device) > index(&new));
-    let before = devices.iter().rposition(like).map(|at| at + 1);
-    let last = devices.iter().rposition(|device| device.name == "controller").map(|at| at + 1);
-    let at = behind.or(before).or(last).unwrap_or(devices.len());
-    devices.insert(at, new);
-}
-
-pub(super) fn has(domain: &Domain, kind: &str, index: Option<u32>) -> bool {
-    domain.all("controller").any(|controller| {
-        controller.is("type", kind) && index.is_none_or(|index| controller.is("index", &index.to_string()))
-    })
-}
 
 /// Model of a USB controller that a definition leaves open, or that the machine brings along.
 pub(super) fn usb_model(setting: &Setting<'_>, builtin: bool) -> Option<&'static str> {
@@ -53,7 +30,7 @@ pub(super) fn usb_model(setting: &Setting<'_>, builtin: bool) -> Option<&'static
 fn scsi_model(setting: &Setting<'_>) -> Option<&'static str> {
     Some(match setting.arch.as_str() {
         _ if setting.board == Board::Pseries => "ibmvscsi",
-        "s390x" | "s390" => "virtio-scsi",
+        "s390x" | "s390" | "loongarch64" => "virtio-scsi",
         "sparc" => "ncr53c90",
         _ if setting.knows("lsi53c895a") => "lsilogic",
         _ if setting.knows("virtio-scsi-device") || setting.knows("virtio-scsi-pci") => "virtio-scsi",
@@ -93,70 +70,7 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
     }
 }
 
-/// Numbers of the controllers that the devices of each kind sit on.
-fn wanted(domain: &Domain) -> BTreeMap<&'static str, BTreeSet<u32>> {
-    let mut wanted: BTreeMap<&'static str, BTreeSet<u32>> = BTreeMap::new();
-    let mut want = |kind: &'static str, address: Option<&Tree>| {
-        let index = address
-            .and_then(|address| address.attr("controller"))
-            .and_then(|text| text.parse::<u32>().ok())
-            .unwrap_or(0)
-            .min(255);
-        wanted.entry(kind).or_default().insert(index);
-    };
-    for device in domain.devices() {
-        let address = device.child("address");
-        let on_drive = address.is_some_and(|address| address.is("type", "drive"));
-        match device.name.as_str() {
-            "disk" if on_drive => match device.attr_at("target", "bus") {
-                Some("scsi") => want("scsi", address),
-                Some("fdc") => want("fdc", address),
-                Some("ide") => want("ide", address),
-                Some("sata") => want("sata", address),
-                _ => {}
-            },
-            "hostdev" if on_drive && device.is("type", "scsi") => want("scsi", address),
-            "channel" | "console" if device.attr_at("target", "type") == Some("virtio") => {
-                if address.is_none_or(|address| address.is("type", "virtio-serial")) {
-                    want("virtio-serial", address);
-                }
-            }
-            "smartcard" if address.is_some_and(|address| address.is("type", "ccid")) => want("ccid", address),
-            _ => {}
-        }
-    }
-    // Drives count from the first controller on.
-    for kind in ["scsi", "fdc", "ide", "sata"] {
-        if let Some(numbers) = wanted.get_mut(kind)
-            && let Some(highest) = numbers.last().copied()
-        {
-            numbers.extend(0..highest);
-        }
-    }
-    wanted
-}
-
 /// Adds the controllers that devices sit on.
 pub(super) fn for_devices(domain: &mut Domain, setting: &Setting<'_>) {
-    let wanted = wanted(domain);
-    for kind in ["scsi", "fdc", "ide", "sata", "virtio-serial", "ccid"] {
-        for index in wanted.get(kind).into_iter().flatten().copied() {
-            if has(domain, kind, Some(index)) {
-                continue;
-            }
-            let mut new = controller(kind, index);
-            if kind == "scsi" {
-                let like = domain
-                    .all("controller")
-                    .filter(|controller| controller.is("type", "scsi"))
-                    .filter_map(|controller| controller.attr("model"))
-                    .last()
-                    .map(str::to_owned);
-                if let Some(model) = like.or_else(|| scsi_model(setting).map(str::to_owned)) {
-                    new.set("model", model);
-                }
-            }
-            insert(domain, new);
-        }
-    }
+    conf_domain::device::controllers::for_devices(domain.devices_mut(), scsi_model(setting));
 }

@@ -81,7 +81,7 @@ fn default_model(domain: &mut Domain, setting: &Setting<'_>) {
         setting.arch.as_str(),
         "aarch64" | "armv7l" | "armv6l" | "riscv64" | "riscv32" | "loongarch64"
     );
-    if !known && !(emulated && setting.kind == "qemu") {
+    if !(known || emulated && setting.kind == "qemu") {
         return;
     }
     let Some(model) = setting.caps.default_cpu(&setting.machine, &setting.kind) else { return };

@@ -84,19 +84,7 @@ fn disk(disk: &mut Tree) {
     {
         driver.unset("cache");
     }
-    let bus = disk.attr_at("target", "bus").unwrap_or_default().to_owned();
-    if disk.child("address").is_none()
-        && let Some(index) = disk.attr_at("target", "dev").and_then(device::letter_index)
-        && let Some([controller, number, target, unit]) = device::drive_address(&bus, index, false)
-    {
-        let address = Tree::new("address")
-            .with("type", "drive")
-            .with("controller", controller.to_string())
-            .with("bus", number.to_string())
-            .with("target", target.to_string())
-            .with("unit", unit.to_string());
-        disk.children.push(address);
-    }
+    device::place(disk);
 }
 
 fn interface(interface: &mut Tree, setting: &Setting<'_>) {
@@ -121,7 +109,7 @@ fn serial(serial: &mut Tree, setting: &Setting<'_>) {
         "x86_64" | "i686" => Some("isa-serial"),
         "s390x" | "s390" => Some("sclp-serial"),
         _ if setting.board == Board::Pseries => Some("spapr-vio-serial"),
-        _ if setting.board == Board::Virt || setting.is_arm() => Some("system-serial"),
+        _ if setting.board == Board::Virt => Some("system-serial"),
         _ => None,
     };
     let usb = serial.attr_at("address", "type") == Some("usb");
@@ -199,8 +187,8 @@ fn shmem(shmem: &mut Tree) {
     if plain && shmem.child("size").is_none() {
         shmem.children.push(Tree::leaf("size", "4").with("unit", "M"));
     }
-    if let Some(msi) = shmem.child_mut("msi") {
-        msi.default_to("ioeventfd", "on");
+    if shmem.child("server").is_some() {
+        shmem.child_or_new("msi").default_to("ioeventfd", "on");
     }
 }
 

@@ -26,6 +26,7 @@ use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 pub use setting::Board;
 use setting::Setting;
+use std::collections::HashMap;
 use xml::Tree;
 
 /// Where the host plays the sound of guests, from the daemon's environment and settings.
@@ -52,6 +53,8 @@ pub struct Site {
     pub lib_dir: String,
     /// Model of the security driver that labels guests; `none` when there is none.
     pub security: String,
+    /// IOMMU groups of the host's PCI devices by address (`0000:01:00.0`). Only guests of POWER need them.
+    pub iommu_groups: HashMap<String, u32>,
     /// Folder of channel sockets.
     pub channel_dir: String,
 }
@@ -99,7 +102,7 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, abi_update: bool)
         let path = if caps.binary.is_empty() { default_emulator(&caps.arch) } else { caps.binary.clone() };
         domain.devices_mut().insert(0, Tree::leaf("emulator", path));
     }
-    let setting = Setting::of(domain, caps, abi_update);
+    let setting = Setting::of(domain, caps, &site.iommu_groups, abi_update);
     crate::firmware::choose(domain, &site.firmware, abi_update);
     generated::forget(domain, site);
     builtin::add(domain, &setting, site);
@@ -147,7 +150,8 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
 /// When there is no place for a device.
 pub fn for_start(domain: &mut Domain, caps: &Caps) -> Result<()> {
     crate::firmware::check(domain)?;
-    let setting = Setting::of(domain, caps, true);
+    let groups = HashMap::new();
+    let setting = Setting::of(domain, caps, &groups, true);
     addresses(domain, &setting)?;
     conf_domain::device::mirror_console(domain);
     domain.sort();

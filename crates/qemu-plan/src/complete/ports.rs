@@ -1,6 +1,6 @@
 //! Ports of virtio-serial and USB, units of SCSI, slots of memory: addresses below a controller.
 
-use super::controllers::{controller, has, insert};
+use super::controllers::{controller, insert};
 use conf_domain::Domain;
 use std::collections::{BTreeMap, BTreeSet};
 use xml::Tree;
@@ -55,7 +55,7 @@ pub(super) fn serial(domain: &mut Domain) {
         let mut at = at;
         let (index, port) = found.unwrap_or_else(|| {
             let index = known.keys().max().map_or(0, |highest| highest + 1);
-            insert(domain, controller("virtio-serial", index));
+            insert(domain.devices_mut(), controller("virtio-serial", index));
             let place = domain.devices().iter().position(|device| {
                 device.name == "controller"
                     && device.is("type", "virtio-serial")
@@ -181,7 +181,7 @@ fn take(taken: &mut Taken, bus: u32, port: &str) {
 /// Gives USB devices their ports; hubs are added when there are more devices than ports.
 ///
 /// Devices are served after the hubs, each at the first free port of the lowest bus, of the controller first and then of hubs.
-pub fn usb(domain: &mut Domain) {
+pub(super) fn usb(domain: &mut Domain) {
     let buses: BTreeMap<u32, u32> = domain
         .all("controller")
         .filter(|controller| controller.is("type", "usb"))
@@ -239,9 +239,4 @@ pub fn usb(domain: &mut Domain) {
             address.set("port", name);
         }
     }
-}
-
-/// Whether every controller that devices below it name is there.
-pub(super) fn has_usb(domain: &Domain) -> bool {
-    has(domain, "usb", None)
 }

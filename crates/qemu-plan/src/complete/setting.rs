@@ -2,6 +2,7 @@
 
 use crate::Caps;
 use conf_domain::Domain;
+use std::collections::HashMap;
 
 /// Families of machines that behave alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub(crate) struct Setting<'c> {
     pub(crate) kind: String,
     /// The definition is new: choices may differ from those old definitions rely on.
     pub(crate) abi_update: bool,
+    /// IOMMU groups of the host's PCI devices.
+    pub(crate) groups: &'c HashMap<String, u32>,
 }
 
 impl Setting<'_> {
@@ -102,15 +105,15 @@ impl Setting<'_> {
     pub(crate) fn knows(&self, kind: &str) -> bool {
         self.caps.knows(kind)
     }
-
-    /// Whether the emulator is at least of this version.
-    pub(crate) fn since(&self, major: u32, minor: u32) -> bool {
-        (self.caps.version.0, self.caps.version.1) >= (major, minor)
-    }
 }
 
 impl<'c> Setting<'c> {
-    pub(crate) fn of(domain: &Domain, caps: &'c Caps, abi_update: bool) -> Setting<'c> {
+    pub(crate) fn of(
+        domain: &Domain,
+        caps: &'c Caps,
+        groups: &'c HashMap<String, u32>,
+        abi_update: bool,
+    ) -> Setting<'c> {
         Setting {
             caps,
             board: Board::of_domain(domain),
@@ -118,6 +121,7 @@ impl<'c> Setting<'c> {
             machine: super::machine(domain).to_owned(),
             kind: domain.kind().to_owned(),
             abi_update,
+            groups,
         }
     }
 }

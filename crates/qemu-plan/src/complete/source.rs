@@ -16,7 +16,6 @@ fn port(protocol: &str) -> Option<&'static str> {
         "sheepdog" => "7000",
         "gluster" => "24007",
         "vxhs" => "9999",
-        "nfs" => "2049",
         _ => return None,
     })
 }

@@ -206,13 +206,6 @@ impl Buses {
         self.list.first().is_some_and(|bus| bus.slots[slot as usize] == 0)
     }
 
-    pub(super) fn function_is_free(&self, pci: Pci) -> bool {
-        self.list
-            .get(pci.bus as usize)
-            .and_then(|bus| bus.slots.get(pci.slot as usize))
-            .is_some_and(|functions| functions & (1 << (pci.function & 7)) == 0)
-    }
-
     /// Takes an address; false when it was taken already or there is no such bus.
     pub(super) fn take(&mut self, pci: Pci, connect: Connect) -> bool {
         self.list.get_mut(pci.bus as usize).is_some_and(|bus| bus.take(pci.slot, pci.function, connect))
@@ -248,14 +241,15 @@ impl Buses {
         if group == 0 {
             return None;
         }
-        let empty = self.list.iter().position(|bus| {
+        let empty = self.list.iter().skip(1).position(|bus| {
             bus.group == 0
                 && !bus.group_fixed
                 && connect.fits(bus.offers)
                 && bus.slots.iter().all(|slot| *slot == 0)
         })?;
-        self.list[empty].group = group;
-        self.list[empty].group_fixed = true;
+        let bus = self.list.get_mut(empty + 1)?;
+        bus.group = group;
+        bus.group_fixed = true;
         self.find(connect, group)
     }
 

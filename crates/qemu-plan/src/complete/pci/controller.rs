@@ -42,7 +42,7 @@ pub(super) fn add_missing(domain: &mut Domain, index: u32, model: &str) -> bool 
         return false;
     }
     let new = Tree::new("controller").with("type", "pci").with("index", text).with("model", model);
-    controllers::insert(domain, new);
+    controllers::insert(domain.devices_mut(), new);
     true
 }
 
@@ -81,26 +81,20 @@ pub(super) fn numbers(domain: &mut Domain, buses: &Buses) {
                 target.default_to("chassis", &index.to_string());
                 target.default_to("port", &format!("0x{port:x}"));
             }
-            "pci-expander-bus" | "pcie-expander-bus" => {
-                if device.attr_at("target", "busNr").is_none() {
-                    // Counted down from the top, with room for the buses behind each.
-                    let lowest = bus_numbers.iter().copied().min().unwrap_or(256);
-                    let behind = if model == "pcie-expander-bus" { 2 } else { 2 };
-                    let free = lowest.saturating_sub(behind);
-                    bus_numbers.push(free);
-                    device.child_or_new("target").set("busNr", free.to_string());
-                }
+            "pci-expander-bus" | "pcie-expander-bus" if device.attr_at("target", "busNr").is_none() => {
+                // Counted down from the top, with room for a bus behind each.
+                let lowest = bus_numbers.iter().copied().min().unwrap_or(256);
+                let free = lowest.saturating_sub(2);
+                bus_numbers.push(free);
+                device.child_or_new("target").set("busNr", free.to_string());
             }
-            "pci-root" if buses.many_roots => {
-                if device.attr_at("target", "index").is_none() {
-                    let free = if index == 0 {
-                        0
-                    } else {
-                        (1..31).find(|free| !host_bridges.contains(free)).unwrap_or(index)
-                    };
-                    host_bridges.push(free);
-                    device.child_or_new("target").set("index", free.to_string());
-                }
+            "pci-root" if buses.many_roots && device.attr_at("target", "index").is_none() => {
+                let free = match index {
+                    0 => 0,
+                    _ => (1..31).find(|free| !host_bridges.contains(free)).unwrap_or(index),
+                };
+                host_bridges.push(free);
+                device.child_or_new("target").set("index", free.to_string());
             }
             _ => {}
         }

@@ -43,10 +43,19 @@ fn supports(setting: &Setting<'_>) -> bool {
     }
 }
 
-/// The group of devices that a device is kept apart with; 0 is everyone's.
+/// The group of devices that a device is kept apart with; 0 is everyone's. On POWER a host's device shares its host bridge
+/// only with those it cannot be told apart from by the IOMMU.
 fn group(device: &Tree, setting: &Setting<'_>) -> u32 {
-    let _ = (device, setting);
-    0
+    let passed = device.name == "hostdev" && device.is("type", "pci")
+        || device.name == "interface" && device.is("type", "hostdev");
+    if setting.board != Board::Pseries || !passed {
+        return 0;
+    }
+    let Some(source) = device.at("source/address") else { return 0 };
+    let mut holder = Tree::new("device").holding(source.clone());
+    holder.child_or_new("address").set("type", "pci");
+    let place = Pci::of(&holder).map(|pci| pci.to_string());
+    place.and_then(|place| setting.groups.get(&place)).map_or(0, |group| group + 1)
 }
 
 /// The buses of a definition's controllers, with everything taken that has an address.

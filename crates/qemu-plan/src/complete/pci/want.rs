@@ -46,7 +46,7 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             _ if device.is("type", "hostdev") => express,
             _ if device.is("type", "vdpa") => express,
             "virtio" | "virtio-non-transitional" | "e1000e" | "igb" | "vmxnet3" => express,
-            "smc91c111" | "lan9118" | "spapr-vlan" | "netfront" => return None,
+            "smc91c111" | "lan9118" | "spapr-vlan" => return None,
             _ => CONVENTIONAL,
         },
         "disk" => match device.attr_at("target", "bus").unwrap_or_default() {
@@ -82,7 +82,9 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
         "input" if device.is("bus", "virtio") => virtio(model),
         "watchdog" if device.is("model", "i6300esb") => CONVENTIONAL,
         "rng" | "vsock" | "filesystem" | "crypto" => virtio(model),
-        "shmem" if matches!(model, Some("ivshmem-plain" | "ivshmem-doorbell")) => CONVENTIONAL,
+        "shmem" if device.attr_at("model", "type") != Some("ivshmem") || setting.board != Board::Microvm => {
+            CONVENTIONAL
+        }
         "hostdev" => match device.attr("type").unwrap_or_default() {
             "pci" => express,
             "scsi_host" => virtio(model),

@@ -1,0 +1,159 @@
+//! Controllers: their numbers, their order, and those that devices need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use xml::Tree;
+
+/// A controller with nothing but type and number.
+pub fn controller(kind: &str, index: u32) -> Tree {
+    Tree::new("controller").with("type", kind).with("index", index.to_string())
+}
+
+/// Adds a controller among those of its type in the order of numbers; the first of a type comes last.
+pub fn insert(devices: &mut Vec<Tree>, new: Tree) {
+    let index =
+        |controller: &Tree| controller.attr("index").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    let like = |device: &Tree| device.name == "controller" && device.attr("type") == new.attr("type");
+    let behind = devices.iter().position(|device| like(device) && index(device) > index(&new));
+    let before = devices.iter().rposition(like).map(|at| at + 1);
+    let last = devices.iter().rposition(|device| device.name == "controller").map(|at| at + 1);
+    let at = behind.or(before).or(last).unwrap_or(devices.len());
+    devices.insert(at, new);
+}
+
+/// Whether there is a controller of a type, and of a number when one is given.
+pub fn has(devices: &[Tree], kind: &str, index: Option<u32>) -> bool {
+    devices.iter().any(|controller| {
+        controller.name == "controller"
+            && controller.is("type", kind)
+            && index.is_none_or(|index| controller.is("index", &index.to_string()))
+    })
+}
+
+/// A controller without a number gets the lowest that none of its type has. The parts of an ICH9 USB controller
+/// share a number.
+pub(crate) fn number(devices: &mut [Tree]) {
+    let is_controller = |device: &Tree| device.name == "controller";
+    let part = |device: &Tree| {
+        device
+            .attr("model")
+            .filter(|model| model.starts_with("ich9-") && device.is("type", "usb"))
+            .map(str::to_owned)
+    };
+    let mut taken: Vec<(String, u32, Option<String>)> = devices
+        .iter()
+        .filter(|device| is_controller(device))
+        .filter_map(|device| {
+            Some((device.attr("type")?.to_owned(), device.attr("index")?.parse().ok()?, part(device)))
+        })
+        .collect();
+    for controller in devices.iter_mut().filter(|device| is_controller(device)) {
+        if controller.attr("index").is_some() {
+            continue;
+        }
+        let kind = controller.attr("type").unwrap_or_default().to_owned();
+        let own = part(controller);
+        let of_kind = |index: u32| taken.iter().filter(move |(_, number, _)| *number == index);
+        let newest = taken.iter().filter(|(other, ..)| *other == kind).map(|(_, number, _)| *number).max();
+        // A part joins the newest controller when that still lacks it.
+        let joins = newest.filter(|newest| {
+            own.is_some()
+                && of_kind(*newest)
+                    .filter(|(other, ..)| *other == kind)
+                    .all(|(_, _, theirs)| theirs.is_some() && *theirs != own)
+        });
+        let free = |index: &u32| !of_kind(*index).any(|(other, ..)| *other == kind);
+        let index = joins.unwrap_or_else(|| (0..u32::MAX).find(free).unwrap_or_default());
+        controller.set("index", index.to_string());
+        taken.push((kind, index, own));
+    }
+    // Controllers of a type stand in the order of their numbers at the places they have, masters before companions.
+    let places: Vec<usize> =
+        devices.iter().enumerate().filter(|(_, device)| is_controller(device)).map(|(at, _)| at).collect();
+    let mut kinds: Vec<String> = Vec::new();
+    for at in &places {
+        let kind = devices[*at].attr("type").unwrap_or_default();
+        if !kinds.iter().any(|known| known == kind) {
+            kinds.push(kind.to_owned());
+        }
+    }
+    for kind in kinds {
+        let own: Vec<usize> = places.iter().copied().filter(|at| devices[*at].is("type", &kind)).collect();
+        let mut sorted: Vec<Tree> = own.iter().map(|at| std::mem::take(&mut devices[*at])).collect();
+        sorted.sort_by_key(|device| {
+            let index = device.attr("index").and_then(|index| index.parse::<u32>().ok()).unwrap_or(0);
+            (index, part(device).is_some_and(|model| model.starts_with("ich9-uhci")))
+        });
+        for (at, device) in own.into_iter().zip(sorted) {
+            devices[at] = device;
+        }
+    }
+}
+
+/// Numbers of the controllers that the devices of each kind sit on.
+fn wanted(devices: &[Tree]) -> BTreeMap<&'static str, BTreeSet<u32>> {
+    let mut wanted: BTreeMap<&'static str, BTreeSet<u32>> = BTreeMap::new();
+    let mut want = |kind: &'static str, address: Option<&Tree>| {
+        let index = address
+            .and_then(|address| address.attr("controller"))
+            .and_then(|text| text.parse::<u32>().ok())
+            .unwrap_or(0)
+            .min(255);
+        wanted.entry(kind).or_default().insert(index);
+    };
+    for device in devices {
+        let address = device.child("address");
+        let on_drive = address.is_some_and(|address| address.is("type", "drive"));
+        match device.name.as_str() {
+            "disk" if on_drive => match device.attr_at("target", "bus") {
+                Some("scsi") => want("scsi", address),
+                Some("fdc") => want("fdc", address),
+                Some("ide") => want("ide", address),
+                Some("sata") => want("sata", address),
+                _ => {}
+            },
+            "hostdev" if on_drive && device.is("type", "scsi") => want("scsi", address),
+            "channel" | "console"
+                if device.attr_at("target", "type") == Some("virtio")
+                    && address.is_none_or(|address| address.is("type", "virtio-serial")) =>
+            {
+                want("virtio-serial", address);
+            }
+            "smartcard" if address.is_some_and(|address| address.is("type", "ccid")) => want("ccid", address),
+            _ => {}
+        }
+    }
+    // Drives count from the first controller on.
+    for kind in ["scsi", "fdc", "ide", "sata"] {
+        if let Some(numbers) = wanted.get_mut(kind)
+            && let Some(highest) = numbers.last().copied()
+        {
+            numbers.extend(0..highest);
+        }
+    }
+    wanted
+}
+
+/// Adds the controllers that devices sit on. A SCSI controller is like those that are there, else of `scsi_model`.
+pub fn for_devices(devices: &mut Vec<Tree>, scsi_model: Option<&str>) {
+    let wanted = wanted(devices);
+    for kind in ["scsi", "fdc", "ide", "sata", "virtio-serial", "ccid"] {
+        for index in wanted.get(kind).into_iter().flatten().copied() {
+            if has(devices, kind, Some(index)) {
+                continue;
+            }
+            let mut new = controller(kind, index);
+            if kind == "scsi" {
+                let like = devices
+                    .iter()
+                    .filter(|device| device.name == "controller" && device.is("type", "scsi"))
+                    .filter_map(|controller| controller.attr("model"))
+                    .next_back()
+                    .map(str::to_owned);
+                if let Some(model) = like.or_else(|| scsi_model.map(str::to_owned)) {
+                    new.set("model", model);
+                }
+            }
+            insert(devices, new);
+        }
+    }
+}
