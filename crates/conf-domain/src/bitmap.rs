@@ -57,9 +57,9 @@ pub fn format(numbers: &BTreeSet<u32>) -> String {
     text
 }
 
-/// Rewrites an attribute that is a set in its shortest form; one that is none stays for the checks to refuse.
+/// Rewrites an attribute that is a set in its shortest form; one that is none, or empty, stays for the checks to refuse.
 pub(crate) fn spell(element: &mut Tree, attr: &str) {
-    if let Some(set) = element.attr(attr).and_then(parse) {
+    if let Some(set) = element.attr(attr).and_then(parse).filter(|set| !set.is_empty()) {
         element.set(attr, format(&set));
     }
 }

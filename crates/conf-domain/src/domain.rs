@@ -149,6 +149,9 @@ impl Domain {
         domain.complete(flags, random)?;
         checks::domain(&domain, flags)?;
         place.sort(&mut domain.tree);
+        if flags.generic && !flags.skip_validate {
+            crate::validate::complete(&domain)?;
+        }
         Ok(domain)
     }
 

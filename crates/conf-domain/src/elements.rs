@@ -38,7 +38,7 @@ impl Elements {
     /// The table of the domain document. It is constant: built on first use from text that is part of the program.
     pub fn domain() -> &'static Elements {
         TABLE.get_or_init(|| {
-            Elements::read(include_str!("../data/domain.elements"), include_str!("../data/device.values"))
+            Elements::read(include_str!("../data/domain.elements"), include_str!("../data/domain.values"))
         })
     }
 

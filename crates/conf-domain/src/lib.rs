@@ -24,6 +24,7 @@ mod foreign;
 mod memory;
 mod numa;
 mod tuning;
+pub mod validate;
 mod values;
 mod vcpu;
 

@@ -73,12 +73,21 @@ fn distances(numa: &mut Tree) {
     let ids: Vec<String> = numa.all("cell").filter_map(|cell| cell.attr("id")).map(str::to_owned).collect();
     for cell in numa.all_mut("cell") {
         let from = cell.attr("id").unwrap_or_default().to_owned();
+        // Those that are no cell stay for the checks to refuse.
+        let strange: Vec<Tree> = cell
+            .child("distances")
+            .into_iter()
+            .flat_map(|distances| distances.all("sibling"))
+            .filter(|sibling| sibling.attr("id").is_none_or(|id| !ids.iter().any(|known| known == id)))
+            .cloned()
+            .collect();
         let siblings: Vec<Tree> = ids
             .iter()
             .filter_map(|to| {
                 let value = known.get(&(from.clone(), to.clone()))?;
                 Some(Tree::new("sibling").with("id", to.clone()).with("value", value.clone()))
             })
+            .chain(strange)
             .collect();
         if !siblings.is_empty() {
             cell.child_or_new("distances").children = siblings;

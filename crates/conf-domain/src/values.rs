@@ -1,6 +1,6 @@
 //! Values of attributes: words and numbers that an attribute may have, and the refusal of anything else.
 //!
-//! The source is `data/device.values`, read together with the table of elements. Every attribute with a fixed set of
+//! The source is `data/domain.values`, read together with the table of elements. Every attribute with a fixed set of
 //! words or a number stands there; what depends on more than one attribute is a rule of the element's own file.
 
 use crate::elements::Place;
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_value_has_its_place() {
-        for line in include_str!("../data/device.values").lines().filter(|line| !line.starts_with('#')) {
+        for line in include_str!("../data/domain.values").lines().filter(|line| !line.starts_with('#')) {
             let (element, value) = Value::read(line).expect(line);
             let place = Elements::domain().place(element).expect(line);
             assert!(place.knows(value.attr), "{line}");

@@ -46,7 +46,7 @@ impl Driver {
             ));
         }
         let caps = self.caps_for(&domain)?;
-        complete::complete(&mut domain, &caps, &self.site(), flags.abi_update)?;
+        complete::complete(&mut domain, &caps, &self.site(), flags)?;
         Ok(domain)
     }
 
@@ -61,6 +61,7 @@ impl Driver {
                 ..HostAudio::default()
             },
             security: "none".to_owned(),
+            tpm_versions: None,
             iommu_groups: host::node::iommu_groups(),
             lib_dir: self.state_dir().display().to_string(),
             channel_dir: self.run_dir().join("channel").display().to_string(),

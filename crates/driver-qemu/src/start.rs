@@ -82,7 +82,7 @@ impl Driver {
         let caps = self.caps_for(&domain)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         domain.id = Some(id);
-        complete::for_start(&mut domain, &caps)?;
+        complete::for_start(&mut domain, &caps, None)?;
         alias::assign(&mut domain);
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;

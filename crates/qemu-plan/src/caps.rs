@@ -32,6 +32,8 @@ pub struct Machine {
     pub deprecated: bool,
     /// Type of the processor it has when none is named.
     pub default_cpu: Option<String>,
+    /// Has ACPI tables; `None` when the emulator does not tell.
+    pub acpi: Option<bool>,
     /// Processors can be plugged in.
     pub hotpluggable_cpus: bool,
 }
@@ -251,6 +253,7 @@ fn machines(list: &[Value]) -> Vec<Machine> {
                 default: flag(machine, "is-default"),
                 deprecated: flag(machine, "deprecated"),
                 default_cpu: text(machine, "default-cpu-type"),
+                acpi: machine.get("acpi").and_then(Value::as_bool),
                 hotpluggable_cpus: flag(machine, "hotpluggable-cpus"),
             })
         })

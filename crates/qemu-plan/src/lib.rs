@@ -18,6 +18,7 @@ pub mod caps;
 pub mod complete;
 pub mod describe;
 pub mod firmware;
+mod validate;
 
 pub use caps::Caps;
 pub use firmware::Firmware;

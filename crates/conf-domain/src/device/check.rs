@@ -361,15 +361,19 @@ fn disks(devices: &[Tree]) -> Result<()> {
                     source_of(disk)
                 )));
             }
-            if let Some(address) = drive(disk)
-                && drive(earlier) == Some(address)
-                && earlier.attr_at("target", "bus") == Some(bus)
-            {
-                return Err(unsupported(format!(
-                    "Found duplicate drive address for disk with target name '{target}' {}",
-                    spelled(address)
-                )));
-            }
+        }
+    }
+    for (at, disk) in disks.iter().enumerate() {
+        let bus = disk.attr_at("target", "bus");
+        let same = |other: &&&Tree| drive(other) == drive(disk) && other.attr_at("target", "bus") == bus;
+        if let Some(address) = drive(disk)
+            && disks.iter().skip(at + 1).any(|other| same(&other))
+        {
+            return Err(unsupported(format!(
+                "Found duplicate drive address for disk with target name '{}' {}",
+                disk.attr_at("target", "dev").unwrap_or_default(),
+                spelled(address)
+            )));
         }
     }
     let scsi = |device: &&Tree| device.name == "hostdev" && device.is("type", "scsi");
@@ -395,14 +399,29 @@ fn disks(devices: &[Tree]) -> Result<()> {
     Ok(())
 }
 
-fn controllers(devices: &[Tree]) -> Result<()> {
+/// Two controllers of a type and number; the parts of an EHCI family share theirs.
+pub(crate) fn duplicate_controllers(devices: &[Tree]) -> Result<()> {
     let mut seen = HashSet::new();
+    let usb = || devices.iter().filter(|device| device.name == "controller" && device.is("type", "usb"));
+    if usb().any(|controller| controller.is("model", "none")) && usb().count() > 1 {
+        return Err(failed("Can't add another USB controller: USB is disabled for this domain"));
+    }
+    for controller in devices.iter().filter(|device| device.name == "controller") {
+        let kind = controller.attr("type").unwrap_or_default();
+        let index = controller.attr("index").unwrap_or_default();
+        let model = controller.attr("model").unwrap_or_default();
+        let companion = kind == "usb" && (model.starts_with("ich9-") || controller.child("master").is_some());
+        if !companion && !seen.insert((kind, index)) {
+            return Err(invalid(format!("Multiple '{kind}' controllers with index '{index}'")));
+        }
+    }
+    Ok(())
+}
+
+fn controllers(devices: &[Tree]) -> Result<()> {
     let all = || devices.iter().filter(|device| device.name == "controller");
     let none = all().any(|controller| controller.is("type", "usb") && controller.is("model", "none"));
     if none {
-        if all().filter(|controller| controller.is("type", "usb")).count() > 1 {
-            return Err(failed("Can't add another USB controller: USB is disabled for this domain"));
-        }
         if devices.iter().any(|device| device.name == "hub" && device.is("type", "usb")) {
             return Err(unsupported("Can't add USB hub: USB is disabled for this domain"));
         }
@@ -417,11 +436,6 @@ fn controllers(devices: &[Tree]) -> Result<()> {
         let threaded = controller.child("driver").is_some_and(|driver| driver.attr("iothread").is_some());
         if threaded && !(kind == "scsi" && (model.is_empty() || model.starts_with("virtio"))) {
             return Err(invalid("'iothread' attribute only supported for virtio scsi controllers"));
-        }
-        // The controllers of an EHCI family share an index.
-        let companion = kind == "usb" && (model.starts_with("ich9-") || controller.child("master").is_some());
-        if !companion && !seen.insert((kind, index)) {
-            return Err(invalid(format!("Multiple '{kind}' controllers with index '{index}'")));
         }
         if kind == "usb" && model.starts_with("ich9-uhci") {
             let master = all().any(|other| other.is("model", "ich9-ehci1") && other.is("index", index));

@@ -27,8 +27,8 @@ pub(crate) fn complete(
     if !flags.skip_validate && !flags.allow_boot {
         check::boot(tree)?;
     }
+    values::check(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
-    values::check(domain::place("domain/devices"), devices)?;
     if !flags.skip_validate {
         devices.children.iter().try_for_each(check::as_read)?;
     }
@@ -96,6 +96,9 @@ pub(crate) fn complete(
         devices.children.insert(first, screen);
     }
     controllers::number(&mut devices.children);
+    if !flags.skip_validate {
+        check::duplicate_controllers(&devices.children)?;
+    }
     sort_disks(&mut devices.children);
     chardev::number(&mut devices.children);
     if hvm {
@@ -106,7 +109,7 @@ pub(crate) fn complete(
         devices.children.iter_mut().for_each(disk::place);
         controllers::for_devices(&mut devices.children, None);
     }
-    if flags.skip_validate { Ok(()) } else { check::completed(&devices.children) }
+    Ok(())
 }
 
 /// Disks of one bus stand together from the second on, in the order of their targets.
@@ -149,6 +152,11 @@ fn label_source(source: &mut Tree) {
     if let Some(inner) = source.child_mut("dataStore") {
         labels(inner);
     }
+}
+
+/// Checks devices against each other, when all have their places.
+pub(crate) fn check_together(devices: &[Tree]) -> Result<()> {
+    check::completed(devices)
 }
 
 /// Names of boot entries are in capitals.

@@ -98,6 +98,10 @@ fn site(case: &Case) -> Site {
             with_vnc: config("vncAllowHostAudio"),
         },
         security: "none".to_owned(),
+        tpm_versions: Some(match env("@swtpm_setup_versions") {
+            Some(text) => text.split([',', ' ']).map(str::to_owned).collect(),
+            None => vec!["1.2".to_owned(), "2.0".to_owned()],
+        }),
         iommu_groups: iommu_groups(case),
         lib_dir: "/var/lib/libvirt/qemu".to_owned(),
         channel_dir: "/var/run/libvirt/qemu/channel".to_owned(),
@@ -141,8 +145,7 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
         ..ParseFlags::default()
     };
     let mut domain = Domain::parse(text, flags, &mut random()).map_err(|error| error.message().to_owned())?;
-    complete::complete(&mut domain, caps, &site(case), flags.abi_update)
-        .map_err(|error| error.message().to_owned())?;
+    complete::complete(&mut domain, caps, &site(case), flags).map_err(|error| error.message().to_owned())?;
     Ok(domain)
 }
 
@@ -166,6 +169,7 @@ fn start(domain: &Domain) -> Start {
         sandbox: true,
         timestamps: true,
         local_offset: -1800,
+        host_nodes: Some((0..4).collect()),
         ..Start::default()
     };
     let (mut bridged, mut plain, mut vhost) = (102, 3, 44);

@@ -28,6 +28,8 @@ use xml::Tree;
 /// Facts of one start that the definition does not know.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
+    /// NUMA nodes of the host, where they are known.
+    pub host_nodes: Option<std::collections::BTreeSet<u32>>,
     /// Folder of the domain's own files, e.g. `/var/lib/libvirt/qemu/domain-1-name`.
     pub private_dir: String,
     /// Folder of the sockets of channels, e.g. `/run/libvirt/qemu/channel/1-name`.
@@ -342,7 +344,7 @@ pub(crate) fn comma(text: &str) -> String {
 /// As [`plan`].
 pub fn rehearse(domain: &Domain, caps: &Caps, start: &Start) -> Result<String> {
     let mut domain = domain.clone();
-    crate::complete::for_start(&mut domain, caps)?;
+    crate::complete::for_start(&mut domain, caps, start.host_nodes.as_ref())?;
     alias::assign(&mut domain);
     graphics::choose_ports(&mut domain, &mut 5900);
     Ok(shell(&plan(&domain, caps, start)?))

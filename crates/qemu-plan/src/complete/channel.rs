@@ -88,7 +88,7 @@ pub(super) fn ccw(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
             address.set("devno", format!("0x{devno:04x}"));
             if !taken.insert((cssid, ssid, devno)) {
                 return Err(Error::new(
-                    ErrorCode::INTERNAL_ERROR,
+                    ErrorCode::XML_ERROR,
                     ErrorDomain::DOMAIN,
                     format!("The CCW devno '{cssid:x}.{ssid:x}.{devno:04x}' is in use already"),
                 ));

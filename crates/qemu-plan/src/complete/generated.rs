@@ -2,17 +2,19 @@
 //! forgotten, so that the next run makes up its own.
 
 use super::Site;
+use base::{Error, ErrorDomain, Result};
 use conf_domain::Domain;
 use xml::Tree;
 
-pub(super) fn forget(domain: &mut Domain, site: &Site) {
+pub(super) fn forget(domain: &mut Domain, site: &Site) -> Result<()> {
     for device in domain.devices_mut() {
         match device.name.as_str() {
             "graphics" => graphics(device, site),
-            "channel" => channel(device, site),
+            "channel" => channel(device, site)?,
             _ => {}
         }
     }
+    Ok(())
 }
 
 /// `FOLDER/domain-NAME/FILE` or `FOLDER/NAME/FILE` below one of the driver's folders.
@@ -42,12 +44,12 @@ fn graphics(graphics: &mut Tree, site: &Site) {
 
 /// Sockets of agents: in `lib/channel` or the run-time folder, with or without `target`, as `NAME.CHANNEL`,
 /// `domain-NAME/CHANNEL` or `ID-NAME/CHANNEL`.
-fn channel(channel: &mut Tree, site: &Site) {
+fn channel(channel: &mut Tree, site: &Site) -> Result<()> {
     if !channel.is("type", "unix") || channel.attr_at("target", "type") != Some("virtio") {
-        return;
+        return Ok(());
     }
-    let Some(name) = channel.attr_at("target", "name") else { return };
-    let Some(path) = channel.attr_at("source", "path") else { return };
+    let Some(name) = channel.attr_at("target", "name") else { return Ok(()) };
+    let Some(path) = channel.attr_at("source", "path") else { return Ok(()) };
     let folders = [format!("{}/channel", site.lib_dir), site.channel_dir.clone()];
     let made_up = folders.iter().filter(|folder| folder.starts_with('/')).any(|folder| {
         let Some(rest) = path.strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/')) else {
@@ -65,6 +67,14 @@ fn channel(channel: &mut Tree, site: &Site) {
         }
     });
     if made_up {
+        // The emulator listens on what is made up, so there is nothing to connect to again.
+        if channel.attr_at("source/reconnect", "enabled") == Some("yes") {
+            return Err(Error::internal(
+                ErrorDomain::DOMAIN,
+                "chardev reconnect is possible only for connect mode",
+            ));
+        }
         channel.remove("source");
     }
+    Ok(())
 }

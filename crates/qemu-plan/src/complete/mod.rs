@@ -18,15 +18,15 @@ mod labels;
 mod memory;
 mod pci;
 mod ports;
-mod setting;
+pub(crate) mod setting;
 mod source;
 
 use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
-use conf_domain::Domain;
+use conf_domain::{Domain, ParseFlags};
 pub use setting::Board;
 use setting::Setting;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use xml::Tree;
 
 /// Where the host plays the sound of guests, from the daemon's environment and settings.
@@ -53,6 +53,8 @@ pub struct Site {
     pub lib_dir: String,
     /// Model of the security driver that labels guests; `none` when there is none.
     pub security: String,
+    /// Versions of TPM the emulator of the host offers; `None` when it was not asked.
+    pub tpm_versions: Option<Vec<String>>,
     /// IOMMU groups of the host's PCI devices by address (`0000:01:00.0`). Only guests of POWER need them.
     pub iommu_groups: HashMap<String, u32>,
     /// Folder of channel sockets.
@@ -84,12 +86,13 @@ pub(crate) fn unsupported(text: impl Into<String>) -> Error {
     Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::QEMU, text)
 }
 
-/// Completes a definition for an emulator. `abi_update` is set for definitions that are new, which may get what
-/// would change the machine of an old one.
+/// Completes a definition for an emulator, and checks it unless the flags say that it was accepted before. Definitions
+/// that are new may get what would change the machine of an old one.
 ///
 /// # Errors
 /// With the reference's words when the emulator cannot do what is asked.
-pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, abi_update: bool) -> Result<()> {
+pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags) -> Result<()> {
+    let abi_update = flags.abi_update;
     let named = machine(domain).to_owned();
     let chosen = if named.is_empty() { caps.default_machine() } else { caps.machine(&named) };
     if let Some(chosen) = chosen {
@@ -103,8 +106,11 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, abi_update: bool)
         domain.devices_mut().insert(0, Tree::leaf("emulator", path));
     }
     let setting = Setting::of(domain, caps, &site.iommu_groups, abi_update);
+    if !flags.skip_validate {
+        crate::validate::given(domain, &setting)?;
+    }
     crate::firmware::choose(domain, &site.firmware, abi_update);
-    generated::forget(domain, site);
+    generated::forget(domain, site)?;
     builtin::add(domain, &setting, site);
     cpu::complete(domain, &setting);
     features::complete(domain, &setting);
@@ -126,6 +132,10 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, abi_update: bool)
             domain.all("emulator").next().map_or("", |emulator| emulator.body())
         )));
     }
+    if !flags.skip_validate {
+        crate::validate::complete(domain, &setting, site)?;
+        conf_domain::validate::complete(domain)?;
+    }
     Ok(())
 }
 
@@ -138,20 +148,22 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     pci::assign(domain, setting)?;
     channel::zpci(domain, setting, false)?;
     if setting.abi_update {
-        ports::usb(domain);
+        ports::usb(domain)?;
     }
     ports::memory(domain);
     Ok(())
 }
 
-/// What a definition gets when it is started: addresses that were left open until then.
+/// What a definition gets when it is started: addresses that were left open until then. `host_nodes` are the host's NUMA
+/// nodes where they are known.
 ///
 /// # Errors
 /// When there is no place for a device.
-pub fn for_start(domain: &mut Domain, caps: &Caps) -> Result<()> {
+pub fn for_start(domain: &mut Domain, caps: &Caps, host_nodes: Option<&BTreeSet<u32>>) -> Result<()> {
     crate::firmware::check(domain)?;
     let groups = HashMap::new();
     let setting = Setting::of(domain, caps, &groups, true);
+    crate::validate::start(domain, &setting, host_nodes)?;
     addresses(domain, &setting)?;
     conf_domain::device::mirror_console(domain);
     domain.sort();

@@ -1,6 +1,7 @@
 //! Ports of virtio-serial and USB, units of SCSI, slots of memory: addresses below a controller.
 
 use super::controllers::{controller, insert};
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 use std::collections::{BTreeMap, BTreeSet};
 use xml::Tree;
@@ -181,7 +182,10 @@ fn take(taken: &mut Taken, bus: u32, port: &str) {
 /// Gives USB devices their ports; hubs are added when there are more devices than ports.
 ///
 /// Devices are served after the hubs, each at the first free port of the lowest bus, of the controller first and then of hubs.
-pub(super) fn usb(domain: &mut Domain) {
+///
+/// # Errors
+/// When a device asks for a bus that is not there.
+pub(super) fn usb(domain: &mut Domain) -> Result<()> {
     let buses: BTreeMap<u32, u32> = domain
         .all("controller")
         .filter(|controller| controller.is("type", "usb"))
@@ -189,7 +193,16 @@ pub(super) fn usb(domain: &mut Domain) {
         .filter(|(_, ports)| *ports > 0)
         .collect();
     if buses.is_empty() {
-        return;
+        return Ok(());
+    }
+    for device in domain.devices().iter().filter(|device| on_usb(device)) {
+        if let Some(bus) = field(device, "bus").filter(|bus| !buses.contains_key(bus)) {
+            return Err(Error::new(
+                ErrorCode::XML_ERROR,
+                ErrorDomain::DOMAIN,
+                format!("USB bus {bus} requested but no controller with that index is present"),
+            ));
+        }
     }
     let count = domain.devices().iter().filter(|device| on_usb(device)).count() as u32;
     let hubs = domain.all("hub").count() as u32;
@@ -239,4 +252,5 @@ pub(super) fn usb(domain: &mut Domain) {
             address.set("port", name);
         }
     }
+    Ok(())
 }

@@ -45,6 +45,22 @@ impl Connect {
         self.kind() & bus.kind() != 0 && (!self.has(Connect::HOTPLUG) || bus.has(Connect::HOTPLUG))
     }
 
+    /// What a device that asks this is called.
+    fn noun(self) -> &'static str {
+        match self {
+            _ if self.has(Connect::PCIE) => "PCI Express device",
+            _ if self.has(Connect::ROOT_PORT) => "pcie-root-port",
+            _ if self.has(Connect::UPSTREAM) => "pcie-switch-upstream-port",
+            _ if self.has(Connect::DOWNSTREAM) => "pcie-switch-downstream-port",
+            _ if self.has(Connect::DMI) => "dmi-to-pci-bridge",
+            _ if self.has(Connect::TO_PCI) => "pcie-to-pci-bridge",
+            _ if self.has(Connect::PCIE_EXPANDER) => "pcie-expander-bus",
+            _ if self.has(Connect::EXPANDER) => "pci-expander-bus",
+            _ if self.has(Connect::BRIDGE) => "pci-bridge",
+            _ => "standard PCI device",
+        }
+    }
+
     /// What a controller of this model asks of the bus it sits on; roots sit on none.
     pub(super) fn of_controller(model: &str) -> Option<Connect> {
         Some(match model {
@@ -206,6 +222,35 @@ impl Buses {
         self.list.first().is_some_and(|bus| bus.slots[slot as usize] == 0)
     }
 
+    /// Whether a device that its definition puts on a bus can sit there. Endpoints of either kind of PCI can be put on a
+    /// bus of the other.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(super) fn accept(&self, pci: Pci, connect: Connect) -> Result<()> {
+        let Some(bus) = self.list.get(pci.bus as usize) else { return Ok(()) };
+        let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
+        if connect.has(Connect::INTEGRATED) {
+            return match pci.bus {
+                0 => Ok(()),
+                _ => refused(format!(
+                    "The device at PCI address {pci} needs to be an integrated device (bus=0)"
+                )),
+            };
+        }
+        let endpoint = connect.has(Connect::PCI) || connect.has(Connect::PCIE);
+        let fits = connect.kind() & bus.offers.kind() != 0
+            || endpoint && (bus.offers.has(Connect::PCI) || bus.offers.has(Connect::PCIE));
+        if fits {
+            return Ok(());
+        }
+        refused(format!(
+            "The device at PCI address {pci} cannot be plugged into the PCI controller with index='{}'. It requires a controller that accepts a {}.",
+            pci.bus,
+            connect.noun()
+        ))
+    }
+
     /// Takes an address; false when it was taken already or there is no such bus.
     pub(super) fn take(&mut self, pci: Pci, connect: Connect) -> bool {
         self.list.get_mut(pci.bus as usize).is_some_and(|bus| bus.take(pci.slot, pci.function, connect))
@@ -292,7 +337,20 @@ impl Buses {
             self.push("pcie-root-port");
             return Ok(());
         }
-        Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, "no suitable PCI bus is available"))
+        let noun = connect.noun();
+        Err(Error::internal(
+            ErrorDomain::DOMAIN,
+            if connect.has(Connect::PCI) || connect.has(Connect::PCIE) {
+                format!(
+                    "Cannot automatically add a new PCI bus for a device with connect flags {:02x}",
+                    connect.0
+                )
+            } else {
+                format!(
+                    "a PCI slot is needed to connect a PCI controller model='{noun}', but none is available, and it cannot be automatically added"
+                )
+            },
+        ))
     }
 
     /// The next free address, with more buses when there is none; it is taken.

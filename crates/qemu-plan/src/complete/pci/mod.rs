@@ -79,12 +79,9 @@ fn read(domain: &Domain, setting: &Setting<'_>, growing: bool) -> Result<Buses> 
         if pci.bus >= buses.count() {
             continue;
         }
+        buses.accept(pci, connect)?;
         if !buses.take(pci, connect) {
-            return Err(Error::new(
-                ErrorCode::XML_ERROR,
-                ErrorDomain::DOMAIN,
-                format!("Attempted double use of PCI Address {pci}"),
-            ));
+            return Err(taken(pci));
         }
         buses.bind(pci.bus, group(device, setting));
     }
@@ -209,7 +206,10 @@ fn chip_set(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses) -> Re
 }
 
 /// A controller of the chip set gets its place unless the definition says another.
-fn fixed(domain: &mut Domain, kind: &str, model: Option<&str>, place: Pci, buses: &mut Buses) {
+///
+/// # Errors
+/// When something else sits there.
+fn fixed(domain: &mut Domain, kind: &str, model: Option<&str>, place: Pci, buses: &mut Buses) -> Result<()> {
     let found = domain.devices_mut().iter_mut().find(|device| {
         device.name == "controller"
             && device.is("type", kind)
@@ -219,8 +219,19 @@ fn fixed(domain: &mut Domain, kind: &str, model: Option<&str>, place: Pci, buses
     });
     if let Some(device) = found {
         place.put(device);
-        buses.take(place, Connect::PCI);
+        if !buses.take(place, Connect::PCI) {
+            return Err(taken(place));
+        }
     }
+    Ok(())
+}
+
+fn taken(place: Pci) -> Error {
+    Error::new(
+        ErrorCode::XML_ERROR,
+        ErrorDomain::DOMAIN,
+        format!("Attempted double use of PCI Address {place}"),
+    )
 }
 
 /// No address, or one that only asks for PCI.
@@ -233,8 +244,8 @@ fn root(slot: u32, function: u32) -> Pci {
 }
 
 fn pc(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
-    fixed(domain, "ide", None, root(1, 1), buses);
-    fixed(domain, "usb", Some("piix3-uhci"), root(1, 2), buses);
+    fixed(domain, "ide", None, root(1, 1), buses)?;
+    fixed(domain, "usb", Some("piix3-uhci"), root(1, 2), buses)?;
     // ISA bridge, and power management beside it.
     for function in [0, 3] {
         buses.take(root(1, function), Connect::PCI);
@@ -244,7 +255,7 @@ fn pc(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
 }
 
 fn q35(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
-    fixed(domain, "sata", None, root(0x1f, 2), buses);
+    fixed(domain, "sata", None, root(0x1f, 2), buses)?;
     // The first two USB controllers of the chip set have slots of their own.
     for slot in [0x1d, 0x1a] {
         let unplaced =

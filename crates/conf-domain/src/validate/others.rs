@@ -1,0 +1,120 @@
+//! Devices of the remaining kinds, and what concerns several of them.
+
+use super::truth;
+use crate::Domain;
+use crate::fault::{invalid, unsupported};
+use base::Result;
+use std::collections::BTreeSet;
+use xml::Tree;
+
+pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
+    match device.name.as_str() {
+        "input" => input(domain, device),
+        "video" => video(device),
+        "filesystem" => {
+            let virtiofs = device.attr_at("driver", "type") == Some("virtiofs");
+            if device.child("boot").is_some() && !virtiofs {
+                return Err(unsupported("boot order is only supported for virtiofs"));
+            }
+            Ok(())
+        }
+        "iommu" => iommu(domain, device),
+        "smartcard" => match device.attr_at("address", "type") {
+            None | Some("ccid") => Ok(()),
+            Some(_) => Err(unsupported("Controllers must use the 'ccid' address type")),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn input(domain: &Domain, input: &Tree) -> Result<()> {
+    let off = domain.tree.attr_at("features/ps2", "state") == Some("off");
+    if off && input.is("bus", "ps2") {
+        return Err(unsupported("ps2 bus inputs require the ps2 feature not to be disabled"));
+    }
+    if input.is("type", "passthrough") && !input.is("bus", "virtio") {
+        return Err(unsupported("only bus 'virtio' is supported for 'passthrough' input devices"));
+    }
+    if let Some(model) = input.attr("model").filter(|_| !input.is("bus", "virtio")) {
+        return Err(unsupported(format!("only bus 'virtio' is supported for input model '{model}'")));
+    }
+    Ok(())
+}
+
+fn video(video: &Tree) -> Result<()> {
+    let Some(model) = video.child("model") else { return Ok(()) };
+    if !model.is("type", "qxl") {
+        for name in ["ram", "vram64", "vgamem"] {
+            if model.attr(name).is_some() {
+                return Err(invalid(format!("{name} attribute only supported for video type qxl")));
+            }
+        }
+    }
+    if let Some(resolution) = model.child("resolution")
+        && ["x", "y"].iter().any(|name| resolution.attr(name).is_none_or(|value| value == "0"))
+    {
+        return Err(unsupported("video resolution values must be greater than 0"));
+    }
+    if model.is("type", "ramfb") && video.child("address").is_some() {
+        return Err(unsupported("address not supported for video type ramfb"));
+    }
+    Ok(())
+}
+
+fn iommu(domain: &Domain, iommu: &Tree) -> Result<()> {
+    let Some(driver) = iommu.child("driver") else { return Ok(()) };
+    let split = domain.tree.attr_at("features/ioapic", "driver") == Some("qemu");
+    if truth(driver, "intremap") && !split {
+        return Err(unsupported("IOMMU interrupt remapping requires split I/O APIC (ioapic driver='qemu')"));
+    }
+    if truth(driver, "eim") && !truth(driver, "intremap") {
+        return Err(unsupported("IOMMU eim requires interrupt remapping to be enabled"));
+    }
+    Ok(())
+}
+
+pub(super) fn together(domain: &Domain) -> Result<()> {
+    for (kind, text) in [
+        ("iommu", "only a single IOMMU device is supported"),
+        ("memballoon", "only a single memory balloon device is supported"),
+        ("nvram", "only a single nvram device is supported"),
+        ("vsock", "only a single vsock device is supported"),
+    ] {
+        if domain.all(kind).count() > 1 {
+            return Err(invalid(text));
+        }
+    }
+    usb_ports(domain)
+}
+
+/// Each port of a USB bus has room for one device.
+fn usb_ports(domain: &Domain) -> Result<()> {
+    let mut taken: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for device in domain.devices() {
+        let Some(address) = device.child("address").filter(|address| address.is("type", "usb")) else {
+            continue;
+        };
+        let Some(port) = address.attr("port") else { continue };
+        let bus = address.attr("bus").unwrap_or("0");
+        if let Some((path, _)) = port.rsplit_once('.') {
+            // The first hub on the way that is not there.
+            let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
+            for end in ends {
+                let hub = domain.all("hub").any(|hub| {
+                    hub.attr_at("address", "bus").unwrap_or("0") == bus
+                        && hub.attr_at("address", "port") == path.get(..end)
+                });
+                if !hub {
+                    let step = path.get(..end).and_then(|path| path.rsplit('.').next()).unwrap_or_default();
+                    return Err(invalid(format!(
+                        "there is no hub at port {step} in USB address bus: {bus} port: {port}"
+                    )));
+                }
+            }
+        }
+        if !taken.insert((bus, port)) {
+            return Err(invalid(format!("Duplicate USB address bus {bus} port {port}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! What QEMU cannot do, on this machine or at all.
+//!
+//! ```text
+//! complete definition ──▶ contradictions no driver accepts (conf-domain) ──▶ whole domain ──▶ each device ──▶ accepted
+//! ```
+//!
+//! The first refusal wins; its words are the reference's.
+
+mod cpu;
+mod disk;
+mod domain;
+mod memory;
+mod others;
+mod pci;
+
+use crate::complete::Site;
+use crate::complete::setting::Setting;
+use base::{Error, ErrorCode, ErrorDomain, Result};
+use conf_domain::Domain;
+use std::collections::BTreeSet;
+
+/// A refusal that is nothing but its text.
+fn detail(text: impl Into<String>) -> Error {
+    Error::new(ErrorCode::XML_DETAIL, ErrorDomain::QEMU, text)
+}
+
+/// Something that contradicts the machine, found while reading.
+fn invalid(text: impl Into<String>) -> Error {
+    Error::new(ErrorCode::XML_ERROR, ErrorDomain::QEMU, text)
+}
+
+/// Checks what a definition says before anything is filled in.
+///
+/// # Errors
+/// With the first refusal.
+pub(crate) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
+    let os = domain.tree.child("os");
+    if let Some(os) = os
+        && setting.abi_update
+        && os.attr("firmware").is_none()
+        && os.child("firmware").is_some_and(|firmware| firmware.child("feature").is_some())
+    {
+        return Err(detail(
+            "cannot use feature-based firmware autoselection when firmware autoselection is disabled",
+        ));
+    }
+    pci::given(domain, setting)
+}
+
+/// Checks a complete definition.
+///
+/// # Errors
+/// With the first refusal.
+pub(crate) fn complete(domain: &Domain, setting: &Setting<'_>, site: &Site) -> Result<()> {
+    domain::check(domain, setting)?;
+    cpu::check(domain, setting)?;
+    memory::check(domain, setting)?;
+    for device in domain.devices() {
+        match device.name.as_str() {
+            "disk" => disk::check(device, setting)?,
+            _ => others::check(domain, device, setting, site)?,
+        }
+    }
+    others::together(domain)
+}
+
+/// Checks what can be known only when the guest is started.
+///
+/// # Errors
+/// With the first refusal.
+pub(crate) fn start(
+    domain: &Domain,
+    setting: &Setting<'_>,
+    host_nodes: Option<&BTreeSet<u32>>,
+) -> Result<()> {
+    cpu::start(domain, setting)?;
+    for device in domain.devices() {
+        match device.name.as_str() {
+            "disk" => disk::start(device, setting)?,
+            _ => others::start(device)?,
+        }
+    }
+    memory::start(domain, host_nodes)
+}

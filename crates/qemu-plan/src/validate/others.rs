@@ -1,0 +1,422 @@
+//! All other devices.
+
+use super::invalid;
+use crate::complete::Site;
+use crate::complete::setting::{Board, Setting};
+use crate::complete::unsupported;
+use base::Result;
+use conf_domain::Domain;
+use xml::Tree;
+
+pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
+    match device.name.as_str() {
+        "iommu" => iommu(domain, device, setting),
+        "panic" => panic(device, setting),
+        "parallel" if setting.is_ppc64() || setting.is_s390() => {
+            Err(unsupported("parallel ports are not supported"))
+        }
+        "serial" => serial(device, setting),
+        "controller" => controller(device, setting),
+        "shmem" => shmem(device),
+        "tpm" => tpm(device, setting, site),
+        "hostdev" => hostdev(domain, device),
+        "input" => input(device),
+        "filesystem" => filesystem(device),
+        "graphics" => graphics(domain, device),
+        "watchdog" => watchdog(device, setting),
+        "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
+        "channel" | "console" | "redirdev" => tcp(device),
+        "interface" => interface(device),
+        "video" => video(device),
+        _ => Ok(()),
+    }
+    .and_then(|()| spapr_register(device))
+}
+
+fn spapr_register(device: &Tree) -> Result<()> {
+    let Some(address) = device.child("address").filter(|address| address.is("type", "spapr-vio")) else {
+        return Ok(());
+    };
+    let reg = address.attr("reg").and_then(|reg| u64::from_str_radix(reg.trim_start_matches("0x"), 16).ok());
+    match reg.filter(|reg| *reg > 0xffff_ffff) {
+        Some(reg) => {
+            Err(unsupported(format!("spapr-vio reg='0x{reg:x}' exceeds maximum possible value (0xffffffff)")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn iommu(domain: &Domain, iommu: &Tree, setting: &Setting<'_>) -> Result<()> {
+    let model = iommu.attr("model").unwrap_or_default();
+    let q35 = setting.board == Board::Q35;
+    let arm = setting.is_arm_virt();
+    let place = match model {
+        "intel" if !q35 => Some("Q35 machines"),
+        "smmuv3" if !arm => Some("ARM Virt machines"),
+        "virtio" if !(q35 || arm) => Some("Q35 and ARM Virt machines"),
+        _ => None,
+    };
+    if let Some(place) = place {
+        return Err(unsupported(format!("IOMMU device: '{model}' is only supported with {place}")));
+    }
+    if model == "virtio" {
+        if iommu.attr_at("address", "type").is_some_and(|kind| kind != "pci") {
+            return Err(unsupported(format!("IOMMU device: '{model}' needs a PCI address")));
+        }
+        let acpi = domain.tree.at("features/acpi").is_some();
+        if q35 && !acpi {
+            return Err(unsupported(format!("IOMMU device: '{model}' requires ACPI")));
+        }
+    }
+    Ok(())
+}
+
+fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
+    let model = panic.attr("model").unwrap_or_default();
+    let place = panic.attr_at("address", "type");
+    match model {
+        "s390" if !setting.is_s390() => {
+            Err(unsupported("only S390 guests support panic device of model 's390'"))
+        }
+        "pseries" if setting.board != Board::Pseries => {
+            Err(unsupported("only pSeries guests support panic device of model 'pseries'"))
+        }
+        "hyperv" if !setting.is_x86() => {
+            Err(unsupported("only i686 and x86_64 guests support panic device of model 'hyperv'"))
+        }
+        "s390" | "pseries" | "hyperv" if place.is_some() => {
+            Err(unsupported(format!("setting the panic device address is not supported for model '{model}'")))
+        }
+        "isa" if place.is_some_and(|place| place != "isa") => {
+            Err(unsupported("panic is supported only with ISA address type"))
+        }
+        "pvpanic" if place.is_some_and(|place| place != "pci") => {
+            Err(unsupported("pvpanic is supported only with PCI address type"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn serial(serial: &Tree, setting: &Setting<'_>) -> Result<()> {
+    let kind = serial.attr_at("target", "type").unwrap_or_default();
+    let model = serial.attr_at("target/model", "name").unwrap_or_default();
+    let fits = match kind {
+        "isa-serial" | "isa-debug" => setting.is_x86(),
+        "spapr-vio-serial" => setting.board == Board::Pseries,
+        "system-serial" if model == "pl011" => setting.is_arm(),
+        "system-serial" => setting.is_riscv() || setting.arch == "loongarch64",
+        "sclp-serial" => setting.is_s390(),
+        _ => true,
+    } && (kind != "system-serial" || setting.board == Board::Virt);
+    if !fits {
+        return Err(unsupported(format!(
+            "Serial device with target type '{kind}' and target model '{model}' not compatible with guest architecture or machine type"
+        )));
+    }
+    tcp(serial)
+}
+
+/// QEMU speaks telnet and nothing, and encrypts by itself.
+fn tcp(device: &Tree) -> Result<()> {
+    match device.attr_at("protocol", "type") {
+        Some(kind @ ("telnets" | "tls")) if device.is("type", "tcp") => {
+            let shown = if kind == "telnets" { "telnets" } else { kind };
+            Err(unsupported(format!("tcp chardev protocol '{shown}' not supported")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn controller(controller: &Tree, setting: &Setting<'_>) -> Result<()> {
+    let model = controller.attr("model").unwrap_or_default();
+    let kind = controller.attr("type").unwrap_or_default();
+    let index = controller.attr("index").and_then(|index| index.parse::<u32>().ok()).unwrap_or(0);
+    match kind {
+        "usb" => {
+            let ports = controller.attr("ports").and_then(|ports| ports.parse::<u32>().ok());
+            if matches!(model, "nec-xhci" | "qemu-xhci") && ports.is_some_and(|ports| ports > 15) {
+                return Err(unsupported(format!("'{model}' controller only supports up to '15' ports")));
+            }
+            if matches!(model, "qusb1" | "qusb2") {
+                return Err(unsupported(
+                    "USB controller model type 'qusb1' or 'qusb2' is not supported in qemu",
+                ));
+            }
+        }
+        "ide" if setting.board == Board::Q35 || index > 0 && setting.board == Board::Pc => {
+            return Err(unsupported(if setting.board == Board::Q35 {
+                "IDE controllers are unsupported for this QEMU binary or machine type"
+            } else {
+                "Only a single IDE controller is supported for this machine type"
+            }));
+        }
+        "fdc" if index > 0 => return Err(unsupported("Only 1 fdc controller is supported")),
+        "scsi" if model != "virtio-scsi" && !model.starts_with("virtio") => {
+            let driver = controller.child("driver");
+            for name in ["queues", "cmd_per_lun", "max_sectors", "ioeventfd", "iothread"] {
+                if driver.is_some_and(|driver| driver.attr(name).is_some()) {
+                    return Err(unsupported(if name == "iothread" {
+                        "'iothread' is only supported for virtio-scsi controller".to_owned()
+                    } else {
+                        format!("'{name}' is only supported by virtio-scsi controller")
+                    }));
+                }
+            }
+        }
+        "pci" if controller.child("pcihole64").is_some() && !matches!(model, "pci-root" | "pcie-root") => {
+            return Err(unsupported("64-bit PCI hole setting is only for root PCI controllers"));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn shmem(shmem: &Tree) -> Result<()> {
+    let size = shmem.child("size").and_then(|size| {
+        let unit = size.attr("unit").unwrap_or("M");
+        base::size::scale(size.body().trim().parse().ok()?, unit, 1 << 20, u64::MAX)
+    });
+    if size.is_some_and(|size| size < 1 << 20 || !size.is_power_of_two()) {
+        return Err(invalid("shmem size must be a power of 2 and at least 1 MiB (1024 KiB)"));
+    }
+    let model = shmem.attr_at("model", "type").unwrap_or_default();
+    let served = shmem.child("server").is_some();
+    match model {
+        "ivshmem-plain" if served => {
+            Err(unsupported(format!("shmem model '{model}' is supported only with server option disabled")))
+        }
+        "ivshmem-doorbell" if !served => {
+            Err(unsupported(format!("shmem model '{model}' is supported only with server option enabled")))
+        }
+        "ivshmem-doorbell" if size.is_some() => {
+            Err(unsupported(format!("shmem model '{model}' does not support size setting")))
+        }
+        "ivshmem" => Err(unsupported("ivshmem device is no longer supported")),
+        _ => Ok(()),
+    }
+}
+
+fn tpm(tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
+    let Some(backend) = tpm.child("backend") else { return Ok(()) };
+    let model = tpm.attr("model").unwrap_or_default();
+    if model == "spapr-tpm-proxy" && !backend.is("type", "passthrough") {
+        return Err(unsupported(format!("TPM Proxy model {model} requires 'Passthrough' backend")));
+    }
+    if !backend.is("type", "emulator") {
+        return Ok(());
+    }
+    let version = backend.attr("version").unwrap_or_default();
+    if version == "1.2" {
+        if setting.is_arm() || setting.is_riscv() || setting.is_ppc64() {
+            return Err(unsupported(format!("TPM 1.2 is not supported on architecture '{}'", setting.arch)));
+        }
+        if matches!(model, "tpm-crb" | "tpm-spapr") {
+            return Err(unsupported(format!("TPM 1.2 is not supported for model '{model}'")));
+        }
+    }
+    if let Some(known) = &site.tpm_versions
+        && !known.iter().any(|known| known == version)
+    {
+        return Err(unsupported(format!("TPM version '{version}' is not supported")));
+    }
+    Ok(())
+}
+
+fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
+    let model = hostdev.attr("model").unwrap_or_default();
+    let boots = hostdev.child("boot").is_some();
+    if hostdev.is("type", "mdev") && boots && matches!(model, "vfio-ap" | "vfio-pci") {
+        return Err(unsupported(format!(
+            "booting from assigned devices is not supported by mediated devices of model {model}"
+        )));
+    }
+    if hostdev.is("type", "scsi_host") && boots {
+        return Err(unsupported("booting from assigned devices is not supported by vhost SCSI devices"));
+    }
+    if hostdev.is("type", "mdev") && model != "vfio-pci" && hostdev.is("display", "on") {
+        return Err(unsupported("<hostdev> attribute 'display' is only supported with model='vfio-pci'"));
+    }
+    if hostdev.is("display", "on") && domain.all("graphics").next().is_none() {
+        return Err(unsupported("graphics device is needed for attribute value 'display=on' in <hostdev>"));
+    }
+    Ok(())
+}
+
+fn input(input: &Tree) -> Result<()> {
+    let transitional = matches!(input.attr("model"), Some("virtio-transitional" | "virtio-non-transitional"));
+    let kind = input.attr("type").unwrap_or_default();
+    if transitional && kind != "passthrough" {
+        return Err(unsupported(format!(
+            "virtio (non-)transitional models are not supported for input type={kind}"
+        )));
+    }
+    Ok(())
+}
+
+fn filesystem(filesystem: &Tree) -> Result<()> {
+    if !filesystem.is("type", "mount") {
+        return Err(unsupported("only supports mount filesystem type"));
+    }
+    if filesystem.attr_at("driver", "type") != Some("virtiofs") {
+        return Ok(());
+    }
+    for (name, what) in [("model", "model"), ("multidevs", "multidevs")] {
+        if filesystem.attr(name).is_some_and(|value| !(name == "model" && value == "virtio")) {
+            return Err(unsupported(format!("virtiofs does not support {what}")));
+        }
+    }
+    if filesystem.attr("fmode").is_some() || filesystem.attr("dmode").is_some() {
+        return Err(unsupported("virtiofs does not support fmode and dmode"));
+    }
+    if filesystem.attr_at("driver", "format").is_some() {
+        return Err(unsupported("virtiofs does not support format"));
+    }
+    if filesystem.attr_at("driver", "wrpolicy").is_some() {
+        return Err(unsupported("virtiofs does not support wrpolicy"));
+    }
+    if filesystem.attr("accessmode").is_some_and(|mode| mode != "passthrough") {
+        return Err(unsupported("virtiofs only supports passthrough accessmode"));
+    }
+    if filesystem.child("boot").is_some()
+        && filesystem.attr_at("address", "type").is_some_and(|kind| kind != "pci")
+    {
+        return Err(unsupported("setting virtiofs boot order is supported only with PCI bus"));
+    }
+    Ok(())
+}
+
+fn graphics(domain: &Domain, graphics: &Tree) -> Result<()> {
+    let kind = graphics.attr("type").unwrap_or_default();
+    if graphics.all("listen").count() > 1 {
+        return Err(unsupported("QEMU does not support multiple listens for one graphics device."));
+    }
+    let same = domain.all("graphics").filter(|other| other.is("type", kind)).count();
+    if same > 1 {
+        return Err(unsupported(
+            "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus, rdp) is supported",
+        ));
+    }
+    let gl = domain
+        .all("graphics")
+        .filter(|other| other.is("type", "egl-headless") || other.attr_at("gl", "enable") == Some("yes"))
+        .count();
+    if gl > 1 {
+        return Err(unsupported("multiple OpenGL displays are not supported by QEMU"));
+    }
+    if kind == "egl-headless"
+        && domain
+            .all("graphics")
+            .any(|other| !matches!(other.attr("type"), Some("vnc" | "spice" | "egl-headless")))
+    {
+        return Err(unsupported(
+            "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics types",
+        ));
+    }
+    if kind == "vnc"
+        && let Some(port) = graphics.attr("port").and_then(|port| port.parse::<i64>().ok())
+        && graphics.attr("autoport") != Some("yes")
+        && port != -1
+        && !(5900..=65535).contains(&port)
+    {
+        return Err(unsupported("vnc port must be in range [5900,65535]"));
+    }
+    Ok(())
+}
+
+fn watchdog(watchdog: &Tree, setting: &Setting<'_>) -> Result<()> {
+    let model = watchdog.attr("model").unwrap_or_default();
+    let place = watchdog.attr_at("address", "type");
+    match model {
+        "i6300esb" if place.is_some_and(|place| place != "pci") => {
+            Err(unsupported(format!("{model} model of watchdog can go only on PCI bus")))
+        }
+        "diag288" if !setting.is_s390() => {
+            Err(unsupported(format!("{model} model of watchdog is allowed for s390 and s390x only")))
+        }
+        "diag288" if place.is_some() => {
+            Err(unsupported(format!("{model} model of watchdog is virtual and cannot go on any bus.")))
+        }
+        "itco" if setting.board != Board::Q35 => {
+            Err(unsupported(format!("{model} model of watchdog is only part of q35 machine")))
+        }
+        "itco" if place.is_some() => Err(unsupported(format!(
+            "{model} model of watchdog is part of the machine and cannot have any address set."
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn interface(interface: &Tree) -> Result<()> {
+    let kind = interface.attr("type").unwrap_or_default();
+    if kind == "vdpa"
+        && let Some(model) = interface.attr_at("model", "type").filter(|model| *model != "virtio")
+    {
+        return Err(unsupported(format!(
+            "invalid model for interface of type '{kind}': '{model}' - must be 'virtio'"
+        )));
+    }
+    Ok(())
+}
+
+fn video(video: &Tree) -> Result<()> {
+    let Some(model) = video.child("model") else { return Ok(()) };
+    let kind = model.attr("type").unwrap_or_default();
+    if model.attr_at("acceleration", "accel3d") == Some("yes") && kind != "virtio" {
+        return Err(unsupported("3d acceleration is supported only with 'virtio' video device"));
+    }
+    if !model.is("primary", "yes")
+        && matches!(kind, "vga" | "cirrus" | "vmvga" | "bochs" | "ramfb")
+        && kind != "bochs"
+    {
+        return Err(unsupported(format!("video type '{kind}' is only valid as primary video device")));
+    }
+    Ok(())
+}
+
+pub(super) fn together(domain: &Domain) -> Result<()> {
+    let proxies = domain.all("tpm").filter(|tpm| tpm.is("model", "spapr-tpm-proxy")).count();
+    let others = domain.all("tpm").count() - proxies;
+    if others > 1 {
+        return Err(unsupported("only a single TPM non-proxy device is supported"));
+    }
+    if proxies > 1 {
+        return Err(unsupported("only a single TPM Proxy device is supported"));
+    }
+    let ap = domain.all("hostdev").filter(|hostdev| hostdev.is("model", "vfio-ap")).count();
+    if ap > 1 {
+        return Err(unsupported("Only one hostdev of model vfio-ap is supported"));
+    }
+    let mut actions = domain.all("watchdog").filter_map(|watchdog| watchdog.attr("action"));
+    let first = actions.next();
+    if actions.any(|action| Some(action) != first) {
+        return Err(unsupported("watchdogs with different actions are not supported with this QEMU binary"));
+    }
+    let spice_audio = domain.all("audio").any(|audio| audio.is("type", "spice"));
+    if spice_audio && !domain.all("graphics").any(|graphics| graphics.is("type", "spice")) {
+        return Err(unsupported("Spice audio is not supported without spice graphics"));
+    }
+    Ok(())
+}
+
+pub(super) fn start(device: &Tree) -> Result<()> {
+    match device.name.as_str() {
+        "shmem" if device.attr_at("address", "type").is_some_and(|kind| kind != "pci") => {
+            Err(unsupported("only 'pci' addresses are supported for the shared memory device"))
+        }
+        "controller" if device.is("type", "usb") && device.attr("model").is_none() => {
+            Err(unsupported("no model provided for USB controller"))
+        }
+        "interface" => {
+            let kind = device.attr("type").unwrap_or_default();
+            let mac = device.attr_at("mac", "address").unwrap_or_default();
+            let tap = device.attr_at("backend", "tap").is_some();
+            if tap && !matches!(kind, "ethernet" | "bridge" | "network" | "direct") {
+                return Err(unsupported(format!(
+                    "interface {mac} - custom tap device path is not supported for network interfaces of type {kind}"
+                )));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
