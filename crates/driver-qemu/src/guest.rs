@@ -34,8 +34,8 @@ pub(crate) struct Live {
     pub(crate) bound_to: Option<ConnectionId>,
     /// A shutdown of the guest is a reboot.
     pub(crate) reboot_on_shutdown: AtomicBool,
-    /// The console's client: raised when another takes it over.
-    pub(crate) console: Mutex<Option<Arc<AtomicBool>>>,
+    /// The console's client.
+    pub(crate) console: Mutex<Option<Arc<crate::console::Session>>>,
     /// Numbers of the processors' threads.
     pub(crate) vcpu_threads: Vec<i32>,
     pub(crate) tainted: Vec<&'static str>,
