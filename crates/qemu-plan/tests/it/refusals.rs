@@ -70,9 +70,7 @@ fn check(outcome: &Result<String>, expected: &str) -> Option<String> {
         (Ok(_), None) => expected == "ok",
         (Ok(text), Some(("+", line))) => text.lines().any(|own| own.trim() == line),
         (Ok(text), Some(("-", line))) => !text.lines().any(|own| own.trim() == line),
-        (Err(error), _) => {
-            expected == format!("{} {} {}", error.code().0, error.domain().0, error.message())
-        }
+        (Err(error), _) => expected == format!("{} {} {}", error.code().0, error.domain().0, error.message()),
         _ => false,
     };
     let said = || match outcome {
