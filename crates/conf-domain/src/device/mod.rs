@@ -195,6 +195,9 @@ pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
                 _ => {}
             }
         }
+        if device.name == "disk" {
+            disk::spell_mirror(device);
+        }
         if !flags.secure {
             match device.name.as_str() {
                 "graphics" => device.unset("passwd"),
