@@ -267,9 +267,8 @@ impl Driver {
                 return;
             }
             let mut domain = (*config).clone();
-            let completed = self
-                .caps_for(&domain)
-                .and_then(|caps| complete::complete(&mut domain, &caps, &site, flags));
+            let completed =
+                self.caps_for(&domain).and_then(|caps| complete::complete(&mut domain, &caps, &site, flags));
             if let Err(cause) = completed {
                 log::warn!("the stored definition of '{}' stays as it is: {cause}", domain.name);
                 continue;
@@ -311,7 +310,11 @@ impl Driver {
         if wanted {
             host::store::folder(&self.autostart_dir(), 0o755).map_err(|cause| {
                 let folder = self.autostart_dir();
-                Error::system(FROM, &cause, format!("cannot create autostart directory '{}'", folder.display()))
+                Error::system(
+                    FROM,
+                    &cause,
+                    format!("cannot create autostart directory '{}'", folder.display()),
+                )
             })?;
             return host::store::link(&self.config_file(&name), &path).map_err(|cause| {
                 Error::system(FROM, &cause, format!("Failed to create symlink '{}'", path.display()))

@@ -17,7 +17,6 @@
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
 mod config;
-mod processor;
 mod console;
 mod emulators;
 mod events;
@@ -27,6 +26,7 @@ mod info;
 mod lifecycle;
 mod lookup;
 mod monitor;
+mod processor;
 mod reconnect;
 mod start;
 mod stats;

@@ -18,7 +18,12 @@ const PROPERTIES: usize = 4096;
 impl Driver {
     /// Writes into the definition of a running guest what its processors can do. `processors` is what the monitor
     /// answered to `query-cpus-fast`.
-    pub(crate) fn refresh_cpu(&self, monitor: &Monitor, domain: &mut Domain, processors: &Json) -> Result<()> {
+    pub(crate) fn refresh_cpu(
+        &self,
+        monitor: &Monitor,
+        domain: &mut Domain,
+        processors: &Json,
+    ) -> Result<()> {
         let x86 = matches!(domain.tree.attr_at("os/type", "arch"), Some("x86_64" | "i686"));
         let Some(element) = domain.tree.child("cpu").filter(|_| x86) else { return Ok(()) };
         let host = matches!(element.attr("mode"), Some("host-passthrough" | "maximum"));
@@ -48,11 +53,7 @@ fn definition(element: &Tree) -> Result<CpuDef> {
 }
 
 /// Features that are on and that are off, by the processor's properties; `None` when the emulator does not tell.
-fn features(
-    monitor: &Monitor,
-    database: &Database,
-    path: &str,
-) -> Result<Option<(FeatureSet, FeatureSet)>> {
+fn features(monitor: &Monitor, database: &Database, path: &str) -> Result<Option<(FeatureSet, FeatureSet)>> {
     let failed = |cause: &qmp::CommandError| crate::guest::failed("qom-list", cause);
     let listed = match monitor.command("qom-list", json!({ "path": path }), MONITOR_WAIT) {
         Ok(listed) => listed,
@@ -70,8 +71,7 @@ fn features(
         })
         .take(PROPERTIES)
         .collect();
-    let questions =
-        names.iter().map(|(name, _)| ("qom-get", json!({ "path": path, "property": name })));
+    let questions = names.iter().map(|(name, _)| ("qom-get", json!({ "path": path, "property": name })));
     let answers = monitor.batch(questions, MONITOR_WAIT).map_err(|cause| failed(&cause))?;
     let (mut enabled, mut disabled) = (FeatureSet::default(), FeatureSet::default());
     for ((_, feature), answer) in names.into_iter().zip(answers) {

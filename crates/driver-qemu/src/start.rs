@@ -26,8 +26,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// How a guest is to be started.
@@ -149,8 +149,7 @@ impl Driver {
             private_dir: prepared.private_dir,
             cgroup,
             bound_to: how.bound_to,
-            reboot_on_shutdown: AtomicBool::new(false),
-            console: Mutex::new(None),
+            session: Arc::default(),
             vcpu_threads,
             tainted,
         });
