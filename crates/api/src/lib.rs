@@ -14,6 +14,7 @@ mod stream;
 pub use call::{Call, ConnectionId, Identity};
 pub use drivers::{DriverSet, EventSink, Hypervisor, OpenRequest, Opener};
 pub use generated::*;
+pub use proto::generated::remote_shared::DomainIpAddr;
 pub use stream::{Outcome, Source, Stream};
 
 pub use base::{Error, ErrorCode, ErrorDomain, Result};

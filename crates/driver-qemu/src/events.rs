@@ -88,7 +88,7 @@ impl Driver {
                         .publish(Event::DomainBalloonChange(DomainEventBalloonChangeMsg { dom, actual }));
                 }
             }
-            _ => {}
+            _ => self.heard_of_devices(guest, live, event),
         }
     }
 

@@ -16,22 +16,33 @@
 //!
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
+mod addresses;
+mod agent;
+mod block;
+mod chain;
 mod config;
 mod console;
 mod emulators;
 mod events;
 mod guest;
 mod host_info;
+mod hotplug;
 mod info;
 mod lifecycle;
 mod lookup;
 mod monitor;
+mod peek;
+mod perf;
+mod placement;
 mod processor;
 mod reconnect;
+mod removal;
+mod shaping;
 mod start;
-mod stats;
+mod statistics;
 mod status;
 mod stop;
+mod tuning;
 mod unserved;
 
 use api::{ConnectionId, EventSink, Hypervisor};

@@ -5,19 +5,23 @@
 //! * [`store`]: files that are either old or new, never half
 //! * [`process`]: commands as values, detached emulators, processes of other parents
 //! * [`cgroup`]: placing guests
+//! * [`neighbours`]: addresses of machines nearby
 //! * [`node`]: what the machine is: processors, memory, statistics
 //! * [`service`]: the service manager: sockets it made, readiness
+//! * [`thread`]: threads of other processes
 //! * [`random`]: random bytes
 
 pub mod cgroup;
 pub mod cpuid;
 pub mod image;
 pub mod layout;
+pub mod neighbours;
 pub mod node;
 pub mod process;
 pub mod random;
 pub mod service;
 pub mod store;
 pub mod tap;
+pub mod thread;
 
 pub use layout::Layout;

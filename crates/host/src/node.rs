@@ -201,6 +201,19 @@ pub fn iommu_groups() -> std::collections::HashMap<String, u32> {
     groups
 }
 
+/// Counters of a network device of the host, as it receives and as it sends: bytes, packets, errors, packets dropped.
+pub fn device_counters(device: &str) -> Option<([u64; 4], [u64; 4])> {
+    // The table of the network this process is in; the files below /sys may be of another.
+    let text = fs::read_to_string("/proc/self/net/dev").ok()?;
+    let line = text.lines().find_map(|line| {
+        let (name, rest) = line.split_once(':')?;
+        (name.trim() == device).then_some(rest)
+    })?;
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let side = |at: usize| Some([*numbers.get(at)?, *numbers.get(at + 1)?, *numbers.get(at + 2)?, *numbers.get(at + 3)?]);
+    Some((side(0)?, side(8)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +224,7 @@ mod tests {
         assert!(node.cpus > 0 && node.memory_kib > 0, "{node:?}");
         assert_eq!(node.nodes * node.sockets * node.cores * node.threads, node.cpus, "{node:?}");
         assert_eq!(Tree::machine().memory_stats().len(), 4);
+        assert!(device_counters("lo").is_some());
         assert_eq!(Tree::machine().cpu_stats(None).map(|stats| stats.len()), Some(4));
     }
 }

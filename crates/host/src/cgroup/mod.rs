@@ -266,7 +266,13 @@ impl Cgroup {
         }
         let mut unified = None;
         if let Some((path, _)) = &self.unified {
-            let folder = make(path, &Path::new("libvirt").join(part.folder()), None, true)?;
+            let below = Path::new("libvirt").join(part.folder());
+            let new = !path.join(&below).is_dir();
+            let folder = make(path, &below, None, true)?;
+            if new {
+                // Threads of one process may only be spread over groups that are for threads from the start.
+                write(&folder.join("cgroup.type"), "threaded")?;
+            }
             delegate(&path.join("libvirt"));
             unified = Some(folder);
         }
@@ -300,12 +306,6 @@ impl Cgroup {
             write(&path.join("tasks"), &thread.to_string())?;
         }
         if let Some(path) = unified {
-            // The first part to be threaded makes the others of the folder so.
-            for folder in ["emulator".to_owned(), part.folder()] {
-                if let Some(parent) = path.parent() {
-                    let _ = write(&parent.join(folder).join("cgroup.type"), "threaded");
-                }
-            }
             write(&path.join("cgroup.threads"), &thread.to_string())?;
         }
         Ok(())
