@@ -1,0 +1,75 @@
+//! What this host adds to definitions: firmware, sound, folders.
+//!
+//! Every definition asks for it, so it is kept, and read again only when a folder of firmware descriptors changed.
+
+use crate::Driver;
+use conf_domain::Domain;
+use qemu_plan::Firmware;
+use qemu_plan::complete::{HostAudio, Site, arch};
+use qemu_plan::firmware::Descriptor;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// Folders of descriptors; one in the last hides one of the same name in those before.
+const FOLDERS: [&str; 2] = ["/usr/share/qemu/firmware", "/etc/qemu/firmware"];
+
+/// When the folders changed last.
+type Stamps = [Option<SystemTime>; FOLDERS.len()];
+
+/// What was read last.
+#[derive(Debug, Default)]
+pub(crate) struct Sites(Mutex<Option<(Stamps, Arc<Site>)>>);
+
+fn stamps() -> Stamps {
+    FOLDERS.map(|folder| std::fs::metadata(folder).and_then(|metadata| metadata.modified()).ok())
+}
+
+impl Driver {
+    /// What this host adds to a definition.
+    pub(crate) fn site(&self, domain: &Domain) -> Arc<Site> {
+        let now = stamps();
+        let mut kept = self.sites.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let site = match kept.as_ref().filter(|(then, _)| *then == now) {
+            Some((_, site)) => site.clone(),
+            None => {
+                let site = Arc::new(self.read_site());
+                *kept = Some((now, site.clone()));
+                site
+            }
+        };
+        drop(kept);
+        if !arch(domain).starts_with("ppc") {
+            return site;
+        }
+        // Only guests of POWER are laid out by these, and reading them takes as many calls as there are devices.
+        Arc::new(Site { iommu_groups: host::node::iommu_groups(), ..(*site).clone() })
+    }
+
+    fn read_site(&self) -> Site {
+        let variable = |name: &str| std::env::var(name).ok();
+        Site {
+            firmware: self.firmware(),
+            audio: HostAudio {
+                driver: variable("QEMU_AUDIO_DRV"),
+                sdl_driver: variable("SDL_AUDIODRIVER"),
+                ..HostAudio::default()
+            },
+            security: "none".to_owned(),
+            tpm_versions: None,
+            iommu_groups: std::collections::HashMap::new(),
+            lib_dir: self.state_dir().display().to_string(),
+            channel_dir: self.run_dir().join("channel").display().to_string(),
+        }
+    }
+
+    /// Firmware that is installed.
+    fn firmware(&self) -> Firmware {
+        let mut files = std::collections::BTreeMap::new();
+        for folder in FOLDERS {
+            files.extend(host::store::files(Path::new(folder), "json"));
+        }
+        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
+        Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
+    }
+}
