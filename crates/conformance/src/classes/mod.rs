@@ -3,6 +3,7 @@
 mod cputest;
 mod domain_xml;
 mod qemuxmlconf;
+mod qemuxmlconf_start;
 
 use crate::manifest::Case;
 
