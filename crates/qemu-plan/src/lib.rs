@@ -24,3 +24,4 @@ mod validate;
 
 pub use caps::Caps;
 pub use firmware::Firmware;
+pub use validate::check_lifecycle;

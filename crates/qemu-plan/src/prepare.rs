@@ -53,7 +53,8 @@ fn iscsi_volume(disk: &mut Tree, pool: &Tree) -> Result<()> {
     let (name, port) = (part("name").unwrap_or_default(), part("port").unwrap_or_else(|| "3260".to_owned()));
     let auth = pool.at("source/auth").map(|auth| {
         let user = auth.attr("username").unwrap_or_default();
-        let secret = auth.child("secret").cloned().unwrap_or_default().with("type", "iscsi");
+        let secret = auth.child("secret").cloned().unwrap_or_else(|| Tree::new("secret"));
+        let secret = secret.with("type", "iscsi");
         Tree::new("auth").with("username", user).holding(secret)
     });
     // The last part of a volume's name is the number of its unit.
@@ -64,7 +65,7 @@ fn iscsi_volume(disk: &mut Tree, pool: &Tree) -> Result<()> {
     }
     disk.set("type", "network");
     let source = disk.child_or_new("source");
-    source.attrs.retain(|(name, _)| !matches!(name.as_str(), "pool" | "volume" | "mode"));
+    ["pool", "volume", "mode"].into_iter().for_each(|name| source.unset(name));
     source.set("protocol", "iscsi");
     source.set("name", format!("{target}/{lun}"));
     source.children.insert(0, Tree::new("host").with("name", name).with("port", port));
@@ -98,8 +99,9 @@ pub fn port(interface: &mut Tree, port: &Tree) -> Result<()> {
         "hostdev-pci" => {
             interface.set("type", "hostdev");
             interface.set("managed", plug.attr("managed").unwrap_or("no"));
-            let address = plug.child("address").cloned().unwrap_or_default().with("type", "pci");
-            source.children.push(Tree { name: "address".to_owned(), ..address });
+            let address = plug.child("address").cloned().unwrap_or_else(|| Tree::new("address"));
+            let address = address.with("type", "pci");
+            source.children.push(address);
         }
         other => return Err(unsupported(format!("unexpected type of network port '{other}'"))),
     }
