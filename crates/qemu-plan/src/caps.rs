@@ -80,6 +80,8 @@ pub struct Caps {
     pub gic_kernel: Vec<u64>,
     /// Types that are taken as missing.
     pub withheld: BTreeSet<String>,
+    /// Abilities by name that are taken as given although the emulator does not tell them.
+    pub granted: BTreeSet<String>,
 }
 
 /// Types of devices that completion and planning look for; others are not kept.

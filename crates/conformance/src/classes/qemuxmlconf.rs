@@ -5,7 +5,6 @@ use super::Verdict;
 use crate::compare;
 use crate::manifest::Case;
 use conf_domain::{Domain, FormatFlags, ParseFlags};
-use qemu_plan::argv::Start;
 use qemu_plan::complete::{HostAudio, Site};
 use qemu_plan::firmware::Descriptor;
 use qemu_plan::{Caps, Firmware, complete};
@@ -116,10 +115,12 @@ pub(super) fn site(case: &Case) -> Site {
 fn changed(case: &Case, caps: Arc<Caps>) -> Arc<Caps> {
     let words = case.words("qemu_caps_del");
     let versions = case.value("gic_versions").and_then(Value::as_array);
-    if words.is_empty() && versions.is_none() {
+    let granted = case.words("qemu_caps_add");
+    if words.is_empty() && granted.is_empty() && versions.is_none() {
         return caps;
     }
     let mut caps = (*caps).clone();
+    caps.granted.extend(granted.into_iter().map(str::to_owned));
     for word in words {
         // Flags that stand for a type of device are named after it, with few exceptions.
         let kind = match word {
@@ -151,55 +152,6 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
     let mut domain = Domain::parse(text, flags, &mut random()).map_err(|error| error.message().to_owned())?;
     complete::complete(&mut domain, caps, &site(case), flags).map_err(|error| error.message().to_owned())?;
     Ok(domain)
-}
-
-/// The pretended host's facts of a start.
-fn start(domain: &Domain) -> Start {
-    let short: String = domain.name.chars().take(20).collect();
-    let private_dir = format!("/var/lib/libvirt/qemu/domain--1-{short}");
-    let mut env: Vec<(String, String)> =
-        [("LC_ALL", "C"), ("PATH", "/bin")].map(|(n, v)| (n.into(), v.into())).into();
-    env.push(("HOME".into(), private_dir.clone()));
-    env.extend([("USER", "test"), ("LOGNAME", "test")].map(|(n, v)| (n.into(), v.into())));
-    for (name, folder) in [("DATA", ".local/share"), ("CACHE", ".cache"), ("CONFIG", ".config")] {
-        env.push((format!("XDG_{name}_HOME"), format!("{private_dir}/{folder}")));
-    }
-    let mut start = Start {
-        channel_dir: format!("/var/run/libvirt/qemu/channel/-1-{short}"),
-        private_dir,
-        monitor: "fd=1729".to_owned(),
-        env,
-        master_key: true,
-        sandbox: true,
-        timestamps: true,
-        local_offset: -1800,
-        host_nodes: Some((0..4).collect()),
-        ..Start::default()
-    };
-    let (mut bridged, mut plain, mut vhost) = (102, 3, 44);
-    for (index, interface) in domain.all("interface").enumerate() {
-        let alias = format!("net{index}");
-        let next = match interface.attr("type") {
-            Some("bridge" | "network") => &mut bridged,
-            Some("ethernet") => &mut plain,
-            _ => continue,
-        };
-        start.tap_fds.insert(alias.clone(), *next);
-        *next += 1;
-        let virtio = interface.attr_at("model", "type").is_some_and(|model| model.starts_with("virtio"));
-        if virtio && domain.kind() == "kvm" {
-            start.vhost_fds.insert(alias, vhost);
-            vhost += 1;
-        }
-    }
-    for kind in ["serial", "parallel", "channel", "console"] {
-        for (index, device) in domain.all(kind).enumerate() {
-            if device.is("type", "unix") && device.attr_at("source", "mode") != Some("connect") {
-                start.chardev_fds.insert(format!("{kind}{index}"), 1729);
-            }
-        }
-    }
-    start
 }
 
 /// Runs one case: parts `xml`, `args` and `err`.
@@ -238,8 +190,7 @@ pub(crate) fn run(case: &Case) -> Verdict {
         compare::exact(&printed, &again)
     });
     let built = parsed.and_then(|domain| {
-        let start = start(&domain);
-        qemu_plan::argv::rehearse(&domain, &caps, &start).map_err(|error| error.message().to_owned())
+        super::qemuxmlconf_start::line(case, &domain, &caps).map_err(|error| error.message().to_owned())
     });
     let mut verdict = vec![("xml", xml)];
     if case.expect() == "fail" {
