@@ -2,47 +2,36 @@
 //! right words.
 
 use super::Verdict;
-use crate::compare;
 use crate::manifest::Case;
+use crate::{compare, emulator};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
+use qemu_caps::caps::Gic;
+use qemu_caps::{Caps, Flag};
 use qemu_plan::argv::Start;
 use qemu_plan::complete::{HostAudio, Site};
 use qemu_plan::firmware::Descriptor;
-use qemu_plan::{Caps, Firmware, complete};
+use qemu_plan::{Firmware, complete};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-static LOADED: Mutex<Option<HashMap<String, Arc<Caps>>>> = Mutex::new(None);
-
-/// Capabilities from a recorded dialogue: commands and replies in turn, an empty line between documents.
-fn load(case: &Case) -> Result<Arc<Caps>, String> {
-    let name = case.text("caps").ok_or("the case has no emulator")?;
-    let strip = case.is("machine_aliases_stripped");
-    let key = format!("{name} {strip}");
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let loaded = loaded.get_or_insert_default();
-    if let Some(caps) = loaded.get(&key) {
-        return Ok(caps.clone());
-    }
-    let text = case.read_file(name)?;
-    let documents: Vec<Value> =
-        text.split("\n\n").filter_map(|part| serde_json::from_str(part).ok()).collect();
-    let nth = |query: &str, nth: usize| {
-        let asked = |document: &Value| document.get("execute").and_then(Value::as_str) == Some(query);
-        let (at, _) = documents.iter().enumerate().filter(|(_, document)| asked(document)).nth(nth)?;
-        documents.get(at + 1)?.get("return").cloned()
-    };
-    let mut caps = Caps::from_answers("", &|query| nth(query, 0));
-    if nth("qmp_capabilities", 1).is_some() {
-        caps.add_tcg(&|query| nth(query, 1));
-    }
+/// Capabilities from a recorded dialogue, as the case changes them.
+fn load(case: &Case) -> Result<Caps, String> {
+    let mut caps = (*emulator::of(case)?).clone();
     caps.binary = complete::default_emulator(&caps.arch);
-    if strip {
+    if case.is("machine_aliases_stripped") {
         caps = caps.without_aliases();
     }
-    let caps = Arc::new(caps);
-    loaded.insert(key, caps.clone());
+    for (fact, present) in [("qemu_caps_add", true), ("qemu_caps_del", false)] {
+        for word in case.words(fact) {
+            let flag = Flag::from_name(word).ok_or_else(|| format!("no flag '{word}'"))?;
+            caps.flags.set(flag, present);
+        }
+    }
+    if let Some(versions) = case.value("gic_versions").and_then(Value::as_array) {
+        let versions = versions.iter().filter_map(|version| version.as_u64()?.try_into().ok());
+        caps.gic = versions.map(|version| Gic { version, kernel: true, emulated: true }).collect();
+    }
     Ok(caps)
 }
 
@@ -106,31 +95,6 @@ fn site(case: &Case) -> Site {
         lib_dir: "/var/lib/libvirt/qemu".to_owned(),
         channel_dir: "/var/run/libvirt/qemu/channel".to_owned(),
     }
-}
-
-/// Capabilities as the case changes them.
-fn changed(case: &Case, caps: Arc<Caps>) -> Arc<Caps> {
-    let words = case.words("qemu_caps_del");
-    let versions = case.value("gic_versions").and_then(Value::as_array);
-    if words.is_empty() && versions.is_none() {
-        return caps;
-    }
-    let mut caps = (*caps).clone();
-    for word in words {
-        // Flags that stand for a type of device are named after it, with few exceptions.
-        let kind = match word {
-            "kvm" => {
-                caps.kvm = false;
-                continue;
-            }
-            other => other,
-        };
-        caps.withheld.insert(kind.to_owned());
-    }
-    if let Some(versions) = versions {
-        caps.gic_kernel = versions.iter().filter_map(Value::as_u64).collect();
-    }
-    Arc::new(caps)
 }
 
 fn random() -> impl FnMut() -> [u8; 16] {
@@ -201,7 +165,7 @@ fn start(domain: &Domain) -> Start {
 /// Runs one case: parts `xml`, `args` and `err`.
 pub(crate) fn run(case: &Case) -> Verdict {
     let caps = match load(case) {
-        Ok(caps) => changed(case, caps),
+        Ok(caps) => caps,
         Err(text) => return vec![("xml", Err(text))],
     };
     let text = match case.read("input") {
