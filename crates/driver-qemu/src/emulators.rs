@@ -132,7 +132,8 @@ impl Emulators {
         };
         let same = caps.binary == path.display().to_string() && kept == *stamp;
         // Acceleration may have come or gone without any of the files changing.
-        (same && caps.has(Flag::Kvm) == kvm_usable() || same && !hardware(&caps)).then(|| Arc::new(caps))
+        let current = !hardware(&caps) || caps.has(Flag::Kvm) == kvm_usable();
+        (same && current).then(|| Arc::new(caps))
     }
 
     fn find_out(&self, path: &Path) -> Result<Arc<Caps>> {

@@ -25,6 +25,8 @@ pub(crate) const MONITOR_WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct Live {
     /// The definition as it runs, with aliases and run-time parts.
     pub(crate) domain: Domain,
+    /// The definition it was started with: what a transient guest shows as its inactive one.
+    pub(crate) base: Arc<Domain>,
     pub(crate) id: i32,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) process: Process,

@@ -75,7 +75,8 @@ impl Driver {
             return Err(no_agent());
         }
         let _job = guest.begin(JobKind::Modify, "shutdown")?;
-        let live = guest.live()?;
+        // This call alone says so in the name of the driver.
+        let live = guest.live().map_err(|_| Error::operation_invalid(FROM, "domain is not running"))?;
         live.reboot_on_shutdown.store(false, Ordering::Release);
         live.command("system_powerdown", Json::Null).map(drop)
     }
@@ -145,9 +146,13 @@ impl DomainLifecycle for Driver {
         }
         let _job = guest.begin(JobKind::Modify, "reboot")?;
         let live = guest.live()?;
-        live.command("system_powerdown", Json::Null)?;
+        // Before the button is pressed: the guest may be off before the answer is read.
         live.reboot_on_shutdown.store(true, Ordering::Release);
-        Ok(())
+        let pressed = live.command("system_powerdown", Json::Null);
+        if pressed.is_err() {
+            live.reboot_on_shutdown.store(false, Ordering::Release);
+        }
+        pressed.map(drop)
     }
 
     fn domain_reset(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {

@@ -118,8 +118,10 @@ impl Driver {
             (true, _) => (state::RUNNING, running::UNPAUSED),
             (false, _) => (state::PAUSED, paused::UNKNOWN),
         };
+        let base = guest.value().config.clone().unwrap_or_else(|| Arc::new(status.domain.clone()));
         let live = Live {
             domain: status.domain,
+            base,
             id,
             monitor,
             process,
@@ -147,6 +149,11 @@ impl Driver {
         let own = private_dir.starts_with(self.state_dir()) && private_dir != self.state_dir();
         if own {
             let _ = std::fs::remove_dir_all(private_dir);
+        }
+        if let Some(short) =
+            private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
+        {
+            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
         }
         if let Some(group) = cgroup.and_then(Cgroup::adopt) {
             group.remove();

@@ -132,6 +132,7 @@ impl Driver {
         let console = live.console.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let next = Arc::new(Live {
             domain,
+            base: live.base.clone(),
             id: live.id,
             monitor: live.monitor.clone(),
             process,

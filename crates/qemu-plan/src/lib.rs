@@ -21,3 +21,4 @@ mod validate;
 
 pub use firmware::Firmware;
 pub use qemu_caps::{self as caps, Caps};
+pub use validate::check_lifecycle;

@@ -3,6 +3,7 @@
 mod cputest;
 mod domain_xml;
 mod qemu_caps;
+mod qemuxmlactive;
 mod qemuxmlconf;
 
 use crate::manifest::Case;
@@ -19,6 +20,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "cputest" => cputest::run,
         "genericxml2xml" => domain_xml::generic,
         "qemucapabilities" => qemu_caps::capabilities,
+        "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
         _ => return None,
     })

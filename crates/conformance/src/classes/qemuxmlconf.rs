@@ -16,10 +16,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Capabilities from a recorded dialogue, as the case changes them.
-fn load(case: &Case) -> Result<Caps, String> {
+pub(super) fn load(case: &Case) -> Result<Caps, String> {
+    load_as(case, case.is("machine_aliases_stripped"))
+}
+
+/// The same with the names of machines as the class wants them.
+pub(super) fn load_as(case: &Case, strip: bool) -> Result<Caps, String> {
     let mut caps = (*emulator::of(case)?).clone();
     caps.binary = complete::default_emulator(&caps.arch);
-    if case.is("machine_aliases_stripped") {
+    if strip {
         caps = caps.without_aliases();
     }
     for (fact, present) in [("qemu_caps_add", true), ("qemu_caps_del", false)] {
@@ -73,7 +78,7 @@ fn iommu_groups(case: &Case) -> HashMap<String, u32> {
 }
 
 /// What the pretended host adds.
-fn site(case: &Case) -> Site {
+pub(super) fn site(case: &Case) -> Site {
     let env = |name: &str| case.value("env").and_then(|env| env.get(name)?.as_str().map(str::to_owned));
     let config = |name: &str| {
         case.value("driver_config").is_some_and(|config| config.get(name) == Some(&Value::Bool(true)))
@@ -97,7 +102,7 @@ fn site(case: &Case) -> Site {
     }
 }
 
-fn random() -> impl FnMut() -> [u8; 16] {
+pub(super) fn random() -> impl FnMut() -> [u8; 16] {
     // What is random comes out as 00 01 02 …; made-up MAC addresses end in zeros.
     || std::array::from_fn(|index| index as u8)
 }
