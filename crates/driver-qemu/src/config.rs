@@ -13,8 +13,9 @@ use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use engine::JobKind;
+use qemu_caps::descriptor;
+use qemu_caps::descriptor::firmware::Descriptor;
 use qemu_plan::complete::{HostAudio, Site};
-use qemu_plan::firmware::Descriptor;
 use qemu_plan::{Caps, Firmware, complete};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,11 +71,25 @@ impl Driver {
 
     /// Firmware that is installed; a descriptor in /etc hides one of the same name in /usr.
     pub(crate) fn firmware(&self) -> Firmware {
-        let mut files = std::collections::BTreeMap::new();
-        for folder in ["/usr/share/qemu/firmware", "/etc/qemu/firmware"] {
-            files.extend(host::store::files(Path::new(folder), "json"));
+        let mut descriptors = Vec::new();
+        let listed = |folder: String| {
+            let entries =
+                std::fs::read_dir(&folder).into_iter().flatten().filter_map(std::result::Result::ok);
+            let files = entries.filter_map(|entry| {
+                let size = entry.metadata().ok()?.len();
+                Some(descriptor::File { name: entry.file_name().to_string_lossy().into_owned(), size })
+            });
+            let files = files.collect();
+            (folder, files)
+        };
+        let folders: Vec<_> = descriptor::folders("firmware", None).into_iter().map(listed).collect();
+        for path in descriptor::paths(&folders) {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            match Descriptor::parse(&text) {
+                Ok(found) => descriptors.push(found),
+                Err(cause) => log::warn!("firmware descriptor {path} is passed over: {cause}"),
+            }
         }
-        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
         Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
     }
 

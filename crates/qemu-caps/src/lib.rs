@@ -11,9 +11,15 @@
 //! * [`caps`]: what was found
 //! * [`machine`], [`cpu_model`]: machine types and processor models
 //! * [`document`]: the cache document
+//! * [`describe`]: what clients are told
+//! * [`descriptor`]: what is installed for emulators: firmware, programs that play devices
+//! * [`arch`]: architectures and their names
 
+pub mod arch;
 pub mod caps;
 pub mod cpu_model;
+pub mod describe;
+pub mod descriptor;
 pub mod document;
 pub mod flag;
 pub mod machine;

@@ -35,6 +35,11 @@ impl Accel {
         }
     }
 
+    /// Whether the processors of guests are the host's.
+    pub const fn is_hardware(self) -> bool {
+        matches!(self, Accel::Kvm | Accel::Hvf)
+    }
+
     /// The kind of a name in the cache document.
     pub fn from_name(name: &str) -> Option<Accel> {
         Accel::ALL.into_iter().find(|accel| accel.name() == name)

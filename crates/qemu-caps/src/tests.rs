@@ -32,6 +32,7 @@ fn emulator(command: &Value, arch: &str, plain: bool) -> Result<Value, String> {
         "query-cpu-definitions" => json!([
             {"name": "a", "typename": "a-cpu", "unavailable-features": if plain { json!(["x"]) } else { json!([]) }},
             {"name": "max", "typename": "max-cpu"},
+            {"name": "qemu64", "typename": "qemu64-cpu", "unavailable-features": ["svm"]},
         ]),
         "query-gic-capabilities" => json!([{"version": 3, "kernel": true, "emulated": false}]),
         "query-sgx-capabilities" => json!({"sgx": true, "flc": true, "sgx1": true, "sgx2": false,
@@ -113,4 +114,38 @@ fn what_is_kept_is_read_again() {
     }
     assert!(document::read("<qemuCaps/>").is_err());
     assert!(document::read("<other/>").is_err());
+}
+
+#[test]
+fn guests_are_described() {
+    use crate::describe::{self, Host, Request};
+    use crate::descriptor::firmware::Supported;
+    let (caps, _) = ask("x86_64");
+    let host = Host { arch: "x86_64".into(), physical_bits: 40, kvm_max_vcpus: Some(8), ..Host::default() };
+    let describe = |accel| {
+        let firmware = Supported {
+            kinds: vec!["efi".into()],
+            images: vec![("/i".into(), Some("/a".into())), ("/i".into(), Some("/b".into()))],
+            secure: true,
+        };
+        let request = Request { machine: "pc-1.0", firmware, without_deprecated: false };
+        describe::domain(&caps, accel, &request, &host, cpu::Database::builtin()).format()
+    };
+    let text = describe(Accel::Kvm);
+    for part in [
+        "<vcpu max='8'/>",
+        "<mode name='host-passthrough' supported='yes'>",
+        "<maxphysaddr mode='passthrough' limit='40'/>",
+        "<sgx supported='yes'>",
+        "<enum name='secure'>\n        <value>yes</value>",
+        "<value>spinlocks</value>",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert_eq!(text.matches("<value>/i</value>").count(), 1);
+    let text = describe(Accel::Tcg);
+    assert!(text.contains("<vcpu max='255'/>") && !text.contains("maxphysaddr"), "{text}");
+    let guest = describe::guest(&caps, "x86_64", true);
+    assert_eq!(guest.kinds, ["qemu", "kvm"]);
+    assert_eq!(describe::guest(&caps, "aarch64", true).kinds, ["qemu"]);
 }

@@ -1,7 +1,7 @@
 //! `qemuxmlconf`: read a definition for an emulator, complete it, print it; build the command line; refuse with the
 //! right words.
 
-use super::Verdict;
+use super::{Verdict, descriptors};
 use crate::manifest::Case;
 use crate::{compare, emulator};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
@@ -9,7 +9,6 @@ use qemu_caps::caps::Gic;
 use qemu_caps::{Caps, Flag};
 use qemu_plan::argv::Start;
 use qemu_plan::complete::{HostAudio, Site};
-use qemu_plan::firmware::Descriptor;
 use qemu_plan::{Firmware, complete};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -40,23 +39,11 @@ pub(super) fn load_as(case: &Case, strip: bool) -> Result<Caps, String> {
     Ok(caps)
 }
 
-/// Descriptors of the pretended host: those in /etc hide those of the same name in /usr.
+/// Firmware of the pretended host.
 fn firmware(case: &Case) -> Firmware {
     static LOADED: Mutex<Option<Firmware>> = Mutex::new(None);
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let load = || {
-        let mut files = std::collections::BTreeMap::new();
-        for folder in ["usr/share/qemu/firmware", "etc/qemu/firmware"] {
-            let path = case.path(&format!("qemusupport/firmware/{folder}"));
-            let entries = path.and_then(|path| std::fs::read_dir(path).ok()).into_iter().flatten();
-            for entry in entries.filter_map(Result::ok) {
-                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-                files.insert(entry.file_name(), text);
-            }
-        }
-        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
-        Firmware::new(descriptors, "/var/lib/libvirt/qemu/nvram".to_owned())
-    };
+    let load = || Firmware::new(descriptors::firmware(case), "/var/lib/libvirt/qemu/nvram".to_owned());
     loaded.get_or_insert_with(load).clone()
 }
 

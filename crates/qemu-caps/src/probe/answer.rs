@@ -2,10 +2,11 @@
 
 use super::question::Question;
 use super::{Answer, Probe, ProbeError};
+use crate::arch::Arch;
 use crate::caps::{Caps, Gic, Sev, Sgx, SgxSection};
 use crate::cpu_model::{CpuModel, HostModel, deprecated};
 use crate::flag::{Flag, Source};
-use crate::machine::{self, Accel, Machine};
+use crate::machine::{self, Machine};
 use qapi::Schema;
 use serde_json::Value;
 
@@ -40,16 +41,6 @@ fn list(value: &Value) -> &[Value] {
 
 fn named<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     list(value).iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name))
-}
-
-/// The reference's name of an architecture, by the emulator's.
-fn architecture(target: &str) -> &str {
-    match target {
-        "i386" => "i686",
-        "arm" => "armv7l",
-        "or1k" => "or32",
-        other => other,
-    }
 }
 
 impl Caps {
@@ -109,7 +100,7 @@ impl Probe {
             }
             Question::Target => {
                 let target = text(value, "arch").ok_or(ProbeError::Malformed("query-target"))?;
-                caps.arch = architecture(&target).to_owned();
+                caps.arch = Arch::of_emulator(&target).map_or(target.as_str(), |arch| arch.name).to_owned();
                 let arch = caps.arch.clone();
                 caps.see(|source| matches!(source, Source::Arch(of) if of == arch));
             }
@@ -293,12 +284,4 @@ fn hyperv(value: &Value) -> Option<Vec<String>> {
         .keys()
         .any(|name| name.starts_with("hv-"))
         .then(|| HYPERV.iter().filter(on).map(|name| (*name).to_owned()).collect())
-}
-
-/// The accelerators that need the host.
-impl Accel {
-    /// Whether the processors of guests are the host's.
-    pub fn is_hardware(self) -> bool {
-        self != Accel::Tcg
-    }
 }

@@ -1,6 +1,7 @@
 //! What is asked, and in which order.
 
 use super::answer::Seen;
+use crate::arch::{is_arm, is_x86};
 use crate::caps::Caps;
 use crate::flag::Flag;
 use serde_json::{Value, json};
@@ -113,14 +114,6 @@ pub(super) const SCRIPT: &[Question] = &[
 pub(super) const PLAIN_SCRIPT: &[Question] =
     &[Q::Negotiate, Q::CpuDefinitions, Q::Host, Q::HostFull, Q::HostDeprecated, Q::Machines];
 
-fn x86(caps: &Caps) -> bool {
-    matches!(caps.arch.as_str(), "x86_64" | "i686")
-}
-
-fn arm(caps: &Caps) -> bool {
-    matches!(caps.arch.as_str(), "aarch64" | "armv7l" | "armv6l")
-}
-
 fn typed(name: &str) -> Option<Value> {
     Some(json!({"typename": name}))
 }
@@ -148,17 +141,19 @@ impl Question {
                 let machine = caps.machine(name)?;
                 (true, "qom-list-properties", typed(&format!("{}-machine", machine.name)))
             }
-            Q::Board(name) => (name == "none-machine" || x86(caps), "qom-list-properties", typed(name)),
+            Q::Board(name) => {
+                (name == "none-machine" || is_x86(&caps.arch), "qom-list-properties", typed(name))
+            }
             Q::CpuDefinitions => (caps.has(Flag::QueryCpuDefinitions), "query-cpu-definitions", None),
             Q::TpmModels => (true, "query-tpm-models", None),
             Q::TpmTypes => (true, "query-tpm-types", None),
             Q::Options => (true, "query-command-line-options", None),
             Q::MigrationCapabilities => (true, "query-migrate-capabilities", None),
-            Q::Gic => (arm(caps), "query-gic-capabilities", None),
+            Q::Gic => (is_arm(&caps.arch), "query-gic-capabilities", None),
             Q::Sev => (caps.has(Flag::SevGuest), "query-sev-capabilities", None),
             Q::Sgx => (caps.has(Flag::SgxEpc), "query-sgx-capabilities", None),
             Q::Host => {
-                let kind = if arm(caps) { "full" } else { "static" };
+                let kind = if is_arm(&caps.arch) { "full" } else { "static" };
                 (expands, EXPANSION, Some(json!({"type": kind, "model": {"name": host}})))
             }
             Q::HostFull => {
@@ -173,7 +168,8 @@ impl Question {
             }
             Q::HyperV => {
                 let model = json!({"name": host, "props": {"migratable": false, "hv-passthrough": true}});
-                let asked = caps.has(Flag::QueryCpuModelExpansion) && (x86(caps) || arm(caps));
+                let asked =
+                    caps.has(Flag::QueryCpuModelExpansion) && (is_x86(&caps.arch) || is_arm(&caps.arch));
                 (asked, EXPANSION, Some(json!({"type": "full", "model": model})))
             }
         };
