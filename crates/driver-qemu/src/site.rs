@@ -4,10 +4,10 @@
 
 use crate::Driver;
 use conf_domain::Domain;
+use qemu_caps::descriptor;
+use qemu_caps::descriptor::firmware::Descriptor;
 use qemu_plan::Firmware;
 use qemu_plan::complete::{HostAudio, Site, arch};
-use qemu_plan::firmware::Descriptor;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -63,13 +63,27 @@ impl Driver {
         }
     }
 
-    /// Firmware that is installed.
-    fn firmware(&self) -> Firmware {
-        let mut files = std::collections::BTreeMap::new();
-        for folder in FOLDERS {
-            files.extend(host::store::files(Path::new(folder), "json"));
+    /// Firmware that is installed; a descriptor in /etc hides one of the same name in /usr.
+    pub(crate) fn firmware(&self) -> Firmware {
+        let mut descriptors = Vec::new();
+        let listed = |folder: String| {
+            let entries =
+                std::fs::read_dir(&folder).into_iter().flatten().filter_map(std::result::Result::ok);
+            let files = entries.filter_map(|entry| {
+                let size = entry.metadata().ok()?.len();
+                Some(descriptor::File { name: entry.file_name().to_string_lossy().into_owned(), size })
+            });
+            let files = files.collect();
+            (folder, files)
+        };
+        let folders: Vec<_> = descriptor::folders("firmware", None).into_iter().map(listed).collect();
+        for path in descriptor::paths(&folders) {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            match Descriptor::parse(&text) {
+                Ok(found) => descriptors.push(found),
+                Err(cause) => log::warn!("firmware descriptor {path} is passed over: {cause}"),
+            }
         }
-        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
         Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
     }
 }

@@ -1,6 +1,7 @@
 //! What the notation of an option depends on: the version of the emulator and the types it has.
 
 use crate::Caps;
+use qemu_caps::Flag;
 
 fn since(caps: &Caps, major: u32, minor: u32) -> bool {
     // One that did not tell its version is taken as new.
@@ -19,7 +20,7 @@ pub(super) fn netdev_json(caps: &Caps) -> bool {
 
 /// Character devices may be written as JSON. No released emulator says so.
 pub(super) fn chardev_json(caps: &Caps) -> bool {
-    caps.granted.contains("chardev.json")
+    caps.has(Flag::ChardevJson)
 }
 
 /// Character devices and sockets of networks count the time to reconnect in milliseconds.
