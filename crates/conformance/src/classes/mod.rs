@@ -3,6 +3,9 @@
 mod cputest;
 mod domain_xml;
 mod qemuxmlconf;
+mod typed_params;
+mod uri;
+mod virnetdaemon;
 
 use crate::manifest::Case;
 
@@ -18,6 +21,9 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "cputest" => cputest::run,
         "genericxml2xml" => domain_xml::generic,
         "qemuxmlconf" => qemuxmlconf::run,
+        "virnetdaemon" => virnetdaemon::run,
+        "virtypedparam" => typed_params::run,
+        "viruri" => uri::run,
         _ => return None,
     })
 }
