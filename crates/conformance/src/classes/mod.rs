@@ -8,6 +8,9 @@ mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
+mod typed_params;
+mod uri;
+mod virnetdaemon;
 
 use crate::manifest::Case;
 
@@ -28,6 +31,9 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemucapabilities" => qemu_caps::capabilities,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
+        "virnetdaemon" => virnetdaemon::run,
+        "virtypedparam" => typed_params::run,
+        "viruri" => uri::run,
         _ => return None,
     })
 }
