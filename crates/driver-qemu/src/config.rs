@@ -13,10 +13,7 @@ use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use engine::JobKind;
-use qemu_caps::descriptor;
-use qemu_caps::descriptor::firmware::Descriptor;
-use qemu_plan::complete::{HostAudio, Site};
-use qemu_plan::{Caps, Firmware, complete};
+use qemu_plan::{Caps, complete};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xml::Tree;
@@ -47,50 +44,9 @@ impl Driver {
             ));
         }
         let caps = self.caps_for(&domain)?;
-        complete::complete(&mut domain, &caps, &self.site(), flags)?;
+        let site = self.site(&domain);
+        complete::complete(&mut domain, &caps, &site, flags)?;
         Ok(domain)
-    }
-
-    /// What this host adds to a definition.
-    fn site(&self) -> Site {
-        let variable = |name: &str| std::env::var(name).ok();
-        Site {
-            firmware: self.firmware(),
-            audio: HostAudio {
-                driver: variable("QEMU_AUDIO_DRV"),
-                sdl_driver: variable("SDL_AUDIODRIVER"),
-                ..HostAudio::default()
-            },
-            security: "none".to_owned(),
-            tpm_versions: None,
-            iommu_groups: host::node::iommu_groups(),
-            lib_dir: self.state_dir().display().to_string(),
-            channel_dir: self.run_dir().join("channel").display().to_string(),
-        }
-    }
-
-    /// Firmware that is installed; a descriptor in /etc hides one of the same name in /usr.
-    pub(crate) fn firmware(&self) -> Firmware {
-        let mut descriptors = Vec::new();
-        let listed = |folder: String| {
-            let entries =
-                std::fs::read_dir(&folder).into_iter().flatten().filter_map(std::result::Result::ok);
-            let files = entries.filter_map(|entry| {
-                let size = entry.metadata().ok()?.len();
-                Some(descriptor::File { name: entry.file_name().to_string_lossy().into_owned(), size })
-            });
-            let files = files.collect();
-            (folder, files)
-        };
-        let folders: Vec<_> = descriptor::folders("firmware", None).into_iter().map(listed).collect();
-        for path in descriptor::paths(&folders) {
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            match Descriptor::parse(&text) {
-                Ok(found) => descriptors.push(found),
-                Err(cause) => log::warn!("firmware descriptor {path} is passed over: {cause}"),
-            }
-        }
-        Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
     }
 
     pub(crate) fn config_file(&self, name: &str) -> PathBuf {
@@ -275,13 +231,13 @@ impl Driver {
     /// wait for the emulators to be asked what they can do.
     pub(crate) fn complete_loaded(&self) {
         let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
-        let site = self.site();
         for guest in self.guests.snapshot().values() {
             let Some(config) = guest.value().config.clone() else { continue };
             if self.stopping() {
                 return;
             }
             let mut domain = (*config).clone();
+            let site = self.site(&domain);
             let completed =
                 self.caps_for(&domain).and_then(|caps| complete::complete(&mut domain, &caps, &site, flags));
             if let Err(cause) = completed {

@@ -298,20 +298,25 @@ impl Host for Driver {
         let mut domain = self.parse(domain_xml, flags)?;
         let caps = self.caps_for(&domain)?;
         alias::assign(&mut domain);
-        argv::choose_ports(&mut domain, &mut 5900);
+        let mut next = 5900;
+        argv::choose_ports(&mut domain, false, &mut |_| {
+            next += 1;
+            Ok(next - 1)
+        })?;
         let private = self.state_dir().join(format!("domain-{}", crate::start::short_name(-1, &domain.name)));
         let mut start = argv::Start {
-            monitor: format!("path={}/monitor.sock", private.display()),
+            monitor: argv::chardev::Address::Unix(format!("{}/monitor.sock", private.display())),
             env: crate::start::environment(&private),
             private_dir: private.display().to_string(),
-            master_key: true,
+            vault: Some(argv::secret::Vault { key: [0; 32], iv: || [0; 16] }),
+            short_name: crate::start::short_name(-1, &domain.name),
             sandbox: true,
             timestamps: true,
             ..argv::Start::default()
         };
         for (index, interface) in domain.all("interface").enumerate() {
             if matches!(interface.attr("type"), Some("bridge" | "network" | "ethernet" | "direct")) {
-                start.tap_fds.insert(format!("net{index}"), -1);
+                start.tap_fds.insert(format!("net{index}"), vec![-1]);
             }
         }
         let line = argv::plan(&domain, &caps, &start)?;

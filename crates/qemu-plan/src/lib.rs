@@ -9,6 +9,7 @@
 //! * [`complete`]: what a definition gets when it is defined
 //! * [`alias`]: names of the devices of a running guest
 //! * [`argv`]: the command line
+//! * [`prepare`]: what a start puts in the place of names of volumes and networks
 //! * [`firmware`]: choosing firmware by its descriptors
 //! * [`describe`]: host and domain capabilities as documents
 
@@ -17,6 +18,7 @@ pub mod argv;
 pub mod complete;
 pub mod describe;
 pub mod firmware;
+pub mod prepare;
 mod validate;
 
 pub use firmware::Firmware;

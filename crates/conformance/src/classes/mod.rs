@@ -7,6 +7,7 @@ mod domain_xml;
 mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
+mod qemuxmlconf_start;
 
 use crate::manifest::Case;
 

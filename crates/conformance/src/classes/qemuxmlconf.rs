@@ -7,7 +7,6 @@ use crate::{compare, emulator};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use qemu_caps::caps::Gic;
 use qemu_caps::{Caps, Flag};
-use qemu_plan::argv::Start;
 use qemu_plan::complete::{HostAudio, Site};
 use qemu_plan::{Firmware, complete};
 use serde_json::Value;
@@ -105,55 +104,6 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
     Ok(domain)
 }
 
-/// The pretended host's facts of a start.
-fn start(domain: &Domain) -> Start {
-    let short: String = domain.name.chars().take(20).collect();
-    let private_dir = format!("/var/lib/libvirt/qemu/domain--1-{short}");
-    let mut env: Vec<(String, String)> =
-        [("LC_ALL", "C"), ("PATH", "/bin")].map(|(n, v)| (n.into(), v.into())).into();
-    env.push(("HOME".into(), private_dir.clone()));
-    env.extend([("USER", "test"), ("LOGNAME", "test")].map(|(n, v)| (n.into(), v.into())));
-    for (name, folder) in [("DATA", ".local/share"), ("CACHE", ".cache"), ("CONFIG", ".config")] {
-        env.push((format!("XDG_{name}_HOME"), format!("{private_dir}/{folder}")));
-    }
-    let mut start = Start {
-        channel_dir: format!("/var/run/libvirt/qemu/channel/-1-{short}"),
-        private_dir,
-        monitor: "fd=1729".to_owned(),
-        env,
-        master_key: true,
-        sandbox: true,
-        timestamps: true,
-        local_offset: -1800,
-        host_nodes: Some((0..4).collect()),
-        ..Start::default()
-    };
-    let (mut bridged, mut plain, mut vhost) = (102, 3, 44);
-    for (index, interface) in domain.all("interface").enumerate() {
-        let alias = format!("net{index}");
-        let next = match interface.attr("type") {
-            Some("bridge" | "network") => &mut bridged,
-            Some("ethernet") => &mut plain,
-            _ => continue,
-        };
-        start.tap_fds.insert(alias.clone(), *next);
-        *next += 1;
-        let virtio = interface.attr_at("model", "type").is_some_and(|model| model.starts_with("virtio"));
-        if virtio && domain.kind() == "kvm" {
-            start.vhost_fds.insert(alias, vhost);
-            vhost += 1;
-        }
-    }
-    for kind in ["serial", "parallel", "channel", "console"] {
-        for (index, device) in domain.all(kind).enumerate() {
-            if device.is("type", "unix") && device.attr_at("source", "mode") != Some("connect") {
-                start.chardev_fds.insert(format!("{kind}{index}"), 1729);
-            }
-        }
-    }
-    start
-}
-
 /// Runs one case: parts `xml`, `args` and `err`.
 pub(crate) fn run(case: &Case) -> Verdict {
     let caps = match load(case) {
@@ -190,8 +140,7 @@ pub(crate) fn run(case: &Case) -> Verdict {
         compare::exact(&printed, &again)
     });
     let built = parsed.and_then(|domain| {
-        let start = start(&domain);
-        qemu_plan::argv::rehearse(&domain, &caps, &start).map_err(|error| error.message().to_owned())
+        super::qemuxmlconf_start::line(case, &domain, &caps).map_err(|error| error.message().to_owned())
     });
     let mut verdict = vec![("xml", xml)];
     if case.expect() == "fail" {
