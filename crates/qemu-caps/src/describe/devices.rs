@@ -163,17 +163,18 @@ fn tpm(caps: &Caps, host: &Host) -> Part {
     if models.is_empty() {
         return Part::plain("tpm", false);
     }
-    let emulator = caps.has(Flag::TpmEmulator);
+    let external = caps.has(Flag::TpmEmulator);
+    let versions = host.tpm_versions.as_ref().filter(|_| external);
     let mut choices = vec![
         models.named("model"),
         Words::new()
             .when(caps.has(Flag::TpmPassthrough), "passthrough")
-            .when(emulator, "emulator")
-            .when(emulator, "external")
+            .when(versions.is_some(), "emulator")
+            .when(external, "external")
             .named("backendModel"),
     ];
-    if emulator {
-        choices.push(("backendVersion", host.tpm_versions.clone()));
+    if let Some(versions) = versions {
+        choices.push(("backendVersion", versions.clone()));
     }
     Part::offering("tpm", choices)
 }
