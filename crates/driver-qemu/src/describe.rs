@@ -130,6 +130,7 @@ fn surroundings() -> Host {
         kvm_max_vcpus: ::host::kvm::max_vcpus(),
         sev_guests: (sev.ecx.saturating_add(1).saturating_sub(sev.edx), sev.edx.saturating_sub(1)),
         tpm_versions: tpm_versions(),
+        rdp: ::host::process::find("qemu-rdp").is_some(),
         pci_backends: if vfio() { vec!["default".to_owned(), "vfio".to_owned()] } else { Vec::new() },
     }
 }

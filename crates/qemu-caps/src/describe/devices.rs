@@ -28,7 +28,7 @@ pub(super) fn devices(caps: &Caps, machine: &str, host: &Host) -> Vec<Part> {
                 Words::new()
                     .when(has(Flag::Sdl), "sdl")
                     .when(has(Flag::Vnc), "vnc")
-                    .when(has(Flag::DisplayDbus), "rdp")
+                    .when(has(Flag::DisplayDbus) && host.rdp, "rdp")
                     .when(has(Flag::Spice), "spice")
                     .when(has(Flag::EglHeadless), "egl-headless")
                     .when(has(Flag::DisplayDbus), "dbus")

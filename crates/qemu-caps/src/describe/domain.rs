@@ -23,6 +23,8 @@ pub struct Host {
     pub sev_guests: (u32, u32),
     /// Versions of TPM that can be set up; `None` when the program for it is not installed.
     pub tpm_versions: Option<Vec<String>>,
+    /// The program that serves screens over RDP is installed.
+    pub rdp: bool,
     /// Ways to hand PCI devices to guests.
     pub pci_backends: Vec<String>,
 }
