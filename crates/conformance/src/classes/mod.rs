@@ -8,6 +8,7 @@ mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
+mod replies;
 
 use crate::manifest::Case;
 
@@ -25,6 +26,8 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemumigparams" => replies::migration,
+        "qemumonitorjson" => replies::monitor,
         "qemucapabilities" => qemu_caps::capabilities,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
