@@ -11,6 +11,7 @@ mod qemuxmlconf_start;
 mod typed_params;
 mod uri;
 mod virnetdaemon;
+mod replies;
 
 use crate::manifest::Case;
 
@@ -28,6 +29,8 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemumigparams" => replies::migration,
+        "qemumonitorjson" => replies::monitor,
         "qemucapabilities" => qemu_caps::capabilities,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
