@@ -1,7 +1,9 @@
 //! One runner per class: what a case of it asks for, and whether the rooms deliver it.
 
+mod addresses;
 mod cputest;
 mod domain_xml;
+mod network_xml;
 mod qemuxmlconf;
 
 use crate::manifest::Case;
@@ -17,7 +19,11 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "cputest" => cputest::run,
         "genericxml2xml" => domain_xml::generic,
+        "networkxml2xml" => network_xml::round_trip,
+        "networkxml2xmlupdate" => network_xml::update,
         "qemuxmlconf" => qemuxmlconf::run,
+        "sockettest" => addresses::run,
+        "virnetworkportxml2xml" => network_xml::port,
         _ => return None,
     })
 }
