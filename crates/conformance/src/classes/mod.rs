@@ -1,17 +1,19 @@
 //! One runner per class: what a case of it asks for, and whether the rooms deliver it.
 
+mod addresses;
 mod cputest;
 mod describe;
 mod descriptors;
 mod domain_xml;
+mod network_xml;
 mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
+mod replies;
 mod typed_params;
 mod uri;
 mod virnetdaemon;
-mod replies;
 
 use crate::manifest::Case;
 
@@ -37,6 +39,11 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "viruri" => uri::run,
+        "networkxml2xml" => network_xml::round_trip,
+        "networkxml2xmlupdate" => network_xml::update,
+        "qemuxmlconf" => qemuxmlconf::run,
+        "sockettest" => addresses::run,
+        "virnetworkportxml2xml" => network_xml::port,
         _ => return None,
     })
 }
