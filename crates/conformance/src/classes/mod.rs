@@ -41,7 +41,6 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "viruri" => uri::run,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
-        "qemuxmlconf" => qemuxmlconf::run,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,
         _ => return None,
