@@ -160,50 +160,18 @@ fn complete(element: &mut Tree, above: Option<&str>, depth: usize) -> Result<()>
     }
 }
 
-/// Numbers the images of a chain from the top on.
-fn number(disk: &mut Tree, next: &mut u32) {
-    let mut take = || {
-        *next += 1;
-        next.to_string()
-    };
-    if let Some(source) = disk.child_mut("source") {
-        source.set("index", take());
-    }
-    let mut element = disk.child_mut("backingStore");
-    while let Some(below) = element {
-        if below.child("source").is_some() {
-            below.set("index", take());
-        }
-        element = below.child_mut("backingStore");
-    }
-}
-
-/// The highest number that any image of a domain has.
-pub(crate) fn highest(domain: &Domain) -> u32 {
-    fn of(element: &Tree) -> u32 {
-        let own = element.attr("index").and_then(|index| index.parse().ok()).unwrap_or(0);
-        element.children.iter().map(of).fold(own, u32::max)
-    }
-    domain.all("disk").map(of).max().unwrap_or(0)
-}
-
-/// Completes the chain of a disk that has an image and numbers it.
-pub(crate) fn of_disk(disk: &mut Tree, next: &mut u32) -> Result<()> {
+/// Completes the chain of a disk that has an image.
+pub(crate) fn of_disk(disk: &mut Tree) -> Result<()> {
     if disk.child("source").is_none_or(|source| source.attrs.is_empty()) {
         return Ok(());
     }
     if disk.is("type", "file") || disk.is("type", "block") {
         complete(disk, None, 0)?;
     }
-    number(disk, next);
     Ok(())
 }
 
-/// Completes and numbers the chains of all disks, the last disk first.
+/// Completes the chains of all disks.
 pub(crate) fn of_domain(domain: &mut Domain) -> Result<()> {
-    let mut next = 0;
-    for disk in domain.devices_mut().iter_mut().rev().filter(|device| device.name == "disk") {
-        of_disk(disk, &mut next)?;
-    }
-    Ok(())
+    domain.devices_mut().iter_mut().filter(|device| device.name == "disk").try_for_each(of_disk)
 }

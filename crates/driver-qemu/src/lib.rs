@@ -11,6 +11,7 @@
 //! * [`guest`]: one domain: its current value, which readers take as it is, and its job
 //! * [`start`], [`stop`], [`events`]: the arrows above
 //! * [`reconnect`]: guests that outlived an earlier daemon
+//! * [`describe`]: what clients are told about the host and its guests
 //! * [`emulators`]: what the installed emulators can do
 //! * one file per family of procedures
 //!
@@ -22,6 +23,7 @@ mod block;
 mod chain;
 mod config;
 mod console;
+mod describe;
 mod emulators;
 mod events;
 mod guest;
@@ -38,6 +40,7 @@ mod processor;
 mod reconnect;
 mod removal;
 mod shaping;
+mod site;
 mod start;
 mod statistics;
 mod status;
@@ -84,6 +87,10 @@ pub struct Driver {
     pub(crate) emulators: Arc<Emulators>,
     pub(crate) hub: Hub,
     pub(crate) next_id: AtomicI32,
+    /// What the host adds to definitions.
+    pub(crate) sites: site::Sites,
+    /// What processors of guests can do.
+    pub(crate) processors: processor::Processors,
     /// Ports of displays in use.
     pub(crate) ports: Mutex<std::collections::BTreeSet<u32>>,
     pub(crate) notices: Sender<(Uuid, i32, Notice)>,
@@ -112,6 +119,8 @@ impl Driver {
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
             next_id: AtomicI32::new(1),
+            sites: site::Sites::default(),
+            processors: processor::Processors::default(),
             ports: Mutex::default(),
             notices,
             stopping: AtomicBool::new(false),

@@ -16,7 +16,9 @@ use api::consts::{domain_shutoff_reason as shutoff, domain_state as state};
 use base::{Error, ErrorCode, Result};
 use conf_domain::Domain;
 use host::process::{Command, Process};
-use qemu_plan::argv::{Line, Start};
+use qemu_plan::argv::chardev::Address;
+use qemu_plan::argv::secret::Vault;
+use qemu_plan::argv::{Line, PortUse, Start};
 use qemu_plan::{alias, argv, complete};
 use qmp::{Monitor, Notice};
 use serde_json::{Value as Json, json};
@@ -115,13 +117,14 @@ impl Driver {
         );
         let _ = log.write_all(argv::shell(&line).as_bytes());
         let cgroup = placement::group(&domain, id, &mut undo);
+        let kind = crate::processor::kind(&line);
         let process = self.spawn(line, prepared.fds, &log, &mut undo)?;
         let cgroup = placement::enter(cgroup, process.pid(), &domain.name);
         let monitor = self
             .greet(guest, id, &prepared.monitor_path)
             .map_err(|cause| self.explain(cause, &process, &log_path, offset))?;
         let refresh = self
-            .refresh(&monitor, &mut domain)
+            .refresh(&monitor, &mut domain, kind.as_deref())
             .map_err(|cause| self.explain(cause, &process, &log_path, offset));
         refresh?;
         let vcpus = self.bring_processors(&monitor, &mut domain, process.pid(), cgroup.as_ref())?;
@@ -168,43 +171,26 @@ impl Driver {
 
     /// Gives displays with automatic ports their numbers.
     fn take_ports(&self, domain: &mut Domain) -> Result<()> {
-        let wanted = domain
-            .all("graphics")
-            .filter(|graphics| graphics.is("type", "vnc") && graphics.is("autoport", "yes"))
-            .count();
-        let mut free = Vec::new();
         let mut used = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         used.clear();
         for other in self.guests.snapshot().values() {
             if let Some(live) = &other.value().live {
-                used.extend(
-                    live.domain
-                        .all("graphics")
-                        .filter_map(|graphics| graphics.attr("port")?.parse::<u32>().ok()),
-                );
+                for graphics in live.domain.all("graphics") {
+                    let ports = ["port", "tlsPort"].into_iter().filter_map(|name| graphics.attr(name));
+                    used.extend(ports.filter_map(|port| port.parse::<u32>().ok()));
+                }
             }
         }
-        for port in 5900..=65535u16 {
-            if free.len() == wanted {
-                break;
-            }
-            if !used.contains(&port.into()) && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-                free.push(u32::from(port));
-            }
-        }
-        if free.len() < wanted {
-            return Err(Error::internal(FROM, "Unable to find an unused port in range 'vnc' (5900-65535)"));
-        }
-        let mut next = free.into_iter();
-        for graphics in domain.devices_mut().iter_mut().filter(|device| device.name == "graphics") {
-            if graphics.is("type", "vnc")
-                && graphics.is("autoport", "yes")
-                && let Some(port) = next.next()
-            {
-                graphics.set("port", port.to_string());
-            }
-        }
-        Ok(())
+        let mut next = 5900..=65535u16;
+        argv::choose_ports(domain, false, &mut |purpose| {
+            let free = next.find(|port| {
+                !used.contains(&u32::from(*port)) && std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()
+            });
+            free.map(u32::from).ok_or_else(|| {
+                let name = if purpose == PortUse::Vnc { "vnc" } else { "spice" };
+                Error::internal(FROM, format!("Unable to find an unused port in range '{name}' (5900-65535)"))
+            })
+        })
     }
 
     fn prepare(&self, domain: &mut Domain, id: i32, undo: &mut Undo) -> Result<Prepared> {
@@ -219,15 +205,17 @@ impl Driver {
             undo.later(move || drop(std::fs::remove_dir_all(folder)));
         }
         let key = private_dir.join("master-key.aes");
-        host::store::write_volatile(&key, &host::random::bytes::<32>(), 0o600)
+        let secret = host::random::bytes::<32>();
+        host::store::write_volatile(&key, &secret, 0o600)
             .map_err(|cause| system(&cause, "failed to write the master key"))?;
 
         let mut fds = Vec::new();
         let monitor_path = private_dir.join("monitor.sock");
         let monitor: OwnedFd = listen(&monitor_path)?.into();
         let mut start = Start {
-            monitor: format!("fd={}", monitor.as_raw_fd()),
-            master_key: true,
+            monitor: Address::Fd(monitor.as_raw_fd().to_string()),
+            vault: Some(Vault { key: secret, iv: host::random::bytes::<16> }),
+            short_name: short.clone(),
             sandbox: true,
             timestamps: true,
             private_dir: private_dir.display().to_string(),
@@ -259,9 +247,15 @@ impl Driver {
                         device.child_or_new("target").default_to("state", "disconnected");
                     }
                 }
+                "disk" if device.is("type", "block") && device.is("device", "cdrom") => {
+                    let path = device.attr_at("source", "dev").unwrap_or_default().to_owned();
+                    if is_drive(Path::new(&path)) {
+                        start.host_drives.insert(path);
+                    }
+                }
                 "interface" => {
                     if let Some(tap) = tap(device)? {
-                        start.tap_fds.insert(alias, tap.as_raw_fd());
+                        start.tap_fds.insert(alias, vec![tap.as_raw_fd()]);
                         fds.push(tap);
                     }
                 }
@@ -269,6 +263,7 @@ impl Driver {
             }
         }
         crate::chain::of_domain(domain)?;
+        argv::number_images(domain);
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
         domain.sort();
         nvram(domain)?;
@@ -323,7 +318,7 @@ impl Driver {
     }
 
     /// Asks the emulator for what only it knows: names of ptys, features of processors.
-    pub(crate) fn refresh(&self, monitor: &Monitor, domain: &mut Domain) -> Result<()> {
+    pub(crate) fn refresh(&self, monitor: &Monitor, domain: &mut Domain, kind: Option<&str>) -> Result<()> {
         let ask = |name: &str| {
             monitor.command(name, Json::Null, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
         };
@@ -346,7 +341,7 @@ impl Driver {
             }
         }
         let processors = ask("query-cpus-fast")?;
-        self.refresh_cpu(monitor, domain, &processors)?;
+        self.refresh_cpu(monitor, domain, &processors, kind)?;
         self.passwords(monitor, domain)?;
         domain.sort();
         Ok(())
@@ -432,6 +427,13 @@ pub(crate) fn environment(private_dir: &Path) -> Vec<(String, String)> {
         env.push((format!("XDG_{name}_HOME"), format!("{home}/{folder}")));
     }
     env
+}
+
+/// Whether a device is a CD-ROM drive of the host.
+fn is_drive(path: &Path) -> bool {
+    let device = std::fs::canonicalize(path).ok();
+    let name = device.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+    name.is_some_and(|name| name.strip_prefix("sr").is_some_and(|rest| rest.parse::<u32>().is_ok()))
 }
 
 /// A socket that only the daemon's user reaches.

@@ -4,30 +4,13 @@
 //! processors that run. Numbers of the interface go through the entities in their order.
 
 use crate::Monitor;
+pub use qemu_replies::vcpus::Place;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
 use xml::Tree;
 
 const FROM: ErrorDomain = ErrorDomain::QEMU;
-
-/// Most processors of one guest that are believed.
-const MOST: usize = 1 << 14;
-
-/// Something that is plugged as one. It belongs to the first of its processors.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entity {
-    /// Type of the device.
-    pub kind: String,
-    /// Its name, when it was plugged or made to be.
-    pub alias: Option<String>,
-    /// Where it lies in the emulator's tree of objects, when it is plugged.
-    pub path: Option<String>,
-    /// Where it goes: properties of the device.
-    pub place: Map<String, Json>,
-    /// Processors in it.
-    pub count: u32,
-}
 
 /// One processor.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -42,95 +25,35 @@ pub struct Vcpu {
     pub order: u32,
     /// Thread of the emulator.
     pub thread: Option<i32>,
-    /// The emulator's own number.
-    pub index: Option<u64>,
-    /// It waits for an interrupt.
-    pub halted: bool,
     /// What it is plugged with, when it is the first of it.
-    pub entity: Option<Entity>,
+    pub entity: Option<Place>,
 }
 
-fn text(value: &Json, name: &str) -> Option<String> {
-    value.get(name)?.as_str().map(str::to_owned)
-}
-
-fn entity(value: &Json) -> Option<Entity> {
-    let path = text(value, "qom-path");
-    let alias = path.as_deref().and_then(|path| path.strip_prefix("/machine/peripheral/")).map(str::to_owned);
-    Some(Entity {
-        kind: text(value, "type")?,
-        alias,
-        path,
-        place: value.get("props")?.as_object()?.clone(),
-        count: u32::try_from(value.get("vcpus-count")?.as_u64()?).ok()?,
-    })
-}
-
-/// Whether an object lies at or below a place of the emulator's tree.
-fn within(path: &str, place: &str) -> bool {
-    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Reads the emulator's two lists, of entities (empty when it has none) and of processors that run. `most` is the number of
-/// processors the guest may have.
+/// Reads the emulator's two lists, of entities (none on a machine that has none) and of processors that run. `most` is the
+/// number of processors the guest may have.
 ///
 /// # Errors
-/// When the lists do not fit together.
-pub fn interpret(entities: &Json, running: &Json, most: u32) -> Result<Vec<Vcpu>> {
-    let wrong = |what: &str| Error::internal(FROM, format!("query-cpus-fast reply {what}"));
-    let most = most as usize;
-    if most > MOST {
-        return Err(wrong("has too many processors"));
-    }
-    let mut vcpus: Vec<Vcpu> = (0..most as u32).map(|id| Vcpu { id, ..Vcpu::default() }).collect();
-    let running = running.as_array().ok_or_else(|| wrong("data is missing"))?;
-    // The emulator lists the entity that goes last first.
-    let entities: Vec<Entity> =
-        entities.as_array().map(|list| list.iter().rev().filter_map(entity).collect()).unwrap_or_default();
-    if entities.is_empty() {
-        for (vcpu, cpu) in vcpus.iter_mut().zip(running) {
-            switch_on(vcpu, cpu);
-            vcpu.order = vcpu.id + 1;
-        }
-        return Ok(vcpus);
-    }
-    let mut first = 0usize;
-    let mut starts = Vec::with_capacity(entities.len());
-    for entity in entities {
-        let count = entity.count as usize;
-        let hotpluggable = entity.alias.is_some() || entity.path.is_none();
-        let part = vcpus.get_mut(first..first.saturating_add(count)).unwrap_or_default();
-        for vcpu in part.iter_mut() {
-            vcpu.hotpluggable = hotpluggable;
-        }
-        if let Some(vcpu) = part.first_mut() {
-            starts.push((first, count, entity.path.clone()));
-            vcpu.entity = Some(entity);
-        }
-        first += count;
-    }
-    let mut order = 0u32;
-    for cpu in running {
-        let path = text(cpu, "qom-path").ok_or_else(|| wrong("is missing qom-path"))?;
-        let found = starts.iter().find(|(.., place)| place.as_deref().is_some_and(|place| within(&path, place)));
-        let Some((start, count, _)) = found else { continue };
-        let part = vcpus.get_mut(*start..start + count).unwrap_or_default();
-        if let Some(head) = part.first_mut().filter(|head| head.order == 0) {
-            order += 1;
-            head.order = order;
-        }
-        if let Some(vcpu) = part.iter_mut().find(|vcpu| !vcpu.online) {
-            switch_on(vcpu, cpu);
-        }
-    }
+/// When the lists do not make sense.
+pub fn interpret(entities: Option<&Json>, running: &Json, most: u32) -> Result<Vec<Vcpu>> {
+    let told = qemu_replies::vcpus::vcpus(entities, running, most as usize)
+        .map_err(|cause| Error::internal(FROM, cause.to_string()))?;
+    let mut vcpus: Vec<Vcpu> = (0u32..)
+        .zip(told)
+        .map(|(id, told)| Vcpu {
+            id,
+            online: told.online,
+            hotpluggable: told.hotpluggable,
+            order: match (&told.place, entities) {
+                (Some(place), _) => place.order.unwrap_or(0),
+                (None, Some(_)) => 0,
+                (None, None) => id + 1,
+            },
+            thread: told.thread.and_then(|thread| i32::try_from(thread).ok()),
+            entity: told.place,
+        })
+        .collect();
+    vcpus.extend((vcpus.len() as u32..most).map(|id| Vcpu { id, ..Vcpu::default() }));
     Ok(vcpus)
-}
-
-fn switch_on(vcpu: &mut Vcpu, cpu: &Json) {
-    vcpu.online = true;
-    vcpu.thread = cpu.get("thread-id").and_then(Json::as_i64).and_then(|thread| i32::try_from(thread).ok());
-    vcpu.index = cpu.get("cpu-index").and_then(Json::as_u64);
-    vcpu.halted = cpu.get("halted").and_then(Json::as_bool).unwrap_or(false);
 }
 
 /// Asks the emulator for its processors.
@@ -139,12 +62,13 @@ fn switch_on(vcpu: &mut Vcpu, cpu: &Json) {
 /// When it does not answer, or not sensibly.
 pub fn ask(monitor: &dyn Monitor, most: u32) -> Result<Vec<Vcpu>> {
     let entities = match monitor.command("query-hotpluggable-cpus", Json::Null) {
-        Ok(list) => list,
+        Ok(list) => Some(list),
         // Machines whose processors cannot be plugged refuse the question.
-        Err(cause) if cause.code() == ErrorCode::INTERNAL_ERROR => Json::Null,
+        Err(cause) if cause.code() == ErrorCode::INTERNAL_ERROR => None,
         Err(cause) => return Err(cause),
     };
-    interpret(&entities, &monitor.command("query-cpus-fast", Json::Null)?, most)
+    let running = monitor.command("query-cpus-fast", Json::Null)?;
+    interpret(entities.as_ref(), &running, most)
 }
 
 /// Writes into a running definition which processors it has. A guest that has all of them from the start and always had
@@ -256,11 +180,62 @@ pub fn device(vcpu: &Vcpu) -> Option<Json> {
     let mut arguments = Map::new();
     arguments.insert("driver".to_owned(), json!(entity.kind));
     arguments.insert("id".to_owned(), json!(format!("vcpu{}", vcpu.id)));
-    // Places are given in the order of the levels of a machine.
-    for name in ["node-id", "socket-id", "die-id", "cluster-id", "module-id", "core-id", "thread-id"] {
-        if let Some(value) = entity.place.get(name) {
-            arguments.insert(name.to_owned(), value.clone());
+    let at = &entity.topology;
+    for (name, value) in [
+        ("socket-id", at.socket),
+        ("die-id", at.die),
+        ("cluster-id", at.cluster),
+        ("core-id", at.core),
+        ("thread-id", at.thread),
+        ("node-id", at.node),
+    ] {
+        if let Some(value) = value {
+            arguments.insert(name.to_owned(), json!(value));
         }
     }
     Some(Json::Object(arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four processors in two cores of two threads; the first core is built in, the second can be plugged.
+    fn cores() -> Vec<Vcpu> {
+        let entities = json!([
+            {"props": {"core-id": 2}, "vcpus-count": 2, "type": "core"},
+            {"props": {"core-id": 0}, "vcpus-count": 2, "type": "core", "qom-path": "/machine/unattached/device[1]"},
+        ]);
+        let running = json!([
+            {"cpu-index": 0, "thread-id": 10, "qom-path": "/machine/unattached/device[1]/thread[0]"},
+            {"cpu-index": 1, "thread-id": 11, "qom-path": "/machine/unattached/device[1]/thread[1]"},
+        ]);
+        interpret(Some(&entities), &running, 4).unwrap()
+    }
+
+    #[test]
+    fn whole_entities_only() {
+        let vcpus = cores();
+        assert_eq!(select(&vcpus, 4).unwrap(), (true, vec![2]));
+        assert!(select(&vcpus, 3).is_err());
+        assert!(select(&vcpus, 1).is_err());
+        let map = |ids: &[u32], on| select_map(&vcpus, &ids.iter().copied().collect(), on);
+        assert_eq!(map(&[2, 3], true).unwrap(), [2]);
+        assert!(map(&[2], true).unwrap_err().message().contains("partially selected"));
+        assert!(map(&[0], true).unwrap_err().message().contains("already in requested state"));
+        assert!(map(&[0, 1], false).unwrap_err().message().contains("can't be unplugged"));
+        assert_eq!(device(&vcpus[2]).unwrap(), json!({"driver": "core", "id": "vcpu2", "core-id": 2}));
+    }
+
+    #[test]
+    fn listed_when_some_are_off() {
+        let mut tree = Tree::new("domain");
+        let vcpus = cores();
+        write(&mut tree, &vcpus);
+        assert_eq!(tree.attr_at("vcpu", "current"), Some("2"));
+        let list = tree.child("vcpus").unwrap();
+        assert_eq!(list.children.len(), 4);
+        assert_eq!(list.children[0].attr("order"), Some("1"));
+        assert_eq!(list.children[1].attr("order"), None);
+    }
 }
