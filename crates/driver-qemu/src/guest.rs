@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -100,6 +100,8 @@ pub(crate) struct Session {
     pub(crate) removals: Removals,
     /// Images whose marks were set by their number; events name them so.
     pub(crate) indexed: Mutex<BTreeSet<u32>>,
+    /// Fastest migration in MiB a second; 0 is no limit.
+    pub(crate) bandwidth: AtomicU64,
 }
 
 /// A domain.

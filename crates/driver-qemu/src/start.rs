@@ -265,6 +265,7 @@ impl Driver {
         crate::chain::of_domain(domain)?;
         argv::number_images(domain);
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
+        crate::labels::note(domain);
         domain.sort();
         nvram(domain)?;
         Ok(Prepared { start, fds, monitor_path, private_dir })

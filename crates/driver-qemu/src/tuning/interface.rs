@@ -77,8 +77,9 @@ fn state(domain: &mut Domain, device: &str, bandwidth: &Tree) -> Result<()> {
     let address = find(domain, device)?.attr_at("mac", "address").unwrap_or_default().to_owned();
     let interfaces = domain.devices_mut().iter_mut().filter(|device| device.name == "interface");
     for interface in interfaces.filter(|interface| interface.attr_at("mac", "address") == Some(&address)) {
+        let had = interface.child("bandwidth").is_some();
         interface.remove("bandwidth");
-        if !bandwidth.children.is_empty() {
+        if had || !bandwidth.children.is_empty() {
             interface.children.push(bandwidth.clone());
         }
     }

@@ -1,7 +1,7 @@
 //! Memory: the balloon, limits of the control group, how often the guest reports.
 
 use super::params::{self, STRING_OKAY, kind};
-use crate::guest::Live;
+use crate::guest::{Guest, Live};
 use crate::placement::refusal;
 use crate::{Driver, FROM, check_flags, error};
 use api::domain_tuning::DomainGetMemoryParametersRet;
@@ -71,6 +71,17 @@ pub(crate) fn has_balloon(domain: &Domain) -> bool {
 }
 
 impl Driver {
+    /// The guest has come to another size.
+    pub(crate) fn note_balloon(&self, guest: &Guest, kib: u64) {
+        let noted = self.change_live(guest, |domain| {
+            set_kib(&mut domain.tree, "currentMemory", kib);
+            Ok(())
+        });
+        if let Err(cause) = noted {
+            log::error!("{cause}");
+        }
+    }
+
     pub(super) fn set_memory(&self, dom: &DomainRef, kib: u64, flags: u32) -> Result<()> {
         check_flags(flags, 7, "qemuDomainSetMemoryFlags")?;
         const MAXIMUM: u32 = 4;
