@@ -8,6 +8,7 @@ use cpu::api;
 use cpu::baseline::Limits;
 use cpu::host::{Surroundings, host_cpu};
 use cpu::raw::{RawCpu, Registers, Source};
+use cpu::definition::Topology;
 use cpu::{CpuDef, Database, HypervisorModel, Kind};
 use qemu_caps::cpu_model::Setting;
 use qemu_caps::describe::processors::host_model;
@@ -17,8 +18,32 @@ use xml::Document;
 /// The register with the processor's immunities.
 const ARCH_CAPABILITIES: u32 = 0x10a;
 
+/// The processor of this host with all that is known around it; none where no model describes it.
+pub(crate) fn described_host(tree: &host::node::Tree, node: &host::node::Node) -> Option<CpuDef> {
+    let topology = Topology {
+        sockets: node.sockets.saturating_mul(node.nodes),
+        dies: 1,
+        clusters: 1,
+        cores: node.cores,
+        threads: node.threads,
+    };
+    let around = Surroundings {
+        arch: node.arch.clone(),
+        topology: Some(topology),
+        microcode: tree.microcode(),
+        pages_kib: tree.page_sizes_kib(),
+        ..Surroundings::default()
+    };
+    host_with(Database::builtin(), &around).ok()
+}
+
 /// The processor of this host.
 fn this_host(database: &Database) -> Result<CpuDef> {
+    let around = Surroundings { arch: std::env::consts::ARCH.to_owned(), ..Surroundings::default() };
+    host_with(database, &around)
+}
+
+fn host_with(database: &Database, around: &Surroundings) -> Result<CpuDef> {
     let mut raw = RawCpu::default();
     for (number, sub, leaf) in host::cpuid::features() {
         let registers = Registers { eax: leaf.eax, ebx: leaf.ebx, ecx: leaf.ecx, edx: leaf.edx };
@@ -28,8 +53,7 @@ fn this_host(database: &Database) -> Result<CpuDef> {
         let registers = Registers { eax, edx, ..Registers::default() };
         raw.set(Source::Msr { index: ARCH_CAPABILITIES }, registers);
     }
-    let around = Surroundings { arch: std::env::consts::ARCH.to_owned(), ..Surroundings::default() };
-    host_cpu(database, &raw, &around).map_err(|fault| api::error(&fault))
+    host_cpu(database, &raw, around).map_err(|fault| api::error(&fault))
 }
 
 /// Refuses what is no XML, in the words of the reference's parser.

@@ -27,6 +27,7 @@ impl Driver {
         conf_capabilities::host::Host {
             uuid: self.host_uuid.or_else(|| tree.uuid()),
             arch: node.arch.clone(),
+            cpu: crate::comparison::described_host(&tree, &node),
             vendor: vendor(),
             microcode: tree.microcode(),
             signature,

@@ -203,6 +203,22 @@ impl Tree {
             .or_else(|| self.text("etc/machine-id")?.trim().parse().ok())
     }
 
+    /// Sizes of pages in KiB, the plain ones first.
+    pub fn page_sizes_kib(&self) -> Vec<u64> {
+        let mut sizes = vec![rustix::param::page_size() as u64 / 1024];
+        let folders = fs::read_dir(self.0.join("sys/kernel/mm/hugepages")).into_iter().flatten();
+        let mut large: Vec<u64> = folders
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                name.to_str()?.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()
+            })
+            .collect();
+        large.sort_unstable();
+        sizes.extend(large);
+        sizes
+    }
+
     /// Name of the host.
     pub fn hostname(&self) -> String {
         self.text("proc/sys/kernel/hostname").map(|text| text.trim().to_owned()).unwrap_or_default()
