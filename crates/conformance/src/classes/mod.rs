@@ -9,6 +9,9 @@ mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
 mod replies;
+mod typed_params;
+mod uri;
+mod virnetdaemon;
 
 use crate::manifest::Case;
 
@@ -31,6 +34,9 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemucapabilities" => qemu_caps::capabilities,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
+        "virnetdaemon" => virnetdaemon::run,
+        "virtypedparam" => typed_params::run,
+        "viruri" => uri::run,
         _ => return None,
     })
 }
