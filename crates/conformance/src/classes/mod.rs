@@ -4,6 +4,7 @@ mod cputest;
 mod describe;
 mod descriptors;
 mod domain_xml;
+mod memlock;
 mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
@@ -29,6 +30,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemumemlock" => memlock::run,
         "qemumigparams" => replies::migration,
         "qemumonitorjson" => replies::monitor,
         "qemucapabilities" => qemu_caps::capabilities,
