@@ -5,6 +5,7 @@ mod describe;
 mod descriptors;
 mod domain_xml;
 mod memlock;
+mod nbdkit;
 mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
@@ -30,6 +31,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemunbdkit" => nbdkit::run,
         "qemumemlock" => memlock::run,
         "qemumigparams" => replies::migration,
         "qemumonitorjson" => replies::monitor,
