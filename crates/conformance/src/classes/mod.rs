@@ -1,11 +1,13 @@
 //! One runner per class: what a case of it asks for, and whether the rooms deliver it.
 
+mod addresses;
 mod cputest;
 mod describe;
 mod descriptors;
 mod domain_xml;
 mod memlock;
 mod nbdkit;
+mod network_xml;
 mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
@@ -41,6 +43,10 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "viruri" => uri::run,
+        "networkxml2xml" => network_xml::round_trip,
+        "networkxml2xmlupdate" => network_xml::update,
+        "sockettest" => addresses::run,
+        "virnetworkportxml2xml" => network_xml::port,
         _ => return None,
     })
 }
