@@ -304,7 +304,8 @@ impl Host for Driver {
         let caps = self.caps_for(&domain)?;
         alias::assign(&mut domain);
         argv::choose_ports(&mut domain, &mut 5900);
-        let private = self.state_dir().join(format!("domain-{}", crate::start::short_name(-1, &domain.name)));
+        let short = crate::start::short_name(-1, &domain.name);
+        let private = self.state_dir().join(format!("domain-{short}"));
         let mut start = argv::Start {
             monitor: format!("path={}/monitor.sock", private.display()),
             env: crate::start::environment(&private),
@@ -312,6 +313,7 @@ impl Host for Driver {
             master_key: true,
             sandbox: true,
             timestamps: true,
+            host: self.facts(&short),
             ..argv::Start::default()
         };
         for (index, interface) in domain.all("interface").enumerate() {

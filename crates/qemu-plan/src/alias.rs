@@ -1,5 +1,6 @@
 //! Names of the devices of a running guest.
 
+use crate::complete::Board;
 use conf_domain::Domain;
 use std::collections::BTreeMap;
 use xml::Tree;
@@ -8,6 +9,7 @@ use xml::Tree;
 pub fn assign(domain: &mut Domain) {
     let mut next: BTreeMap<String, u32> = BTreeMap::new();
     let mut first_serial = None;
+    let board = Board::of_domain(domain);
     for device in domain.devices_mut() {
         if device.attr_at("alias", "name").is_some() {
             continue;
@@ -19,7 +21,7 @@ pub fn assign(domain: &mut Domain) {
         };
         let name = match device.name.as_str() {
             "disk" => disk(device),
-            "controller" => controller(device),
+            "controller" => controller(device, board),
             "interface" => count("net"),
             "serial" => count("serial"),
             "parallel" => count("parallel"),
@@ -46,7 +48,8 @@ pub fn assign(domain: &mut Domain) {
             "shmem" => count("shmem"),
             "tpm" => count("tpm"),
             "filesystem" => count("fs"),
-            "memory" => count("dimm"),
+            "memory" => memory(device, &mut count),
+            "pstore" => count("pstore"),
             "vsock" => count("vsock"),
             "crypto" => count("crypto"),
             "iommu" => count("iommu"),
@@ -75,15 +78,30 @@ fn disk(disk: &Tree) -> String {
     format!("{bus}-disk{index}")
 }
 
-fn controller(controller: &Tree) -> String {
+/// A module that has a slot goes by its number.
+fn memory(memory: &Tree, count: &mut dyn FnMut(&str) -> String) -> String {
+    let base = match memory.attr("model").unwrap_or_default() {
+        "nvdimm" => "nvdimm",
+        "virtio-pmem" => "virtiopmem",
+        "virtio-mem" => "virtiomem",
+        "sgx-epc" => "epc",
+        _ => "dimm",
+    };
+    match memory.attr_at("address", "slot").filter(|_| base.ends_with("dimm")) {
+        Some(slot) => format!("{base}{slot}"),
+        None => count(base),
+    }
+}
+
+fn controller(controller: &Tree, board: Board) -> String {
     let index = controller.attr("index").unwrap_or("0");
     match (controller.attr("type").unwrap_or_default(), controller.attr("model").unwrap_or_default()) {
-        ("pci", "pci-root") => "pci.0".to_owned(),
+        ("pci", "pci-root") if index == "0" => "pci.0".to_owned(),
         ("pci", "pcie-root") => "pcie.0".to_owned(),
         ("pci", _) => format!("pci.{index}"),
         ("usb", _) if index == "0" => "usb".to_owned(),
         ("ide", _) if index == "0" => "ide".to_owned(),
-        ("sata", _) if index == "0" => "ide".to_owned(),
+        ("sata", _) if index == "0" && board == Board::Q35 => "ide".to_owned(),
         (kind, _) => format!("{kind}{index}"),
     }
 }

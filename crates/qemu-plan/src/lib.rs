@@ -10,6 +10,7 @@
 //! * [`alias`]: names of the devices of a running guest
 //! * [`argv`]: the command line
 //! * [`firmware`]: choosing firmware by its descriptors
+//! * [`HostCpus`]: the host's processor as an emulator offers it
 //! * [`describe`]: host and domain capabilities as documents
 
 pub mod alias;
@@ -18,7 +19,9 @@ pub mod caps;
 pub mod complete;
 pub mod describe;
 pub mod firmware;
+mod host_cpu;
 mod validate;
 
 pub use caps::Caps;
 pub use firmware::Firmware;
+pub use host_cpu::HostCpus;

@@ -5,10 +5,11 @@ use super::Verdict;
 use crate::compare;
 use crate::manifest::Case;
 use conf_domain::{Domain, FormatFlags, ParseFlags};
-use qemu_plan::argv::Start;
+use cpu::{CpuDef, Feature};
+use qemu_plan::argv::{HugePages, Start, Surroundings};
 use qemu_plan::complete::{HostAudio, Site};
 use qemu_plan::firmware::Descriptor;
-use qemu_plan::{Caps, Firmware, complete};
+use qemu_plan::{Caps, Firmware, HostCpus, complete};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,9 +35,21 @@ fn load(case: &Case) -> Result<Arc<Caps>, String> {
         documents.get(at + 1)?.get("return").cloned()
     };
     let mut caps = Caps::from_answers("", &|query| nth(query, 0));
-    if nth("qmp_capabilities", 1).is_some() {
+    let is_second = nth("qmp_capabilities", 1).is_some();
+    if is_second {
         caps.add_tcg(&|query| nth(query, 1));
     }
+    // With acceleration the emulator expands its model `host`, without its model `max`.
+    let expansion = |model: &str| {
+        let asked = |document: &Value| {
+            document.get("execute").and_then(Value::as_str) == Some("query-cpu-model-expansion")
+                && document.pointer("/arguments/model/name").and_then(Value::as_str) == Some(model)
+        };
+        documents.get(documents.iter().position(asked)? + 1)?.get("return").cloned()
+    };
+    let expanded =
+        |model: &str, kind: &str| HostCpus::of_expansion(&caps.arch, &expansion(model)?, caps.models(kind));
+    caps.host_cpus = HostCpus { kvm: expanded("host", "kvm"), tcg: expanded("max", "qemu"), probed: None };
     caps.binary = complete::default_emulator(&caps.arch);
     if strip {
         caps = caps.without_aliases();
@@ -108,14 +121,39 @@ fn site(case: &Case) -> Site {
     }
 }
 
+/// A processor of the pretended host by the name of its model.
+fn pretended_cpu(case: &Case, model: &str) -> Option<CpuDef> {
+    let host: Value = serde_json::from_str(&case.read_file("fakehost.json").ok()?).ok()?;
+    let known = host.pointer("/host_cpus/definitions")?.as_object()?;
+    let found = known.values().find(|cpu| cpu.get("model").and_then(Value::as_str) == Some(model))?;
+    let word = |name: &str| found.get(name).and_then(Value::as_str).map(str::to_owned);
+    let features = found.get("features").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Some(CpuDef {
+        arch: word("arch"),
+        model: word("model"),
+        vendor: word("vendor"),
+        features: features
+            .iter()
+            .filter_map(|name| Some(Feature { name: name.as_str()?.to_owned(), policy: None }))
+            .collect(),
+        ..CpuDef::default()
+    })
+}
+
 /// Capabilities as the case changes them.
-fn changed(case: &Case, caps: Arc<Caps>) -> Arc<Caps> {
+fn changed(case: &Case, caps: &Caps) -> Arc<Caps> {
     let words = case.words("qemu_caps_del");
     let versions = case.value("gic_versions").and_then(Value::as_array);
-    if words.is_empty() && versions.is_none() {
-        return caps;
+    let mut caps = caps.clone();
+    for word in case.words("qemu_caps_add") {
+        caps.granted.insert(word.to_owned());
     }
-    let mut caps = (*caps).clone();
+    let probed = case.text("host_cpu").and_then(|name| pretended_cpu(case, name));
+    if let Some(host) = probed.as_ref().filter(|_| case.text("host_cpu_override").is_some()) {
+        caps.host_cpus.kvm = HostCpus::of_probed(&caps.arch, host);
+        caps.host_cpus.tcg.clone_from(&caps.host_cpus.kvm);
+    }
+    caps.host_cpus.probed = probed;
     for word in words {
         // Flags that stand for a type of device are named after it, with few exceptions.
         let kind = match word {
@@ -149,8 +187,30 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
     Ok(domain)
 }
 
+/// The pretended host's facts that a machine depends on.
+fn surroundings(case: &Case, short: &str) -> Surroundings {
+    let config = |name: &str| case.value("driver_config").and_then(|config| config.get(name));
+    let pages = |mount: &str, size_kib, default| HugePages { mount: mount.to_owned(), size_kib, default };
+    let incoming =
+        case.text("migrate_from").map(|from| match case.value("migrate_fd").and_then(Value::as_i64) {
+            Some(fd) if from == "stdio" => format!("fd:{fd}"),
+            _ => from.to_owned(),
+        });
+    Surroundings {
+        short_name: format!("-1-{short}"),
+        memory_dir: format!("/var/lib/libvirt/qemu/ram/-1-{short}"),
+        huge_pages: vec![pages("/dev/hugepages2M", 2048, true), pages("/dev/hugepages1G", 1 << 20, false)],
+        node_cpus: (0..4).map(|node| (node, (4 * node..4 * node + 4).collect())).collect(),
+        placement: (0..4).collect(),
+        now: 1_234_567_890,
+        dump_core: config("dumpGuestCore") == Some(&Value::Bool(true)),
+        incoming,
+        ..Surroundings::default()
+    }
+}
+
 /// The pretended host's facts of a start.
-fn start(domain: &Domain) -> Start {
+fn start(case: &Case, domain: &Domain) -> Start {
     let short: String = domain.name.chars().take(20).collect();
     let private_dir = format!("/var/lib/libvirt/qemu/domain--1-{short}");
     let mut env: Vec<(String, String)> =
@@ -170,6 +230,7 @@ fn start(domain: &Domain) -> Start {
         timestamps: true,
         local_offset: -1800,
         host_nodes: Some((0..4).collect()),
+        host: surroundings(case, &short),
         ..Start::default()
     };
     let (mut bridged, mut plain, mut vhost) = (102, 3, 44);
@@ -188,6 +249,9 @@ fn start(domain: &Domain) -> Start {
             vhost += 1;
         }
     }
+    for (index, _) in domain.all("video").enumerate() {
+        start.chardev_fds.insert(format!("video{index}"), 1729);
+    }
     for kind in ["serial", "parallel", "channel", "console"] {
         for (index, device) in domain.all(kind).enumerate() {
             if device.is("type", "unix") && device.attr_at("source", "mode") != Some("connect") {
@@ -201,7 +265,7 @@ fn start(domain: &Domain) -> Start {
 /// Runs one case: parts `xml`, `args` and `err`.
 pub(crate) fn run(case: &Case) -> Verdict {
     let caps = match load(case) {
-        Ok(caps) => changed(case, caps),
+        Ok(caps) => changed(case, &caps),
         Err(text) => return vec![("xml", Err(text))],
     };
     let text = match case.read("input") {
@@ -234,7 +298,7 @@ pub(crate) fn run(case: &Case) -> Verdict {
         compare::exact(&printed, &again)
     });
     let built = parsed.and_then(|domain| {
-        let start = start(&domain);
+        let start = start(case, &domain);
         qemu_plan::argv::rehearse(&domain, &caps, &start).map_err(|error| error.message().to_owned())
     });
     let mut verdict = vec![("xml", xml)];

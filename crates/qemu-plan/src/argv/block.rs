@@ -74,7 +74,7 @@ fn with_cache(json: Json, disk: &Tree) -> Json {
 }
 
 /// The protocol part of a node; `None` for an empty drive.
-fn protocol(disk: &Tree) -> Result<Option<Json>> {
+pub(super) fn protocol(disk: &Tree) -> Result<Option<Json>> {
     let Some(source) = disk.child("source") else { return Ok(None) };
     Ok(match disk.attr("type").unwrap_or_default() {
         "file" => source.attr("file").map(|file| Json::driver("file").put("filename", file)),

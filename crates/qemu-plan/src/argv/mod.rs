@@ -6,22 +6,43 @@
 //!
 //! Devices, block nodes and objects are JSON documents whose members stand in a fixed order.
 
+mod address;
 mod block;
+mod boot;
 mod chardev;
+mod clock;
+mod controller;
+mod cpu;
 mod devices;
+mod extension;
+mod feature;
+mod firmware;
 mod graphics;
+mod input;
+mod iothread;
+mod json;
 mod machine;
+mod memory;
+mod memory_device;
 mod net;
+mod numa;
+mod platform;
 mod quote;
+mod security;
+mod smbios;
+mod surroundings;
+mod video;
+mod virtio;
 
+pub use json::Json;
 pub use quote::{one_line, shell};
+pub use surroundings::{Deprecation, HugePages, Surroundings};
+pub(crate) use virtio::{transport, virtio};
 
 use crate::complete::{Board, unsupported};
 use crate::{Caps, alias};
 use base::Result;
 use conf_domain::Domain;
-use conf_domain::device::Pci;
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use xml::Tree;
 
@@ -52,6 +73,8 @@ pub struct Start {
     pub timestamps: bool,
     /// Time zone offset of the host in seconds; only used by guests whose clock shows local time.
     pub local_offset: i64,
+    /// Facts of the host that the machine depends on.
+    pub host: Surroundings,
 }
 
 /// A planned command line.
@@ -63,40 +86,6 @@ pub struct Line {
     pub args: Vec<String>,
     /// The whole environment.
     pub env: Vec<(String, String)>,
-}
-
-/// A JSON document with members in the order in which they are put.
-#[derive(Debug, Default)]
-pub(crate) struct Json(Map<String, Value>);
-
-impl Json {
-    pub(crate) fn new() -> Json {
-        Json::default()
-    }
-
-    pub(crate) fn driver(name: impl Into<String>) -> Json {
-        Json::new().put("driver", name.into())
-    }
-
-    pub(crate) fn put(mut self, name: &str, value: impl Into<Value>) -> Json {
-        self.0.insert(name.to_owned(), value.into());
-        self
-    }
-
-    pub(crate) fn put_opt(self, name: &str, value: Option<impl Into<Value>>) -> Json {
-        match value {
-            Some(value) => self.put(name, value),
-            None => self,
-        }
-    }
-
-    pub(crate) fn value(self) -> Value {
-        Value::Object(self.0)
-    }
-
-    pub(crate) fn text(self) -> String {
-        Value::Object(self.0).to_string()
-    }
 }
 
 /// The line under construction.
@@ -119,72 +108,27 @@ impl Builder<'_> {
         self.args.push(name.to_owned());
     }
 
+    /// Appends a device: what the definition puts over it applies, and its companion comes first.
     pub(crate) fn device(&mut self, json: Json) {
-        self.option("-device", json.text());
+        let json = extension::overridden(self.domain, json);
+        let id = json.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
+        if let Some(companion) = self.zpci(id) {
+            self.option("-device", companion.text());
+        }
+        let text = if feature::device_json(self.caps) { json.text() } else { json.plain("driver") };
+        self.option("-device", text);
     }
 
     pub(crate) fn object(&mut self, json: Json) {
         self.option("-object", json.text());
     }
 
+    /// Sets a variable; one that is set again keeps its place.
     pub(crate) fn set_env(&mut self, name: &str, value: &str) {
-        self.env.push((name.to_owned(), value.to_owned()));
-    }
-
-    /// Adds where a device sits.
-    pub(crate) fn place(&self, json: Json, device: &Tree) -> Json {
-        let Some(address) = device.child("address") else { return json };
-        let text = |name: &str| address.attr(name).unwrap_or("0").to_owned();
-        match address.attr("type").unwrap_or_default() {
-            "pci" => match Pci::of(device) {
-                Some(pci) => self.place_pci(json, pci, address),
-                None => json,
-            },
-            "usb" => {
-                let bus = text("bus");
-                let name = if bus == "0" { "usb".to_owned() } else { format!("usb{bus}") };
-                json.put("bus", format!("{name}.0")).put_opt("port", address.attr("port"))
-            }
-            "ccw" => {
-                let number = |name: &str| {
-                    address
-                        .attr(name)
-                        .and_then(|t| u32::from_str_radix(t.trim_start_matches("0x"), 16).ok())
-                        .unwrap_or(0)
-                };
-                json.put(
-                    "devno",
-                    format!("{:x}.{:x}.{:04x}", number("cssid"), number("ssid"), number("devno")),
-                )
-            }
-            _ => json,
+        match self.env.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value.to_owned(),
+            None => self.env.push((name.to_owned(), value.to_owned())),
         }
-    }
-
-    fn place_pci(&self, json: Json, pci: Pci, address: &Tree) -> Json {
-        let controller = self
-            .domain
-            .all("controller")
-            .find(|controller| controller.is("type", "pci") && controller.is("index", &pci.bus.to_string()));
-        let bus = controller
-            .and_then(|controller| controller.attr_at("alias", "name"))
-            .unwrap_or("pci.0")
-            .to_owned();
-        // A plain machine's only bus goes by another name than its controller in some machines.
-        let addr = if pci.function == 0 {
-            format!("0x{:x}", pci.slot)
-        } else {
-            format!("0x{:x}.0x{:x}", pci.slot, pci.function)
-        };
-        let json = json.put("bus", bus);
-        let json = match address.attr("multifunction") {
-            Some("on") => json.put("multifunction", true),
-            Some("off") => json.put("multifunction", false),
-            _ => json,
-        };
-        let index = controller.is_some();
-        let _ = index;
-        json.put("addr", addr)
     }
 }
 
@@ -202,21 +146,6 @@ pub(crate) fn on_off(text: Option<&str>) -> Option<bool> {
     }
 }
 
-/// The name of a virtio device's driver for the bus it sits on.
-pub(crate) fn virtio(device: &Tree, base: &str) -> String {
-    let bus = match device.attr_at("address", "type") {
-        Some("ccw") => "ccw",
-        Some("virtio-mmio") => "device",
-        _ => "pci",
-    };
-    let model = device.attr("model").or_else(|| device.attr_at("model", "type")).unwrap_or_default();
-    match model {
-        "virtio-transitional" => format!("{base}-{bus}-transitional"),
-        "virtio-non-transitional" => format!("{base}-{bus}-non-transitional"),
-        _ => format!("{base}-{bus}"),
-    }
-}
-
 /// Plans the command line. The definition is complete and its devices have aliases.
 ///
 /// # Errors
@@ -225,53 +154,63 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     let board = Board::of_domain(domain);
     let program = domain.all("emulator").next().map(|emulator| emulator.body().to_owned());
     let program = program.ok_or_else(|| unsupported("the definition names no emulator"))?;
+    let changed = extension::capabilities(domain, caps);
+    let caps = changed.as_ref().unwrap_or(caps);
     let mut b = Builder { domain, caps, start, board, args: Vec::new(), env: start.env.clone() };
     b.option("-name", format!("guest={},debug-threads=on", comma(&domain.name)));
+    extension::deprecation(&mut b)?;
     b.flag("-S");
     if start.master_key {
         let file = format!("{}/master-key.aes", start.private_dir);
-        let key = Json::new()
-            .put("qom-type", "secret")
-            .put("id", "masterKey0")
-            .put("format", "raw")
-            .put("file", file);
-        b.object(key);
+        b.object(Json::object("secret", "masterKey0").put("format", "raw").put("file", file));
     }
-    machine::firmware(&mut b)?;
+    firmware::chips(&mut b)?;
     machine::machine(&mut b)?;
-    machine::cpu(&mut b)?;
-    machine::secure_flash(&mut b);
-    machine::memory(&mut b)?;
-    machine::processors(&mut b);
+    cpu::cpu(&mut b)?;
+    firmware::image(&mut b);
+    memory::memory(&mut b)?;
+    iothread::processors(&mut b);
+    iothread::iothreads(&mut b);
+    numa::numa(&mut b)?;
     b.option("-uuid", domain.uuid.to_string());
+    smbios::smbios(&mut b);
     let screens = domain.all("graphics").next().is_some();
     if !screens {
         b.option("-display", "none");
     }
-    machine::smbios(&mut b);
     b.flag("-no-user-config");
     b.flag("-nodefaults");
     b.option("-chardev", format!("socket,id=charmonitor,{},server=on,wait=off", start.monitor));
     b.option("-mon", "chardev=charmonitor,id=monitor,mode=control");
-    machine::clock(&mut b)?;
-    b.flag("-no-shutdown");
-    machine::power(&mut b);
-    machine::boot(&mut b);
-    devices::controllers(&mut b)?;
+    clock::clock(&mut b)?;
+    boot::power(&mut b);
+    boot::boot(&mut b);
+    platform::iommus(&mut b)?;
+    controller::controllers(&mut b)?;
+    platform::hubs(&mut b)?;
+    memory_device::modules(&mut b)?;
+    controller::floppies(&mut b);
     block::disks(&mut b)?;
     net::interfaces(&mut b)?;
     chardev::ports(&mut b)?;
-    devices::inputs(&mut b)?;
+    input::inputs(&mut b)?;
     graphics::audio(&mut b)?;
     graphics::screens(&mut b)?;
-    graphics::videos(&mut b)?;
+    video::videos(&mut b)?;
     devices::sounds(&mut b)?;
-    devices::watchdogs(&mut b)?;
-    devices::rest(&mut b)?;
-    if start.sandbox {
-        b.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    platform::watchdogs(&mut b)?;
+    if let Some(from) = &start.host.incoming {
+        b.option("-incoming", from.clone());
     }
-    extension(&mut b);
+    platform::balloons(&mut b);
+    devices::rest(&mut b)?;
+    platform::notes(&mut b);
+    security::protection(&mut b);
+    extension::pass_through(&mut b);
+    security::sandbox(&mut b);
+    platform::panics(&mut b)?;
+    platform::stores(&mut b)?;
+    platform::teardown(&mut b);
     if start.timestamps {
         b.option("-msg", "timestamp=on");
     }
@@ -300,6 +239,11 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
         "rng",
         "vsock",
         "panic",
+        "hub",
+        "iommu",
+        "memory",
+        "nvram",
+        "pstore",
     ];
     match domain.devices().iter().find(|device| !PLANNED.contains(&device.name.as_str())) {
         Some(device) => Err(unsupported(format!(
@@ -307,29 +251,6 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
             device.name
         ))),
         None => Ok(()),
-    }
-}
-
-/// Arguments and variables that the definition passes through.
-fn extension(b: &mut Builder<'_>) {
-    for extension in b.domain.extensions.iter().filter(|e| e.prefix == "qemu" && e.tree.name == "commandline")
-    {
-        for child in &extension.tree.children {
-            match child.name.as_str() {
-                "arg" => {
-                    if let Some(value) = child.attr("value") {
-                        b.flag(value);
-                    }
-                }
-                "env" => {
-                    b.set_env(
-                        child.attr("name").unwrap_or_default(),
-                        child.attr("value").unwrap_or_default(),
-                    );
-                }
-                _ => {}
-            }
-        }
     }
 }
 
