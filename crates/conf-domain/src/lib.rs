@@ -21,6 +21,7 @@ pub mod elements;
 pub mod fault;
 mod flags;
 mod foreign;
+pub mod lifecycle;
 mod memory;
 mod numa;
 mod tuning;

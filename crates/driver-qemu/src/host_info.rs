@@ -87,12 +87,7 @@ impl Host for Driver {
             None | Some("qemu") => Ok(16),
             Some("kvm") => Ok(1024),
             Some("kqemu") => Ok(1),
-            Some(other) => Err(Error::invalid_arg(
-                FROM,
-                "qemuConnectGetMaxVcpus",
-                "type",
-                format!("unknown type '{other}'"),
-            )),
+            Some(other) => Err(error(ErrorCode::INVALID_ARG, format!("unknown type '{other}'"))),
         }
     }
 
@@ -292,12 +287,8 @@ impl Host for Driver {
     ) -> Result<String> {
         check_flags(flags, 0, "qemuConnectDomainXMLToNative")?;
         if native_format != "qemu-argv" {
-            return Err(Error::invalid_arg(
-                FROM,
-                "qemuConnectDomainXMLToNative",
-                "format",
-                format!("unsupported config type {native_format}"),
-            ));
+            let text = format!("unsupported config type {native_format}");
+            return Err(error(ErrorCode::INVALID_ARG, text));
         }
         let flags = ParseFlags { inactive: true, ..ParseFlags::default() };
         let mut domain = self.parse(domain_xml, flags)?;

@@ -26,6 +26,7 @@ mod info;
 mod lifecycle;
 mod lookup;
 mod monitor;
+mod processor;
 mod reconnect;
 mod start;
 mod stats;
@@ -107,10 +108,21 @@ impl Driver {
         });
         for (folder, mode) in [
             (driver.config_dir(), 0o700),
-            (driver.autostart_dir(), 0o755),
             (driver.run_dir(), 0o755),
             (driver.state_dir(), 0o751),
             (driver.log_dir(), 0o700),
+            (driver.run_dir().join("channel"), 0o755),
+            (driver.run_dir().join("dbus"), 0o770),
+            (driver.run_dir().join("passt"), 0o755),
+            (driver.run_dir().join("rdp"), 0o755),
+            (driver.run_dir().join("slirp"), 0o755),
+            (driver.state_dir().join("checkpoint"), 0o755),
+            (driver.state_dir().join("dump"), 0o755),
+            (driver.state_dir().join("nvram"), 0o755),
+            (driver.state_dir().join("ram"), 0o755),
+            (driver.state_dir().join("save"), 0o755),
+            (driver.state_dir().join("snapshot"), 0o755),
+            (driver.state_dir().join("varstore"), 0o755),
         ] {
             host::store::folder(&folder, mode).map_err(|error| {
                 system(&error, &format!("cannot create directory '{}'", folder.display()))
@@ -124,6 +136,11 @@ impl Driver {
             .spawn(move || events::run(&watcher, &received))
             .map_err(|error| system(&error, "cannot start a thread"))?;
         driver.reconnect();
+        let completer = driver.clone();
+        std::thread::Builder::new()
+            .name("definitions".to_owned())
+            .spawn(move || completer.complete_loaded())
+            .map_err(|error| system(&error, "cannot start a thread"))?;
         let starter = driver.clone();
         std::thread::Builder::new()
             .name("autostart".to_owned())
@@ -185,7 +202,7 @@ impl Hypervisor for Driver {
 
 /// "Requested operation is not valid: domain is not running".
 pub(crate) fn not_running() -> Error {
-    Error::operation_invalid(FROM, "domain is not running")
+    Error::operation_invalid(ErrorDomain::DOMAIN, "domain is not running")
 }
 
 /// An error with a detail of this driver.

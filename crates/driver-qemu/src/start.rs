@@ -10,7 +10,8 @@ use crate::{Driver, FROM, error};
 use api::ConnectionId;
 use api::consts::{domain_event_resumed_detail_type as resumed, domain_event_started_detail_type as started};
 use api::consts::{domain_event_suspended_detail_type as suspended, domain_event_type as kind};
-use api::consts::{domain_paused_reason as paused, domain_running_reason as running, domain_state as state};
+use api::consts::{domain_paused_reason as paused, domain_running_reason as running};
+use api::consts::{domain_shutoff_reason as shutoff, domain_state as state};
 use base::{Error, ErrorCode, Result};
 use conf_domain::Domain;
 use host::cgroup::Cgroup;
@@ -25,8 +26,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// How a guest is to be started.
@@ -77,10 +78,23 @@ fn system(cause: &std::io::Error, text: impl std::fmt::Display) -> Error {
 }
 
 impl Driver {
-    /// Starts a guest whose job is held.
-    pub(crate) fn launch(&self, guest: &Arc<Guest>, mut domain: Domain, how: How) -> Result<()> {
+    /// Starts a guest whose job is held. A guest that could not be started is off for that reason.
+    pub(crate) fn launch(&self, guest: &Arc<Guest>, domain: Domain, how: How) -> Result<()> {
+        let outcome = self.bring_up(guest, domain, how);
+        if outcome.is_err() {
+            guest.change(|value| {
+                if value.live.is_none() {
+                    value.state = (state::SHUTOFF, shutoff::FAILED);
+                }
+            });
+        }
+        outcome
+    }
+
+    fn bring_up(&self, guest: &Arc<Guest>, mut domain: Domain, how: How) -> Result<()> {
         let caps = self.caps_for(&domain)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let base = Arc::new(domain.clone());
         domain.id = Some(id);
         let nodes = host::node::Tree::machine().numa_cpus().into_keys().collect();
         complete::for_start(&mut domain, &caps, Some(&nodes))?;
@@ -129,14 +143,14 @@ impl Driver {
         }
         let live = Arc::new(Live {
             domain,
+            base,
             id,
             monitor,
             process,
             private_dir: prepared.private_dir,
             cgroup,
             bound_to: how.bound_to,
-            reboot_on_shutdown: AtomicBool::new(false),
-            console: Mutex::new(None),
+            session: Arc::default(),
             vcpu_threads,
             tainted,
         });
@@ -343,6 +357,7 @@ impl Driver {
             }
         }
         let processors = ask("query-cpus-fast")?;
+        self.refresh_cpu(monitor, domain, &processors)?;
         let threads = processors.as_array().map(|list| {
             list.iter()
                 .filter_map(|cpu| cpu.get("thread-id")?.as_i64()?.try_into().ok())
@@ -390,7 +405,14 @@ impl Driver {
         }
         for guest in self.guests.snapshot().values() {
             let value = guest.value();
-            if self.stopping() || !value.autostart || value.live.is_some() {
+            if self.stopping() || !(value.autostart || value.autostart_once) || value.live.is_some() {
+                continue;
+            }
+            if value.autostart_once
+                && let Err(cause) = self.set_autostart_once(guest, false)
+            {
+                // Started every time is worse than not started this time.
+                log::error!("internal error: Failed to autostart VM '{}': {cause}", value.name);
                 continue;
             }
             let outcome = guest.begin(engine::JobKind::Modify, "autostart").and_then(|_job| {
@@ -403,7 +425,7 @@ impl Driver {
                 log::error!("internal error: Failed to autostart VM '{}': {cause}", value.name);
             }
         }
-        if let Err(cause) = File::create(&mark) {
+        if let Err(cause) = File::options().create(true).write(true).truncate(true).mode(0o600).open(&mark) {
             log::error!("{}: {cause}; guests start again with the next daemon", mark.display());
         }
     }

@@ -25,3 +25,4 @@ mod validate;
 pub use caps::Caps;
 pub use firmware::Firmware;
 pub use host_cpu::HostCpus;
+pub use validate::check_lifecycle;

@@ -2,6 +2,7 @@
 
 mod cputest;
 mod domain_xml;
+mod qemuxmlactive;
 mod qemuxmlconf;
 
 use crate::manifest::Case;
@@ -17,6 +18,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "cputest" => cputest::run,
         "genericxml2xml" => domain_xml::generic,
+        "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
         _ => return None,
     })

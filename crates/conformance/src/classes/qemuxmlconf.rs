@@ -17,9 +17,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 static LOADED: Mutex<Option<HashMap<String, Arc<Caps>>>> = Mutex::new(None);
 
 /// Capabilities from a recorded dialogue: commands and replies in turn, an empty line between documents.
-fn load(case: &Case) -> Result<Arc<Caps>, String> {
+pub(super) fn load(case: &Case) -> Result<Arc<Caps>, String> {
+    load_as(case, case.is("machine_aliases_stripped"))
+}
+
+/// The same with the names of machines as the class wants them.
+pub(super) fn load_as(case: &Case, strip: bool) -> Result<Arc<Caps>, String> {
     let name = case.text("caps").ok_or("the case has no emulator")?;
-    let strip = case.is("machine_aliases_stripped");
     let key = format!("{name} {strip}");
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let loaded = loaded.get_or_insert_default();
@@ -97,7 +101,7 @@ fn iommu_groups(case: &Case) -> HashMap<String, u32> {
 }
 
 /// What the pretended host adds.
-fn site(case: &Case) -> Site {
+pub(super) fn site(case: &Case) -> Site {
     let env = |name: &str| case.value("env").and_then(|env| env.get(name)?.as_str().map(str::to_owned));
     let config = |name: &str| {
         case.value("driver_config").is_some_and(|config| config.get(name) == Some(&Value::Bool(true)))
@@ -171,7 +175,7 @@ fn changed(case: &Case, caps: &Caps) -> Arc<Caps> {
     Arc::new(caps)
 }
 
-fn random() -> impl FnMut() -> [u8; 16] {
+pub(super) fn random() -> impl FnMut() -> [u8; 16] {
     // What is random comes out as 00 01 02 …; made-up MAC addresses end in zeros.
     || std::array::from_fn(|index| index as u8)
 }

@@ -79,6 +79,11 @@ fn disk(disk: &mut Tree) {
         driver.default_to("name", "qemu");
         driver.default_to("type", "raw");
     }
+    if let Some(mirror) = disk.child_mut("mirror")
+        && mirror.child("format").is_none()
+    {
+        mirror.children.insert(0, Tree::new("format").with("type", "raw"));
+    }
     if let Some(driver) = disk.child_mut("driver")
         && driver.is("cache", "default")
     {
