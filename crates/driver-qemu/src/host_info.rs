@@ -294,22 +294,27 @@ impl Host for Driver {
         let mut domain = self.parse(domain_xml, flags)?;
         let caps = self.caps_for(&domain)?;
         alias::assign(&mut domain);
-        argv::choose_ports(&mut domain, &mut 5900);
+        let mut next = 5900;
+        argv::choose_ports(&mut domain, false, &mut |_| {
+            next += 1;
+            Ok(next - 1)
+        })?;
         let short = crate::start::short_name(-1, &domain.name);
         let private = self.state_dir().join(format!("domain-{short}"));
         let mut start = argv::Start {
-            monitor: format!("path={}/monitor.sock", private.display()),
+            monitor: argv::chardev::Address::Unix(format!("{}/monitor.sock", private.display())),
             env: crate::start::environment(&private),
             private_dir: private.display().to_string(),
-            master_key: true,
+            vault: Some(argv::secret::Vault { key: [0; 32], iv: || [0; 16] }),
+            host: self.facts(&short),
+            short_name: short,
             sandbox: true,
             timestamps: true,
-            host: self.facts(&short),
             ..argv::Start::default()
         };
         for (index, interface) in domain.all("interface").enumerate() {
             if matches!(interface.attr("type"), Some("bridge" | "network" | "ethernet" | "direct")) {
-                start.tap_fds.insert(format!("net{index}"), -1);
+                start.tap_fds.insert(format!("net{index}"), vec![-1]);
             }
         }
         let line = argv::plan(&domain, &caps, &start)?;

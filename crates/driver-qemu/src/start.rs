@@ -16,7 +16,9 @@ use base::{Error, ErrorCode, Result};
 use conf_domain::Domain;
 use host::cgroup::Cgroup;
 use host::process::{Command, Process};
-use qemu_plan::argv::{Line, Start};
+use qemu_plan::argv::chardev::Address;
+use qemu_plan::argv::secret::Vault;
+use qemu_plan::argv::{Line, PortUse, Start};
 use qemu_plan::{alias, argv, complete};
 use qmp::{Monitor, Notice};
 use serde_json::{Value as Json, json};
@@ -178,43 +180,26 @@ impl Driver {
 
     /// Gives displays with automatic ports their numbers.
     fn take_ports(&self, domain: &mut Domain) -> Result<()> {
-        let wanted = domain
-            .all("graphics")
-            .filter(|graphics| graphics.is("type", "vnc") && graphics.is("autoport", "yes"))
-            .count();
-        let mut free = Vec::new();
         let mut used = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         used.clear();
         for other in self.guests.snapshot().values() {
             if let Some(live) = &other.value().live {
-                used.extend(
-                    live.domain
-                        .all("graphics")
-                        .filter_map(|graphics| graphics.attr("port")?.parse::<u32>().ok()),
-                );
+                for graphics in live.domain.all("graphics") {
+                    let ports = ["port", "tlsPort"].into_iter().filter_map(|name| graphics.attr(name));
+                    used.extend(ports.filter_map(|port| port.parse::<u32>().ok()));
+                }
             }
         }
-        for port in 5900..=65535u16 {
-            if free.len() == wanted {
-                break;
-            }
-            if !used.contains(&port.into()) && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-                free.push(u32::from(port));
-            }
-        }
-        if free.len() < wanted {
-            return Err(Error::internal(FROM, "Unable to find an unused port in range 'vnc' (5900-65535)"));
-        }
-        let mut next = free.into_iter();
-        for graphics in domain.devices_mut().iter_mut().filter(|device| device.name == "graphics") {
-            if graphics.is("type", "vnc")
-                && graphics.is("autoport", "yes")
-                && let Some(port) = next.next()
-            {
-                graphics.set("port", port.to_string());
-            }
-        }
-        Ok(())
+        let mut next = 5900..=65535u16;
+        argv::choose_ports(domain, false, &mut |purpose| {
+            let free = next.find(|port| {
+                !used.contains(&u32::from(*port)) && std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()
+            });
+            free.map(u32::from).ok_or_else(|| {
+                let name = if purpose == PortUse::Vnc { "vnc" } else { "spice" };
+                Error::internal(FROM, format!("Unable to find an unused port in range '{name}' (5900-65535)"))
+            })
+        })
     }
 
     fn prepare(&self, domain: &mut Domain, id: i32, undo: &mut Undo) -> Result<Prepared> {
@@ -229,15 +214,17 @@ impl Driver {
             undo.later(move || drop(std::fs::remove_dir_all(folder)));
         }
         let key = private_dir.join("master-key.aes");
-        host::store::write_volatile(&key, &host::random::bytes::<32>(), 0o600)
+        let secret = host::random::bytes::<32>();
+        host::store::write_volatile(&key, &secret, 0o600)
             .map_err(|cause| system(&cause, "failed to write the master key"))?;
 
         let mut fds = Vec::new();
         let monitor_path = private_dir.join("monitor.sock");
         let monitor: OwnedFd = listen(&monitor_path)?.into();
         let mut start = Start {
-            monitor: format!("fd={}", monitor.as_raw_fd()),
-            master_key: true,
+            monitor: Address::Fd(monitor.as_raw_fd().to_string()),
+            vault: Some(Vault { key: secret, iv: host::random::bytes::<16> }),
+            short_name: short.clone(),
             sandbox: true,
             timestamps: true,
             private_dir: private_dir.display().to_string(),
@@ -270,9 +257,15 @@ impl Driver {
                         device.child_or_new("target").default_to("state", "disconnected");
                     }
                 }
+                "disk" if device.is("type", "block") && device.is("device", "cdrom") => {
+                    let path = device.attr_at("source", "dev").unwrap_or_default().to_owned();
+                    if is_drive(Path::new(&path)) {
+                        start.host_drives.insert(path);
+                    }
+                }
                 "interface" => {
                     if let Some(tap) = tap(device)? {
-                        start.tap_fds.insert(alias, tap.as_raw_fd());
+                        start.tap_fds.insert(alias, vec![tap.as_raw_fd()]);
                         fds.push(tap);
                     }
                 }
@@ -450,6 +443,13 @@ pub(crate) fn environment(private_dir: &Path) -> Vec<(String, String)> {
     env
 }
 
+/// Whether a device is a CD-ROM drive of the host.
+fn is_drive(path: &Path) -> bool {
+    let device = std::fs::canonicalize(path).ok();
+    let name = device.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+    name.is_some_and(|name| name.strip_prefix("sr").is_some_and(|rest| rest.parse::<u32>().is_ok()))
+}
+
 /// A socket that only the daemon's user reaches.
 fn listen(path: &Path) -> Result<UnixListener> {
     let _ = std::fs::remove_file(path);
@@ -491,13 +491,13 @@ fn tap(interface: &mut xml::Tree) -> Result<Option<OwnedFd>> {
 
 /// Numbers the images of disks as their nodes are numbered, and states where a chain is known to end.
 fn chains(domain: &mut Domain) {
-    let count = domain.all("disk").count();
-    let disks = domain.devices_mut().iter_mut().filter(|device| device.name == "disk");
-    for (at, disk) in disks.enumerate() {
+    argv::number_images(domain);
+    for disk in domain.devices_mut().iter_mut().filter(|device| device.name == "disk") {
         let file =
             disk.attr_at("source", "file").or_else(|| disk.attr_at("source", "dev")).map(str::to_owned);
-        let Some(source) = disk.child_mut("source") else { continue };
-        source.set("index", (count - at).to_string());
+        if disk.child("source").is_none() {
+            continue;
+        }
         let raw = disk.attr_at("driver", "type") == Some("raw");
         let alone =
             raw || file.is_some_and(|file| host::image::qcow2_has_backing(Path::new(&file)) == Some(false));

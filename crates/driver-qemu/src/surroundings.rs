@@ -17,7 +17,6 @@ impl Driver {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_secs());
         let node_cpus = host.numa_cpus();
         Surroundings {
-            short_name: short.to_owned(),
             memory_dir: self.state_dir().join("ram").join(short).display().to_string(),
             huge_pages: huge_pages.collect(),
             placement: node_cpus.keys().copied().collect(),

@@ -9,6 +9,7 @@
 //! * [`complete`]: what a definition gets when it is defined
 //! * [`alias`]: names of the devices of a running guest
 //! * [`argv`]: the command line
+//! * [`prepare`]: what a start puts in the place of names of volumes and networks
 //! * [`firmware`]: choosing firmware by its descriptors
 //! * [`HostCpus`]: the host's processor as an emulator offers it
 //! * [`describe`]: host and domain capabilities as documents
@@ -20,6 +21,7 @@ pub mod complete;
 pub mod describe;
 pub mod firmware;
 mod host_cpu;
+pub mod prepare;
 mod validate;
 
 pub use caps::Caps;

@@ -4,6 +4,7 @@ mod cputest;
 mod domain_xml;
 mod qemuxmlactive;
 mod qemuxmlconf;
+mod qemuxmlconf_start;
 
 use crate::manifest::Case;
 

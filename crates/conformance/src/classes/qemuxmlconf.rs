@@ -6,7 +6,6 @@ use crate::compare;
 use crate::manifest::Case;
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use cpu::{CpuDef, Feature};
-use qemu_plan::argv::{HugePages, Start, Surroundings};
 use qemu_plan::complete::{HostAudio, Site};
 use qemu_plan::firmware::Descriptor;
 use qemu_plan::{Caps, Firmware, HostCpus, complete};
@@ -39,8 +38,7 @@ pub(super) fn load_as(case: &Case, strip: bool) -> Result<Arc<Caps>, String> {
         documents.get(at + 1)?.get("return").cloned()
     };
     let mut caps = Caps::from_answers("", &|query| nth(query, 0));
-    let is_second = nth("qmp_capabilities", 1).is_some();
-    if is_second {
+    if nth("qmp_capabilities", 1).is_some() {
         caps.add_tcg(&|query| nth(query, 1));
     }
     // With acceleration the emulator expands its model `host`, without its model `max`.
@@ -148,10 +146,9 @@ fn pretended_cpu(case: &Case, model: &str) -> Option<CpuDef> {
 fn changed(case: &Case, caps: &Caps) -> Arc<Caps> {
     let words = case.words("qemu_caps_del");
     let versions = case.value("gic_versions").and_then(Value::as_array);
+    let granted = case.words("qemu_caps_add");
     let mut caps = caps.clone();
-    for word in case.words("qemu_caps_add") {
-        caps.granted.insert(word.to_owned());
-    }
+    caps.granted.extend(granted.into_iter().map(str::to_owned));
     let probed = case.text("host_cpu").and_then(|name| pretended_cpu(case, name));
     if let Some(host) = probed.as_ref().filter(|_| case.text("host_cpu_override").is_some()) {
         caps.host_cpus.kvm = HostCpus::of_probed(&caps.arch, host);
@@ -191,81 +188,6 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
     Ok(domain)
 }
 
-/// The pretended host's facts that a machine depends on.
-fn surroundings(case: &Case, short: &str) -> Surroundings {
-    let config = |name: &str| case.value("driver_config").and_then(|config| config.get(name));
-    let pages = |mount: &str, size_kib, default| HugePages { mount: mount.to_owned(), size_kib, default };
-    let incoming =
-        case.text("migrate_from").map(|from| match case.value("migrate_fd").and_then(Value::as_i64) {
-            Some(fd) if from == "stdio" => format!("fd:{fd}"),
-            _ => from.to_owned(),
-        });
-    Surroundings {
-        short_name: format!("-1-{short}"),
-        memory_dir: format!("/var/lib/libvirt/qemu/ram/-1-{short}"),
-        huge_pages: vec![pages("/dev/hugepages2M", 2048, true), pages("/dev/hugepages1G", 1 << 20, false)],
-        node_cpus: (0..4).map(|node| (node, (4 * node..4 * node + 4).collect())).collect(),
-        placement: (0..4).collect(),
-        now: 1_234_567_890,
-        dump_core: config("dumpGuestCore") == Some(&Value::Bool(true)),
-        incoming,
-        ..Surroundings::default()
-    }
-}
-
-/// The pretended host's facts of a start.
-fn start(case: &Case, domain: &Domain) -> Start {
-    let short: String = domain.name.chars().take(20).collect();
-    let private_dir = format!("/var/lib/libvirt/qemu/domain--1-{short}");
-    let mut env: Vec<(String, String)> =
-        [("LC_ALL", "C"), ("PATH", "/bin")].map(|(n, v)| (n.into(), v.into())).into();
-    env.push(("HOME".into(), private_dir.clone()));
-    env.extend([("USER", "test"), ("LOGNAME", "test")].map(|(n, v)| (n.into(), v.into())));
-    for (name, folder) in [("DATA", ".local/share"), ("CACHE", ".cache"), ("CONFIG", ".config")] {
-        env.push((format!("XDG_{name}_HOME"), format!("{private_dir}/{folder}")));
-    }
-    let mut start = Start {
-        channel_dir: format!("/var/run/libvirt/qemu/channel/-1-{short}"),
-        private_dir,
-        monitor: "fd=1729".to_owned(),
-        env,
-        master_key: true,
-        sandbox: true,
-        timestamps: true,
-        local_offset: -1800,
-        host_nodes: Some((0..4).collect()),
-        host: surroundings(case, &short),
-        ..Start::default()
-    };
-    let (mut bridged, mut plain, mut vhost) = (102, 3, 44);
-    for (index, interface) in domain.all("interface").enumerate() {
-        let alias = format!("net{index}");
-        let next = match interface.attr("type") {
-            Some("bridge" | "network") => &mut bridged,
-            Some("ethernet") => &mut plain,
-            _ => continue,
-        };
-        start.tap_fds.insert(alias.clone(), *next);
-        *next += 1;
-        let virtio = interface.attr_at("model", "type").is_some_and(|model| model.starts_with("virtio"));
-        if virtio && domain.kind() == "kvm" {
-            start.vhost_fds.insert(alias, vhost);
-            vhost += 1;
-        }
-    }
-    for (index, _) in domain.all("video").enumerate() {
-        start.chardev_fds.insert(format!("video{index}"), 1729);
-    }
-    for kind in ["serial", "parallel", "channel", "console"] {
-        for (index, device) in domain.all(kind).enumerate() {
-            if device.is("type", "unix") && device.attr_at("source", "mode") != Some("connect") {
-                start.chardev_fds.insert(format!("{kind}{index}"), 1729);
-            }
-        }
-    }
-    start
-}
-
 /// Runs one case: parts `xml`, `args` and `err`.
 pub(crate) fn run(case: &Case) -> Verdict {
     let caps = match load(case) {
@@ -302,8 +224,7 @@ pub(crate) fn run(case: &Case) -> Verdict {
         compare::exact(&printed, &again)
     });
     let built = parsed.and_then(|domain| {
-        let start = start(case, &domain);
-        qemu_plan::argv::rehearse(&domain, &caps, &start).map_err(|error| error.message().to_owned())
+        super::qemuxmlconf_start::line(case, &domain, &caps).map_err(|error| error.message().to_owned())
     });
     let mut verdict = vec![("xml", xml)];
     if case.expect() == "fail" {

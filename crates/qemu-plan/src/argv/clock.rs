@@ -1,7 +1,7 @@
 //! The guest's clock: `-rtc` and the timers that are devices of the board.
 
 use super::machine::timer;
-use super::{Builder, feature, on_off};
+use super::{Builder, ability, on_off};
 use crate::complete::unsupported;
 use base::Result;
 use std::fmt::Write;
@@ -72,7 +72,7 @@ pub(super) fn clock(b: &mut Builder<'_>) -> Result<()> {
         b.option("-global", format!("kvm-pit.lost_tick_policy={policy}"));
     }
     let hpet = timer(&domain.tree, "hpet").and_then(|hpet| on_off(hpet.attr("present")));
-    if hpet == Some(false) && !feature::machine_hpet(b.caps) {
+    if hpet == Some(false) && !ability::machine_hpet(b.caps) {
         b.flag("-no-hpet");
     }
     Ok(())

@@ -1,15 +1,13 @@
 //! Controllers: what devices sit on.
 
 use super::address::{number, usb_bus};
-use super::block::{BootOrder, own_order};
-use super::{Builder, Json, alias_of, on_off, transport, virtio};
+use super::{Builder, Json, alias_of, on_off, virtio};
 use crate::complete::{Board, unsupported};
 use base::Result;
-use serde_json::Value;
 use xml::Tree;
 
-/// Order in which kinds of controllers appear.
-const ORDER: &[&str] = &["pci", "usb", "scsi", "ide", "sata", "virtio-serial", "ccid"];
+/// Order in which kinds of controllers appear. Card readers come later: they may sit on hubs.
+const ORDER: &[&str] = &["pci", "usb", "scsi", "ide", "sata", "virtio-serial"];
 
 fn value(tree: &Tree, element: &str, attr: &str) -> Option<u64> {
     tree.attr_at(element, attr).and_then(number)
@@ -42,15 +40,11 @@ pub(super) fn controllers(b: &mut Builder<'_>) -> Result<()> {
     holes(b);
     let domain = b.domain;
     for kind in ORDER {
-        for controller in domain.all("controller").filter(|controller| controller.is("type", kind)) {
-            if let Some(json) = device(b, controller)? {
-                b.device(json);
-            }
-        }
+        of_kind(b, kind)?;
     }
     let known = |controller: &&Tree| {
         let kind = controller.attr("type").unwrap_or_default();
-        ORDER.contains(&kind) || kind == "fdc"
+        ORDER.contains(&kind) || matches!(kind, "fdc" | "ccid")
     };
     match domain.all("controller").find(|controller| !known(controller)) {
         Some(controller) => Err(unsupported(format!(
@@ -61,6 +55,21 @@ pub(super) fn controllers(b: &mut Builder<'_>) -> Result<()> {
     }
 }
 
+fn of_kind(b: &mut Builder<'_>, kind: &str) -> Result<()> {
+    let domain = b.domain;
+    for controller in domain.all("controller").filter(|controller| controller.is("type", kind)) {
+        if let Some(json) = device(b, controller)? {
+            b.device(json);
+        }
+    }
+    Ok(())
+}
+
+/// Controllers of card readers.
+pub(super) fn card_readers(b: &mut Builder<'_>) -> Result<()> {
+    of_kind(b, "ccid")
+}
+
 /// The device of a controller; `None` for one the machine has built in.
 pub(super) fn device(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
     let index = controller.attr("index").unwrap_or("0");
@@ -69,14 +78,13 @@ pub(super) fn device(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>>
         "pci" => pci(controller)?,
         "usb" => usb(b, controller)?,
         "scsi" => scsi(b, controller)?,
-        "ide" if index == "0" && has_ide(b) => None,
+        kind if built_in(b, kind, index) => None,
         "ide" => {
             return Err(unsupported("Only a single IDE controller is supported for this machine type"));
         }
-        "sata" if b.board == Board::Q35 && index == "0" => None,
         "sata" => Some(Json::driver("ahci").put("id", alias)),
         "virtio-serial" => {
-            let json = transport(Json::driver(virtio(controller, "virtio-serial")), controller);
+            let json = virtio::device(controller, "virtio-serial");
             let own = |name: &str| controller.attr(name).and_then(number);
             Some(json.put("id", alias).put_opt("max_ports", own("ports")).put_opt("vectors", own("vectors")))
         }
@@ -86,10 +94,16 @@ pub(super) fn device(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>>
     Ok(json.map(|json| b.place(json, controller)))
 }
 
-/// Boards with an IDE controller of their own.
-fn has_ide(b: &Builder<'_>) -> bool {
+/// Controllers of disks that a board has built in. They have names that no definition can change.
+pub(super) fn built_in(b: &Builder<'_>, kind: &str, index: &str) -> bool {
     let machine = crate::complete::machine(b.domain);
-    matches!(b.board, Board::Pc | Board::Isapc) || matches!(machine, "malta" | "sun4u" | "g3beige" | "mac99")
+    let with_ide = matches!(b.board, Board::Pc | Board::Isapc)
+        || matches!(machine, "malta" | "sun4u" | "g3beige" | "mac99");
+    match kind {
+        "ide" => index == "0" && with_ide,
+        "sata" => index == "0" && b.board == Board::Q35,
+        _ => false,
+    }
 }
 
 fn pci(controller: &Tree) -> Result<Option<Json>> {
@@ -157,6 +171,7 @@ const USB: &[(&str, &str)] = &[
 fn usb(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
     let model = match controller.attr("model") {
         Some("none") => return Ok(None),
+        None if b.board == Board::Ccw => return Ok(None),
         // A board that is not told otherwise has the controller of the first PCs.
         None => "piix3-uhci",
         Some(model) => model,
@@ -177,18 +192,6 @@ fn usb(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
     }))
 }
 
-/// Which thread works on which queues.
-pub(super) fn queue_mapping(driver: &Tree) -> Option<Value> {
-    let threads = driver.child("iothreads")?;
-    let list = threads.all("iothread").map(|thread| {
-        let queues: Vec<u64> =
-            thread.all("queue").filter_map(|queue| queue.attr("id").and_then(number)).collect();
-        let json = Json::new().put("iothread", format!("iothread{}", thread.attr("id").unwrap_or_default()));
-        json.put_opt("vqs", Some(queues).filter(|queues| !queues.is_empty())).value()
-    });
-    Some(Value::Array(list.collect()))
-}
-
 fn scsi(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
     let alias = alias_of(controller);
     let driver = controller.child("driver");
@@ -196,7 +199,7 @@ fn scsi(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
     match controller.attr("model").unwrap_or_default() {
         "virtio-scsi" | "virtio-transitional" | "virtio-non-transitional" => {
             let own = |name: &str| driver.and_then(|driver| driver.attr(name));
-            let json = transport(Json::driver(virtio(controller, "virtio-scsi")), controller);
+            let json = virtio::device(controller, "virtio-scsi");
             let json = json
                 .put_opt("iothread", own("iothread").map(|id| format!("iothread{id}")))
                 .put("id", alias)
@@ -204,7 +207,10 @@ fn scsi(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
                 .put_opt("cmd_per_lun", own("cmd_per_lun").and_then(number))
                 .put_opt("max_sectors", own("max_sectors").and_then(number))
                 .put_opt("ioeventfd", on_off(own("ioeventfd")))
-                .put_opt("iothread-vq-mapping", driver.and_then(queue_mapping));
+                .put_opt(
+                    "iothread-vq-mapping",
+                    driver.and_then(|driver| driver.child("iothreads")).map(virtio::iothreads),
+                );
             Ok(Some(json))
         }
         "lsilogic" => plain("lsi"),
@@ -218,39 +224,4 @@ fn scsi(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
         "ncr53c90" if b.board == Board::Other => Ok(None),
         other => Err(unsupported(format!("Unsupported controller model: {other}"))),
     }
-}
-
-/// The controller of diskettes: how its drives are booted from, and the device on boards that lack it.
-pub(super) fn floppies(b: &mut Builder<'_>) {
-    let domain = b.domain;
-    if !domain.all("disk").any(|disk| disk.attr_at("target", "bus") == Some("fdc")) {
-        return;
-    }
-    let mut order = BootOrder::of(b);
-    let mut places = Vec::new();
-    for disk in domain.all("disk").filter(|disk| disk.is("device", "floppy")) {
-        let Some(place) = own_order(disk).or_else(|| order.take("fd")) else { continue };
-        let second = disk.attr_at("address", "unit") == Some("1");
-        places.push((if second { "bootindexB" } else { "bootindexA" }, place));
-    }
-    if lacks_fdc(b) {
-        let json =
-            places.into_iter().fold(Json::driver("isa-fdc"), |json, (name, place)| json.put(name, place));
-        b.device(json);
-    } else {
-        for (name, place) in places {
-            b.option("-global", format!("isa-fdc.{name}={place}"));
-        }
-    }
-}
-
-/// Boards of Q35 lost their diskette controller with version 2.4.
-fn lacks_fdc(b: &Builder<'_>) -> bool {
-    let machine = crate::complete::machine(b.domain);
-    let old = ["1.", "2.0", "2.1", "2.2", "2.3"].iter().any(|version| {
-        machine
-            .strip_prefix("pc-q35-")
-            .is_some_and(|rest| rest.starts_with(version) && (version.ends_with('.') || rest == *version))
-    });
-    b.board == Board::Q35 && !old
 }

@@ -1,9 +1,10 @@
 //! The firmware's image: flash chips as block nodes, or a file the board loads itself.
 
+use super::disk::image::{Image, Location};
+use super::disk::node;
 use super::machine::Options;
-use super::{Builder, Json, block, feature};
+use super::{Builder, ability};
 use base::Result;
-use serde_json::Value;
 use xml::Tree;
 
 /// The image with the code, when it is a flash chip.
@@ -16,49 +17,43 @@ fn variables<'d>(b: &Builder<'d>) -> Option<&'d Tree> {
     code(b).and(b.domain.tree.at("os/nvram"))
 }
 
+fn format(element: &Tree) -> &str {
+    element.attr("format").unwrap_or("raw")
+}
+
 /// Whether the variables need a node for their format besides the one that reads the file.
 fn variables_have_format(b: &Builder<'_>, nvram: &Tree) -> bool {
-    nvram.attr("format").unwrap_or("raw") != "raw" || !feature::plain_raw(b.caps)
+    format(nvram) != "raw" || !ability::bare_raw(b.caps)
 }
 
-fn storage(json: Json, chip: &str, direct: bool) -> Json {
-    let json = json.put("node-name", format!("libvirt-{chip}-storage"));
-    // A node below another one follows it in whether it may be written.
-    if direct {
-        json.put("read-only", false)
-    } else {
-        json.put("auto-read-only", true).put("discard", "unmap")
-    }
+/// A file that is named by the text of an element.
+fn file(element: &Tree) -> Tree {
+    Tree::new("source").with("file", element.body())
 }
 
-fn format(chip: &str, format: &str, read_only: bool) -> Json {
-    let json = Json::new()
-        .put("node-name", format!("libvirt-{chip}-format"))
-        .put("read-only", read_only)
-        .put("driver", format)
-        .put("file", format!("libvirt-{chip}-storage"));
-    // Images of firmware stand for themselves.
-    if format == "raw" { json } else { json.put("backing", Value::Null) }
+fn location(source: &Tree) -> Location<'_> {
+    Location { kind: "file", source, auth: None, encryption: None }
 }
 
 /// Block nodes of the chips.
 pub(super) fn chips(b: &mut Builder<'_>) -> Result<()> {
     let Some(loader) = code(b) else { return Ok(()) };
-    let file = |path: &str| Json::driver("file").put("filename", path);
-    b.option("-blockdev", storage(file(loader.body()), "pflash0", false).text());
-    let kind = loader.attr("format").unwrap_or("raw");
-    b.option("-blockdev", format("pflash0", kind, loader.is("readonly", "yes")).text());
+    let path = file(loader);
+    let mut image = Image::plain("pflash0", location(&path), format(loader));
+    image.read_only = loader.is("readonly", "yes");
+    image.dressed = true;
+    // Images of firmware stand for themselves.
+    image.ends = true;
+    let pieces = node::chain(&image, b.start)?;
+    b.add_all(pieces);
     let Some(nvram) = variables(b) else { return Ok(()) };
-    let layered = variables_have_format(b, nvram);
-    let protocol = match nvram.child("source") {
-        Some(_) => block::protocol(nvram)?,
-        None => None,
-    };
-    let protocol = protocol.unwrap_or_else(|| file(nvram.body()));
-    b.option("-blockdev", storage(protocol, "pflash1", !layered).text());
-    if layered {
-        b.option("-blockdev", format("pflash1", nvram.attr("format").unwrap_or("raw"), false).text());
-    }
+    let path = file(nvram);
+    let place = Location::of(nvram).unwrap_or_else(|| location(&path));
+    let mut image = Image::plain("pflash1", place, format(nvram));
+    image.dressed = variables_have_format(b, nvram);
+    image.ends = true;
+    let pieces = node::chain(&image, b.start)?;
+    b.add_all(pieces);
     Ok(())
 }
 

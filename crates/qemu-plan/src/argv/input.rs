@@ -1,6 +1,6 @@
 //! Keyboards, mice, tablets, and input devices of the host.
 
-use super::{Builder, Json, alias_of, transport, virtio};
+use super::{Builder, Json, alias_of, virtio};
 use crate::complete::unsupported;
 use base::Result;
 use xml::Tree;
@@ -36,10 +36,8 @@ pub(super) fn input(b: &Builder<'_>, input: &Tree) -> Result<Option<Input>> {
         ("usb", "mouse") => Json::driver("usb-mouse"),
         ("usb", "tablet") => Json::driver("usb-tablet"),
         ("usb", "keyboard") => Json::driver("usb-kbd"),
-        ("virtio", "mouse" | "tablet" | "keyboard") => {
-            transport(Json::driver(virtio(input, &format!("virtio-{kind}"))), input)
-        }
-        ("virtio", "passthrough") => transport(Json::driver(virtio(input, "virtio-input-host")), input),
+        ("virtio", "mouse" | "tablet" | "keyboard") => virtio::device(input, &format!("virtio-{kind}")),
+        ("virtio", "passthrough") => virtio::device(input, "virtio-input-host"),
         (bus, _) => return Err(unsupported(format!("input '{kind}' on bus '{bus}' is not supported yet"))),
     };
     let json = json.put("id", alias_of(input));

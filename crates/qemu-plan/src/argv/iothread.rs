@@ -2,7 +2,7 @@
 
 use super::address::number;
 use super::machine::Options;
-use super::{Builder, Json, feature};
+use super::{Builder, Json, ability};
 use xml::Tree;
 
 /// Threads are numbered up to this at most.
@@ -29,7 +29,7 @@ pub(super) fn processors(b: &mut Builder<'_>) {
     match b.domain.tree.at("cpu/topology") {
         Some(topology) => {
             for name in ["sockets", "dies", "clusters", "cores", "threads"] {
-                if name != "clusters" || feature::clusters(b.caps) {
+                if name != "clusters" || ability::clusters(b.caps) {
                     options.put_opt(name, topology.attr(name));
                 }
             }
@@ -63,7 +63,7 @@ pub(super) fn thread(id: &str, element: Option<&Tree>, with_pool: bool) -> Json 
 /// All threads of a definition with their numbers.
 pub(super) fn threads(b: &Builder<'_>) -> Vec<Json> {
     let tree = &b.domain.tree;
-    let with_pool = feature::thread_pool(b.caps);
+    let with_pool = ability::thread_pool(b.caps);
     let named: Vec<(&str, &Tree)> = tree
         .child("iothreadids")
         .into_iter()
@@ -85,7 +85,7 @@ pub(super) fn threads(b: &Builder<'_>) -> Vec<Json> {
 pub(super) fn iothreads(b: &mut Builder<'_>) {
     threads(b).into_iter().for_each(|object| b.object(object));
     let main = b.domain.tree.child("defaultiothread");
-    if let Some(main) = main.filter(|_| feature::thread_pool(b.caps)) {
+    if let Some(main) = main.filter(|_| ability::thread_pool(b.caps)) {
         b.object(pool(Json::object("main-loop", "main-loop"), main));
     }
 }

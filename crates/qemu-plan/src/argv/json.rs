@@ -80,6 +80,13 @@ impl Json {
         }
         words.join(",")
     }
+
+    /// The document in QEMU's own notation with all names written out, each below `prefix`.
+    pub(crate) fn flat(self, prefix: &str) -> String {
+        let mut words = Vec::new();
+        flatten(&mut words, prefix, &Value::Object(self.0));
+        words.join(",")
+    }
 }
 
 fn flatten(words: &mut Vec<String>, path: &str, value: &Value) {

@@ -1,7 +1,7 @@
 //! `-machine` and `-accel`: the board, its options, and who runs its processors.
 
 use super::address::number;
-use super::{Builder, comma, feature, firmware, memory_device, security};
+use super::{Builder, ability, comma, firmware, memory_device, security};
 use crate::complete::{Board, arch, machine as machine_name, unsupported};
 use base::Result;
 use std::fmt::Write;
@@ -73,7 +73,7 @@ fn machine_text(b: &Builder<'_>) -> String {
     options.put("usb", "off");
     options.put_opt("vmport", state(tree, "vmport"));
     options.put_opt("smm", state(tree, "smm"));
-    if feature::machine_i8042(b.caps) {
+    if ability::machine_i8042(b.caps) {
         options.put_opt("i8042", state(tree, "ps2"));
     }
     for name in ["aes", "dea"] {
@@ -96,7 +96,7 @@ fn machine_text(b: &Builder<'_>) -> String {
     }
     let x86 = matches!(arch(b.domain), "x86_64" | "i686");
     if x86
-        && feature::machine_hpet(b.caps)
+        && ability::machine_hpet(b.caps)
         && let Some(present) = timer(tree, "hpet").and_then(|timer| super::on_off(timer.attr("present")))
     {
         options.put("hpet", if present { "on" } else { "off" });
@@ -111,7 +111,7 @@ fn machine_text(b: &Builder<'_>) -> String {
     {
         options.put("max-cpu-compat", model.to_ascii_lowercase());
     }
-    if !feature::device_loadparm(b.caps) {
+    if !ability::loadparm(b.caps) {
         options.put_opt("loadparm", loader_parameter(b));
     }
     options.text()

@@ -8,7 +8,7 @@
 
 use super::address::number;
 use super::machine::{Options, main_memory};
-use super::{Builder, HugePages, Json, feature, on_off};
+use super::{Builder, HugePages, Json, ability, on_off};
 use base::Result;
 use conf_domain::{Domain, bitmap};
 use std::collections::BTreeSet;
@@ -124,7 +124,7 @@ fn mount<'b>(b: &'b Builder<'_>, page_kib: u64) -> Result<&'b HugePages> {
 
 /// Path of memory in huge pages.
 fn huge_path(b: &Builder<'_>, pages: &HugePages) -> String {
-    format!("{}/libvirt/qemu/{}", pages.mount, b.start.host.short_name)
+    format!("{}/libvirt/qemu/{}", pages.mount, b.start.short_name)
 }
 
 /// Nodes of the host for a piece, and how strictly they are kept.
@@ -291,7 +291,7 @@ pub(super) fn backend(b: &Builder<'_>, need: &Need<'_>) -> Result<Backend> {
         memory = memory.put("host-nodes", list(&nodes)).put("policy", policy);
         let allowed = emulator_nodes(b);
         let affinity = allowed.map_or(nodes.clone(), |allowed| &allowed & &nodes);
-        if prealloc && feature::thread_context(b.caps) && !affinity.is_empty() {
+        if prealloc && ability::thread_context(b.caps) && !affinity.is_empty() {
             let id = format!("tc-{}", need.id);
             memory = memory.put("prealloc-context", id.clone());
             thread = Some(Json::object("thread-context", id).put("node-affinity", list(&affinity)));

@@ -3,7 +3,7 @@
 use super::address::number;
 use super::machine::Options;
 use super::memory::{self, Backend, Need, kib};
-use super::{Builder, Json, alias_of, feature, virtio};
+use super::{Builder, Json, ability, alias_of, virtio};
 use crate::complete::unsupported;
 use base::Result;
 use xml::Tree;
@@ -48,7 +48,7 @@ fn device(b: &Builder<'_>, module: &Tree, at_once: bool) -> Result<Option<Json>>
         other => return Err(unsupported(format!("invalid memory device type '{other}'"))),
     };
     let mut json = json.put("memdev", object_name(module));
-    if model == "virtio-mem" && at_once && feature::virtio_mem_prealloc(b.caps) {
+    if model == "virtio-mem" && at_once && ability::virtio_mem_prealloc(b.caps) {
         json = json.put("prealloc", true);
     }
     let base = target(module, "address").and_then(|address| address.attr("base")).and_then(number);

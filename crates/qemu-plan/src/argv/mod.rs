@@ -6,44 +6,57 @@
 //!
 //! Devices, block nodes and objects are JSON documents whose members stand in a fixed order.
 
+mod ability;
 mod address;
-mod block;
 mod boot;
-mod chardev;
+pub mod chardev;
 mod clock;
 mod controller;
 mod cpu;
-mod devices;
+mod disk;
 mod extension;
-mod feature;
+mod filesystem;
 mod firmware;
-mod graphics;
+mod hostdev;
 mod input;
 mod iothread;
 mod json;
+mod link;
 mod machine;
 mod memory;
 mod memory_device;
 mod net;
 mod numa;
+pub mod piece;
 mod platform;
+mod ports;
 mod quote;
+mod rng;
+mod screen;
+pub mod secret;
 mod security;
+pub mod settings;
+mod smartcard;
 mod smbios;
+mod sound;
 mod surroundings;
+mod tpm;
 mod video;
 mod virtio;
 
+pub use disk::number_images;
 pub use json::Json;
 pub use quote::{one_line, shell};
+pub use screen::{PortUse, choose_ports};
 pub use surroundings::{Deprecation, HugePages, Surroundings};
-pub(crate) use virtio::{transport, virtio};
 
+use crate::Caps;
 use crate::complete::{Board, unsupported};
-use crate::{Caps, alias};
 use base::Result;
 use conf_domain::Domain;
-use std::collections::BTreeMap;
+use secret::{Secrets, Vault};
+use settings::Settings;
+use std::collections::{BTreeMap, BTreeSet};
 use xml::Tree;
 
 /// Facts of one start that the definition does not know.
@@ -55,18 +68,43 @@ pub struct Start {
     pub private_dir: String,
     /// Folder of the sockets of channels, e.g. `/run/libvirt/qemu/channel/1-name`.
     pub channel_dir: String,
-    /// Back end of the monitor's character device, e.g. `fd=12`.
-    pub monitor: String,
+    /// Socket of the monitor, on which the emulator listens.
+    pub monitor: chardev::Address,
+    /// The domain's number and the beginning of its name, e.g. `1-name`; part of names of folders and sockets.
+    pub short_name: String,
     /// Descriptors of listening character devices, by alias.
     pub chardev_fds: BTreeMap<String, i32>,
-    /// Descriptors of tap devices, by alias of the interface.
-    pub tap_fds: BTreeMap<String, i32>,
-    /// Descriptors of the kernel's packet mover, by alias of the interface.
-    pub vhost_fds: BTreeMap<String, i32>,
+    /// Descriptors of tap devices, one for each queue, by alias of the interface.
+    pub tap_fds: BTreeMap<String, Vec<i32>>,
+    /// Descriptors of the kernel's back ends for interfaces (one for each queue), SCSI hosts and sockets, by alias.
+    pub vhost_fds: BTreeMap<String, Vec<i32>>,
+    /// Descriptors of files and devices that the emulator finds in sets, by what they are called there: `serial0-source`
+    /// and `serial0-log` for character devices, `tpm0-tpm` and `tpm0-cancel`, `net0-vdpa`; for
+    /// vDPA disks by the path of the device.
+    pub passed_fds: BTreeMap<String, i32>,
+    /// Groups of descriptors that clients have handed over for images.
+    pub fd_groups: BTreeMap<String, FdGroup>,
+    /// Paths found on the host by alias: generic SCSI devices, USB devices, sockets of TPM emulators; by alias and
+    /// `-cancel` the file that cancels commands of a TPM.
+    pub paths: BTreeMap<String, String>,
+    /// Block devices that are CD-ROM drives.
+    pub host_drives: BTreeSet<String>,
+    /// The render node for screens that name none.
+    pub render_node: Option<String>,
+    /// Number of the guest's socket device, when it is chosen at the start.
+    pub guest_cid: Option<u32>,
+    /// Numbers of users and groups of the host by name.
+    pub ids: BTreeMap<String, u32>,
+    /// Folder of Pipewire's socket.
+    pub pipewire_dir: Option<String>,
+    /// Settings of the daemon.
+    pub settings: Settings,
+    /// Values of the secrets that the definition names.
+    pub secrets: Secrets,
+    /// Encrypts secrets; the key is in the private folder.
+    pub vault: Option<Vault>,
     /// The environment before what the definition adds.
     pub env: Vec<(String, String)>,
-    /// There is a master key in the private folder.
-    pub master_key: bool,
     /// The emulator confines itself.
     pub sandbox: bool,
     /// Lines of the emulator's log carry the time.
@@ -75,6 +113,15 @@ pub struct Start {
     pub local_offset: i64,
     /// Facts of the host that the machine depends on.
     pub host: Surroundings,
+}
+
+/// Descriptors that a client has handed over under one name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FdGroup {
+    /// The descriptors as the emulator gets them.
+    pub fds: Vec<i32>,
+    /// They may be written to.
+    pub writable: bool,
 }
 
 /// A planned command line.
@@ -96,6 +143,12 @@ pub(crate) struct Builder<'d> {
     pub(crate) board: Board,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    /// Number of the next block node.
+    pub(crate) next_node: u32,
+    /// Number of the next set of descriptors.
+    pub(crate) next_fdset: u32,
+    /// Places in the boot order of network cards that are devices of the host.
+    pub(crate) host_card_boot: Vec<Option<u32>>,
 }
 
 impl Builder<'_> {
@@ -115,7 +168,7 @@ impl Builder<'_> {
         if let Some(companion) = self.zpci(id) {
             self.option("-device", companion.text());
         }
-        let text = if feature::device_json(self.caps) { json.text() } else { json.plain("driver") };
+        let text = if ability::device_json(self.caps) { json.text() } else { json.plain("driver") };
         self.option("-device", text);
     }
 
@@ -123,12 +176,18 @@ impl Builder<'_> {
         self.option("-object", json.text());
     }
 
-    /// Sets a variable; one that is set again keeps its place.
     pub(crate) fn set_env(&mut self, name: &str, value: &str) {
+        // What is set again keeps its place.
         match self.env.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value.to_owned(),
+            Some((_, old)) => value.clone_into(old),
             None => self.env.push((name.to_owned(), value.to_owned())),
         }
+    }
+
+    /// The entry of its boot menu that a device is booted with.
+    pub(crate) fn loadparm<'t>(&self, device: &'t Tree) -> Option<&'t str> {
+        let asked = device.attr_at("boot", "loadparm");
+        asked.filter(|_| self.board == Board::Ccw && ability::loadparm(self.caps))
     }
 }
 
@@ -146,6 +205,21 @@ pub(crate) fn on_off(text: Option<&str>) -> Option<bool> {
     }
 }
 
+/// The name of a virtio device's driver for the bus it sits on.
+pub(crate) fn virtio(device: &Tree, base: &str) -> String {
+    let bus = match device.attr_at("address", "type") {
+        Some("ccw") => "ccw",
+        Some("virtio-mmio") => "device",
+        _ => "pci",
+    };
+    let model = device.attr("model").or_else(|| device.attr_at("model", "type")).unwrap_or_default();
+    match model {
+        "virtio-transitional" => format!("{base}-{bus}-transitional"),
+        "virtio-non-transitional" => format!("{base}-{bus}-non-transitional"),
+        _ => format!("{base}-{bus}"),
+    }
+}
+
 /// Plans the command line. The definition is complete and its devices have aliases.
 ///
 /// # Errors
@@ -156,14 +230,25 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     let program = program.ok_or_else(|| unsupported("the definition names no emulator"))?;
     let changed = extension::capabilities(domain, caps);
     let caps = changed.as_ref().unwrap_or(caps);
-    let mut b = Builder { domain, caps, start, board, args: Vec::new(), env: start.env.clone() };
+    let mut b = Builder {
+        domain,
+        caps,
+        start,
+        board,
+        args: Vec::new(),
+        env: start.env.clone(),
+        next_node: 1,
+        next_fdset: 0,
+        host_card_boot: Vec::new(),
+    };
     b.option("-name", format!("guest={},debug-threads=on", comma(&domain.name)));
     extension::deprecation(&mut b)?;
     b.flag("-S");
-    if start.master_key {
+    if start.vault.is_some() {
         let file = format!("{}/master-key.aes", start.private_dir);
         b.object(Json::object("secret", "masterKey0").put("format", "raw").put("file", file));
     }
+    disk::reservations(&mut b);
     firmware::chips(&mut b)?;
     machine::machine(&mut b)?;
     cpu::cpu(&mut b)?;
@@ -180,36 +265,44 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     }
     b.flag("-no-user-config");
     b.flag("-nodefaults");
-    b.option("-chardev", format!("socket,id=charmonitor,{},server=on,wait=off", start.monitor));
+    b.add(chardev::monitor(&start.monitor));
     b.option("-mon", "chardev=charmonitor,id=monitor,mode=control");
     clock::clock(&mut b)?;
     boot::power(&mut b);
     boot::boot(&mut b);
     platform::iommus(&mut b)?;
     controller::controllers(&mut b)?;
-    platform::hubs(&mut b)?;
     memory_device::modules(&mut b)?;
-    controller::floppies(&mut b);
-    block::disks(&mut b)?;
+    platform::hubs(&mut b)?;
+    controller::card_readers(&mut b)?;
+    disk::disks(&mut b)?;
+    filesystem::filesystems(&mut b)?;
     net::interfaces(&mut b)?;
-    chardev::ports(&mut b)?;
+    smartcard::smartcards(&mut b)?;
+    ports::ports(&mut b)?;
+    tpm::modules(&mut b)?;
     input::inputs(&mut b)?;
-    graphics::audio(&mut b)?;
-    graphics::screens(&mut b)?;
+    sound::back_ends(&mut b)?;
+    screen::screens(&mut b)?;
     video::videos(&mut b)?;
-    devices::sounds(&mut b)?;
+    sound::cards(&mut b)?;
     platform::watchdogs(&mut b)?;
+    hostdev::redirected(&mut b)?;
+    hostdev::hostdevs(&mut b)?;
     if let Some(from) = &start.host.incoming {
         b.option("-incoming", from.clone());
     }
     platform::balloons(&mut b);
-    devices::rest(&mut b)?;
+    rng::rngs(&mut b)?;
     platform::notes(&mut b);
     security::protection(&mut b);
     extension::pass_through(&mut b);
     security::sandbox(&mut b);
     platform::panics(&mut b)?;
-    platform::stores(&mut b)?;
+    link::shared_memory(&mut b)?;
+    link::vsocks(&mut b)?;
+    link::cryptos(&mut b);
+    link::stores(&mut b);
     platform::teardown(&mut b);
     if start.timestamps {
         b.option("-msg", "timestamp=on");
@@ -239,11 +332,20 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
         "rng",
         "vsock",
         "panic",
+        "filesystem",
+        "smartcard",
+        "tpm",
+        "hostdev",
+        "redirdev",
+        "redirfilter",
+        "shmem",
+        "crypto",
+        "pstore",
+        "lease",
         "hub",
         "iommu",
         "memory",
         "nvram",
-        "pstore",
     ];
     match domain.devices().iter().find(|device| !PLANNED.contains(&device.name.as_str())) {
         Some(device) => Err(unsupported(format!(
@@ -258,17 +360,3 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
 pub(crate) fn comma(text: &str) -> String {
     text.replace(',', ",,")
 }
-
-/// The command line of a definition that is not running, as a shell would read it.
-///
-/// # Errors
-/// As [`plan`].
-pub fn rehearse(domain: &Domain, caps: &Caps, start: &Start) -> Result<String> {
-    let mut domain = domain.clone();
-    crate::complete::for_start(&mut domain, caps, start.host_nodes.as_ref())?;
-    alias::assign(&mut domain);
-    graphics::choose_ports(&mut domain, &mut 5900);
-    Ok(shell(&plan(&domain, caps, start)?))
-}
-
-pub use graphics::choose_ports;

@@ -2,7 +2,7 @@
 
 use super::address::number;
 use super::machine::state;
-use super::{Builder, Json, alias_of, feature, on_off, transport, virtio};
+use super::{Builder, Json, ability, alias_of, on_off, virtio};
 use crate::complete::unsupported;
 use base::Result;
 use xml::Tree;
@@ -74,7 +74,7 @@ pub(super) fn watchdogs(b: &mut Builder<'_>) -> Result<()> {
 
 /// The balloon.
 pub(super) fn balloon(b: &Builder<'_>, balloon: &Tree) -> Json {
-    let json = transport(Json::driver(virtio(balloon, "virtio-balloon")), balloon);
+    let json = virtio::device(balloon, "virtio-balloon");
     let json = json
         .put("id", alias_of(balloon))
         .put_opt("deflate-on-oom", on_off(balloon.attr("autodeflate")))
@@ -127,33 +127,11 @@ pub(super) fn panics(b: &mut Builder<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Stores of the last messages of a guest that crashed.
-pub(super) fn stores(b: &mut Builder<'_>) -> Result<()> {
-    let domain = b.domain;
-    for store in domain.all("pstore") {
-        if !store.is("backend", "acpi-erst") {
-            let backend = store.attr("backend").unwrap_or_default();
-            return Err(unsupported(format!("unsupported pstore backend '{backend}'")));
-        }
-        let memory = format!("mem{}", alias_of(store));
-        let size = store.text_of("size").and_then(|text| number(text.trim())).unwrap_or(0);
-        let object = Json::object("memory-backend-file", memory.clone())
-            .put("mem-path", store.text_of("path").unwrap_or_default())
-            .put("size", size.saturating_mul(1024))
-            .put("share", true);
-        b.object(object);
-        let json = Json::driver("acpi-erst").put("id", alias_of(store)).put("memdev", memory);
-        let json = b.place(json, store);
-        b.device(json);
-    }
-    Ok(())
-}
-
 /// Memory of a process that ends is freed in the background.
 pub(super) fn teardown(b: &mut Builder<'_>) {
     let wanted = b.domain.tree.at("features/async-teardown").and_then(|feature| feature.attr("enabled"));
     if let Some(on) = on_off(wanted)
-        && feature::async_teardown(b.caps)
+        && ability::async_teardown(b.caps)
     {
         b.option("-run-with", if on { "async-teardown=on" } else { "async-teardown=off" });
     }

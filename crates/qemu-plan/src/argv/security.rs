@@ -1,7 +1,7 @@
 //! Guests the host cannot look into (`<launchSecurity>`), and an emulator that confines itself.
 
 use super::address::number;
-use super::{Builder, Json, feature, on_off};
+use super::{Builder, Json, ability, on_off};
 use xml::Tree;
 
 /// The number in a child element.
@@ -60,7 +60,7 @@ pub(super) fn protection(b: &mut Builder<'_>) {
 }
 
 pub(super) fn sandbox(b: &mut Builder<'_>) {
-    if b.start.sandbox && feature::sandbox(b.caps) {
+    if b.start.sandbox && ability::sandbox(b.caps) {
         b.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     }
 }

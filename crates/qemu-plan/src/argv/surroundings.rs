@@ -44,8 +44,6 @@ impl Deprecation {
 /// Facts of the host.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
-    /// Run-time number and name as they stand in the names of the guest's folders, e.g. `7-guest`.
-    pub short_name: String,
     /// Folder of the guest's memory files.
     pub memory_dir: String,
     /// File systems of huge pages.

@@ -1,7 +1,7 @@
 //! Video cards.
 
 use super::address::number;
-use super::{Builder, Json, alias_of, transport};
+use super::{Builder, Json, alias_of, virtio};
 use crate::complete::{Board, arch, unsupported};
 use base::Result;
 use xml::Tree;
@@ -68,8 +68,10 @@ pub(super) fn device(b: &Builder<'_>, video: &Tree) -> Result<Option<Json>> {
     let kib = |name: &str| model.attr(name).and_then(number).unwrap_or(0);
     let heads = kib("heads").max(1);
     let kind = model.attr("type").unwrap_or_default();
+    // A card that shows the firmware's screen has no options of its transport.
+    let plain = driver.contains("-vga");
     let json = Json::driver(driver);
-    let json = if kind == "virtio" { transport(json, video) } else { json };
+    let json = if kind == "virtio" && !plain { virtio::transport(json, video) } else { json };
     let json = json.put("id", alias_of(video));
     let json = match kind {
         "vga" | "vmvga" => match model.attr("vram").and_then(number) {
@@ -97,13 +99,12 @@ pub(super) fn device(b: &Builder<'_>, video: &Tree) -> Result<Option<Json>> {
 
 pub(super) fn videos(b: &mut Builder<'_>) -> Result<()> {
     let domain = b.domain;
-    for video in domain.all("video").filter(|video| outside(video)) {
-        if let Some(fd) = b.start.chardev_fds.get(alias_of(video)) {
+    for video in domain.all("video") {
+        let fd = b.start.chardev_fds.get(alias_of(video)).filter(|_| outside(video));
+        if let Some(fd) = fd {
             let text = format!("socket,id={},fd={fd}", chardev(video));
             b.option("-chardev", text);
         }
-    }
-    for video in domain.all("video") {
         if let Some(json) = device(b, video)? {
             b.device(json);
         }

@@ -1,28 +1,39 @@
-//! What all virtio devices have in common: the name of the driver and the options of the transport.
+//! What devices of the virtio family have in common.
 
 use super::{Json, on_off};
+use serde_json::Value;
 use xml::Tree;
 
-/// The name of a virtio device's driver for the bus it sits on.
-pub(crate) fn virtio(device: &Tree, base: &str) -> String {
-    let bus = match device.attr_at("address", "type") {
-        Some("ccw") => "ccw",
-        Some("virtio-mmio") => "device",
-        _ => "pci",
-    };
-    let model = device.attr("model").or_else(|| device.attr_at("model", "type")).unwrap_or_default();
-    match model {
-        "virtio-transitional" => format!("{base}-{bus}-transitional"),
-        "virtio-non-transitional" => format!("{base}-{bus}-non-transitional"),
-        _ => format!("{base}-{bus}"),
-    }
+/// Name of a device's driver for the bus it sits on.
+pub(crate) fn name(device: &Tree, base: &str) -> String {
+    super::virtio(device, base)
 }
 
-/// Adds the options of the transport: `<driver iommu=… ats=… packed=… page_per_vq=…/>`.
+/// A device with the options of its transport.
+pub(crate) fn device(device: &Tree, base: &str) -> Json {
+    transport(Json::driver(name(device, base)), device)
+}
+
+/// Adds the options of a device's transport.
 pub(crate) fn transport(json: Json, device: &Tree) -> Json {
-    let Some(driver) = device.child("driver") else { return json };
-    json.put_opt("iommu_platform", on_off(driver.attr("iommu")))
-        .put_opt("ats", on_off(driver.attr("ats")))
-        .put_opt("packed", on_off(driver.attr("packed")))
-        .put_opt("page-per-vq", on_off(driver.attr("page_per_vq")))
+    let option = |name: &str| on_off(device.attr_at("driver", name));
+    json.put_opt("iommu_platform", option("iommu"))
+        .put_opt("ats", option("ats"))
+        .put_opt("packed", option("packed"))
+        .put_opt("page-per-vq", option("page_per_vq"))
+}
+
+/// The I/O threads that serve a device, with the queues each of them serves.
+pub(crate) fn iothreads(list: &Tree) -> Value {
+    let thread = |thread: &Tree| {
+        let name = format!("iothread{}", thread.attr("id").unwrap_or_default());
+        let queues: Vec<Value> = thread
+            .all("queue")
+            .filter_map(|queue| queue.attr("id").and_then(|id| id.parse::<u64>().ok()))
+            .map(Value::from)
+            .collect();
+        let queues = if queues.is_empty() { None } else { Some(queues) };
+        Json::new().put("iothread", name).put_opt("vqs", queues).value()
+    };
+    Value::Array(list.all("iothread").map(thread).collect())
 }

@@ -169,6 +169,14 @@ fn on_usb(device: &Tree) -> bool {
     }
 }
 
+/// The order in which kinds of devices are served.
+const SERVED: &[&str] =
+    &["disk", "interface", "sound", "hostdev", "controller", "serial", "input", "hub", "redirdev"];
+
+fn rank(device: &Tree) -> usize {
+    SERVED.iter().position(|kind| *kind == device.name).unwrap_or(SERVED.len())
+}
+
 /// Ports that are taken, by bus and path of hubs.
 type Taken = BTreeMap<(u32, String), BTreeSet<u32>>;
 
@@ -181,7 +189,7 @@ fn take(taken: &mut Taken, bus: u32, port: &str) {
 
 /// Gives USB devices their ports; hubs are added when there are more devices than ports.
 ///
-/// Devices are served after the hubs, each at the first free port of the lowest bus, of the controller first and then of hubs.
+/// Devices are served after the hubs, kind by kind, each at the first free port of the lowest bus, of the controller first and then of hubs.
 ///
 /// # Errors
 /// When a device asks for a bus that is not there.
@@ -225,7 +233,10 @@ pub(super) fn usb(domain: &mut Domain) -> Result<()> {
         }
     }
     for hubs_now in [true, false] {
-        for device in domain.devices_mut().iter_mut().filter(|device| on_usb(device)) {
+        let mut devices: Vec<&mut Tree> =
+            domain.devices_mut().iter_mut().filter(|device| on_usb(device)).collect();
+        devices.sort_by_key(|device| rank(device));
+        for device in devices {
             if (device.name == "hub") != hubs_now
                 || device.attr_at("address", "port").is_some_and(|port| port != "0")
                 || device.child("address").is_some_and(|address| !address.is("type", "usb"))
