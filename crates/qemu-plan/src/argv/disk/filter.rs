@@ -42,7 +42,9 @@ pub(super) fn groups(domain: &Domain) -> Vec<Piece> {
             let name = group.text_of("group_name").unwrap_or_default();
             let limits = LIMITS.iter().fold(Json::new(), |json, (element, member)| {
                 let number = group.text_of(element).and_then(|text| text.parse::<u64>().ok());
-                json.put_opt(member, number.filter(|number| *number > 0))
+                // No limit is written as 0, but a burst cannot last for no time.
+                let number = number.or((!element.ends_with("_length")).then_some(0));
+                json.put_opt(member, number)
             });
             Piece::Object(Json::object("throttle-group", object(name)).put("limits", limits.value()))
         })

@@ -4,7 +4,7 @@ use super::super::Json;
 use super::super::settings::Settings;
 use super::image::{Image, Location};
 use crate::complete::unsupported;
-use base::Result;
+use base::{Error, ErrorDomain, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use xml::Tree;
@@ -172,12 +172,21 @@ fn server(host: &Tree, typed: bool) -> Result<Value> {
     Ok(json.value())
 }
 
+/// The only server of a protocol that knows no second.
 fn one(source: &Tree, typed: bool) -> Result<Value> {
-    let host = source.child("host").ok_or_else(|| {
-        let protocol = source.attr("protocol").unwrap_or_default();
-        unsupported(format!("protocol '{protocol}' accepts only one host"))
-    })?;
-    server(host, typed)
+    let mut hosts = source.all("host");
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => server(host, typed),
+        _ => {
+            let name = match source.attr("protocol").unwrap_or_default() {
+                "iscsi" => "iSCSI",
+                "vxhs" => "VxHS",
+                other => other,
+            };
+            let text = format!("{name} protocol accepts only one host");
+            Err(Error::internal(ErrorDomain::QEMU, text))
+        }
+    }
 }
 
 fn servers(source: &Tree, typed: bool) -> Result<Value> {
