@@ -158,8 +158,7 @@ fn memory(b: &Builder<'_>, options: &mut Options) {
     if tree.at("memoryBacking/nosharepages").is_some() {
         options.put("mem-merge", "off");
     }
-    // Modules of POWER and ARM need no word of the machine's.
-    if b.domain.all("memory").any(|module| module.is("model", "nvdimm")) && b.board != Board::Pseries {
+    if b.domain.all("memory").any(|module| module.is("model", "nvdimm")) {
         options.put("nvdimm", "on");
     }
     if super::numa::has_hmat(b.domain) {

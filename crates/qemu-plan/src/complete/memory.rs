@@ -1,6 +1,6 @@
 //! Memory and cells: what is left open, and what new definitions with memory that can be plugged need.
 
-use super::setting::{Board, Setting};
+use super::setting::Setting;
 use conf_domain::{Domain, bitmap};
 use std::collections::BTreeSet;
 use xml::Tree;
@@ -14,7 +14,10 @@ fn kib(tree: Option<&Tree>) -> u64 {
 
 pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
     if setting.abi_update {
-        cell_for_modules(domain, setting);
+        if setting.is_ppc64() {
+            align_modules(domain);
+        }
+        cell_for_modules(domain);
     }
     leftover_vcpus(domain);
 }
@@ -31,6 +34,33 @@ fn align(tree: Option<&mut Tree>, step: u64) -> u64 {
     aligned
 }
 
+/// Size of a module after it has been brought to its step. What lasts on POWER is cut instead, and its label comes on top.
+fn align_module(module: &mut Tree, step: u64, power: bool) -> u64 {
+    let lasts = module.is("model", "nvdimm");
+    let Some(target) = module.child_mut("target") else { return 0 };
+    let label = kib(target.at("label/size"));
+    let Some(size) = target.child_mut("size") else { return 0 };
+    if !(power && lasts) {
+        return align(Some(size), step);
+    }
+    let area = kib(Some(size)).saturating_sub(label);
+    let cut = (area / step * step).saturating_add(label);
+    size.text = Some(cut.to_string());
+    cut
+}
+
+/// Modules of POWER machines are brought to their step when they are defined.
+fn align_modules(domain: &mut Domain) {
+    let mut total = domain.memory_kib();
+    for module in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
+        let given = kib(module.at("target/size"));
+        total = total.saturating_sub(given).saturating_add(align_module(module, POWER_STEP_KIB, true));
+    }
+    if let Some(memory) = domain.tree.child_mut("memory") {
+        memory.text = Some(total.to_string());
+    }
+}
+
 /// Brings all sizes to their steps before a start.
 pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) {
     let (step, module_step) = steps(setting);
@@ -39,10 +69,11 @@ pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) {
     for module in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
         // Enclaves are no part of the memory that is counted.
         let counted = !module.is("model", "sgx-epc");
-        let Some(target) = module.child_mut("target") else { continue };
-        let given = kib(target.child("size"));
-        let own = align(target.child_mut("size"), module_step);
-        align(target.child_mut("requested"), module_step);
+        let given = kib(module.at("target/size"));
+        let own = align_module(module, module_step, setting.is_ppc64());
+        if let Some(target) = module.child_mut("target") {
+            align(target.child_mut("requested"), module_step);
+        }
         if counted {
             initial = initial.saturating_sub(given);
             modules = modules.saturating_add(own);
@@ -65,7 +96,7 @@ pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) {
 }
 
 /// Modules belong to cells: a new definition that has none gets one with all processors.
-fn cell_for_modules(domain: &mut Domain, setting: &Setting<'_>) {
+fn cell_for_modules(domain: &mut Domain) {
     let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());
     if cells || domain.tree.child("maxMemory").is_none() {
         return;
@@ -81,23 +112,11 @@ fn cell_for_modules(domain: &mut Domain, setting: &Setting<'_>) {
         .with("memory", initial.to_string())
         .with("unit", "KiB");
     domain.tree.child_or_new("cpu").child_or_new("numa").children.push(cell);
-    let mut sum = initial;
     for module in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
         let Some(target) = module.child_mut("target") else { continue };
-        if let Some(size) = target.child_mut("size") {
-            let mut own = kib(Some(size));
-            if setting.board == Board::Pseries {
-                own = own.next_multiple_of(POWER_STEP_KIB);
-                size.text = Some(own.to_string());
-            }
-            sum += own;
-        }
         if target.child("node").is_none() {
             target.children.push(Tree::leaf("node", "0"));
         }
-    }
-    if let Some(memory) = domain.tree.child_mut("memory") {
-        memory.text = Some(sum.to_string());
     }
 }
 
