@@ -100,6 +100,7 @@ impl Driver {
         domain.id = Some(id);
         let nodes = host::node::Tree::machine().numa_cpus().into_keys().collect();
         complete::for_start(&mut domain, &caps, Some(&nodes))?;
+        complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;

@@ -18,6 +18,8 @@ pub struct HostCpus {
     pub tcg: Option<CpuDef>,
     /// The processor itself, whatever the emulator makes of it.
     pub probed: Option<CpuDef>,
+    /// Features that are on their way out, by the emulator's names.
+    pub deprecated: Vec<String>,
 }
 
 /// Features of x86 processors that no emulator takes by name: they follow from others, belong to the host alone, or are
@@ -73,6 +75,12 @@ impl HostCpus {
             }
             _ => None,
         }
+    }
+
+    /// Features that are on their way out, from the `return` member of a full expansion.
+    pub fn deprecated_in(reply: &Value) -> Vec<String> {
+        let list = reply.get("deprecated-props").and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     /// What an emulator that cannot be asked offers on a host.

@@ -42,16 +42,22 @@ pub(super) fn load_as(case: &Case, strip: bool) -> Result<Arc<Caps>, String> {
         caps.add_tcg(&|query| nth(query, 1));
     }
     // With acceleration the emulator expands its model `host`, without its model `max`.
-    let expansion = |model: &str| {
+    let expansion = |model: &str, full: bool| {
         let asked = |document: &Value| {
+            let argument = |path: &str| document.pointer(path).and_then(Value::as_str);
             document.get("execute").and_then(Value::as_str) == Some("query-cpu-model-expansion")
-                && document.pointer("/arguments/model/name").and_then(Value::as_str) == Some(model)
+                && argument("/arguments/model/name") == Some(model)
+                && (!full || argument("/arguments/type") == Some("full"))
         };
         documents.get(documents.iter().position(asked)? + 1)?.get("return").cloned()
     };
-    let expanded =
-        |model: &str, kind: &str| HostCpus::of_expansion(&caps.arch, &expansion(model)?, caps.models(kind));
-    caps.host_cpus = HostCpus { kvm: expanded("host", "kvm"), tcg: expanded("max", "qemu"), probed: None };
+    let expanded = |model: &str, kind: &str| {
+        HostCpus::of_expansion(&caps.arch, &expansion(model, false)?, caps.models(kind))
+    };
+    let full = expansion("host", true).or_else(|| expansion("max", true));
+    let deprecated = full.map(|reply| HostCpus::deprecated_in(&reply)).unwrap_or_default();
+    caps.host_cpus =
+        HostCpus { kvm: expanded("host", "kvm"), tcg: expanded("max", "qemu"), probed: None, deprecated };
     caps.binary = complete::default_emulator(&caps.arch);
     if strip {
         caps = caps.without_aliases();

@@ -24,6 +24,9 @@ pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<String> 
     let mut domain = domain.clone();
     let nodes = (0..4).collect();
     complete::for_start(&mut domain, caps, Some(&nodes))?;
+    if case.text("migrate_from").is_none() {
+        complete::align_memory(&mut domain, caps);
+    }
     resolve(case, &mut domain)?;
     alias::assign(&mut domain);
     let settings = settings(case);

@@ -2,7 +2,7 @@
 
 use super::machine::timer;
 use super::{Builder, ability, on_off};
-use crate::complete::unsupported;
+use crate::complete::{arch, unsupported};
 use base::Result;
 use std::fmt::Write;
 use xml::Tree;
@@ -65,15 +65,19 @@ pub(super) fn clock(b: &mut Builder<'_>) -> Result<()> {
         }
     }
     b.option("-rtc", value);
-    if let Some(policy) = timer(&domain.tree, "pit").and_then(|pit| pit.attr("tickpolicy"))
-        && matches!(policy, "delay" | "discard")
-        && domain.tree.at("os/type").is_some_and(|kind| matches!(kind.attr("arch"), Some("x86_64" | "i686")))
-    {
-        b.option("-global", format!("kvm-pit.lost_tick_policy={policy}"));
-    }
-    let hpet = timer(&domain.tree, "hpet").and_then(|hpet| on_off(hpet.attr("present")));
-    if hpet == Some(false) && !ability::machine_hpet(b.caps) {
-        b.flag("-no-hpet");
+    let x86 = matches!(arch(domain), "x86_64" | "i686");
+    for timer in clock.all("timer") {
+        match (timer.attr("name"), timer.attr("tickpolicy")) {
+            (Some("pit"), Some(policy @ ("delay" | "discard"))) if x86 => {
+                b.option("-global", format!("kvm-pit.lost_tick_policy={policy}"));
+            }
+            (Some("hpet"), _) if on_off(timer.attr("present")) == Some(false) => {
+                if !ability::machine_hpet(b.caps) {
+                    b.flag("-no-hpet");
+                }
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -145,8 +145,8 @@ fn pci(controller: &Tree) -> Result<Option<Json>> {
                 .put_opt("port", target("port"))
                 .put_opt("chassis", target("chassis"))
                 .put_opt("mem-reserve", reserve)
-                .put_opt("hotplug", on_off(controller.attr_at("target", "hotplug")))
                 .put("id", alias)
+                .put_opt("hotplug", on_off(controller.attr_at("target", "hotplug")))
         }
         other => return Err(unsupported(format!("Unsupported PCI controller model '{other}'"))),
     };

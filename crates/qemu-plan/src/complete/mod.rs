@@ -157,6 +157,13 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Brings sizes of memory to the steps of the machine, which a new start does and a guest that comes with its memory from
+/// elsewhere does not.
+pub fn align_memory(domain: &mut Domain, caps: &Caps) {
+    let groups = HashMap::new();
+    memory::for_start(domain, &Setting::of(domain, caps, &groups, true));
+}
+
 /// What a definition gets when it is started: addresses that were left open until then. `host_nodes` are the host's NUMA
 /// nodes where they are known.
 ///
@@ -167,7 +174,6 @@ pub fn for_start(domain: &mut Domain, caps: &Caps, host_nodes: Option<&BTreeSet<
     let groups = HashMap::new();
     let setting = Setting::of(domain, caps, &groups, true);
     crate::validate::start(domain, &setting, host_nodes)?;
-    memory::for_start(domain, &setting);
     processor::for_start(domain, &setting)?;
     addresses(domain, &setting)?;
     conf_domain::device::mirror_console(domain);

@@ -26,6 +26,7 @@ fn read(tree: &Tree) -> CpuDef {
         mode: word("mode").and_then(Mode::parse),
         matching: word("match").and_then(Match::parse),
         check: word("check").map(str::to_owned),
+        deprecated_features: word("deprecated_features").map(str::to_owned),
         model: model.map(|model| model.body().to_owned()).filter(|name| !name.is_empty()),
         fallback: model.and_then(|model| model.attr("fallback")).and_then(Fallback::parse),
         vendor: tree.text_of("vendor").map(str::to_owned),
@@ -162,6 +163,14 @@ pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) -> Result<()
             }
         }
         _ => {}
+    }
+    let outdated = match cpu.deprecated_features.as_deref() {
+        Some("on") => Some(Policy::Require),
+        Some("off") => Some(Policy::Disable),
+        _ => None,
+    };
+    for name in hosts.deprecated.iter().filter(|_| outdated.is_some()) {
+        cpu.set_feature(name, outdated);
     }
     cpu.features.retain(|feature| for_emulators(&setting.arch, &feature.name));
     if !matches!(mode, Mode::HostPassthrough | Mode::Maximum) || !tree.children.is_empty() {
