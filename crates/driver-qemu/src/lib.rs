@@ -32,6 +32,7 @@ mod start;
 mod stats;
 mod status;
 mod stop;
+mod surroundings;
 mod unserved;
 
 use api::{ConnectionId, EventSink, Hypervisor};

@@ -98,7 +98,8 @@ impl Driver {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
         domain.id = Some(id);
-        complete::for_start(&mut domain, &caps, None)?;
+        let nodes = host::node::Tree::machine().numa_cpus().into_keys().collect();
+        complete::for_start(&mut domain, &caps, Some(&nodes))?;
         alias::assign(&mut domain);
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
@@ -229,6 +230,7 @@ impl Driver {
             private_dir: private_dir.display().to_string(),
             channel_dir: channel_dir.display().to_string(),
             env: environment(&private_dir),
+            host: self.surroundings(domain, &short, &private_dir)?,
             ..Start::default()
         };
         fds.push(monitor);

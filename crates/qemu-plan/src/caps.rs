@@ -1,5 +1,6 @@
 //! What an emulator can do, from its answers to queries over QMP.
 
+use crate::HostCpus;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ pub const QUERIES: &[&str] = &[
     "query-cpu-definitions",
     "query-gic-capabilities",
     "qom-list-types",
+    "query-command-line-options",
 ];
 
 /// Queries that are asked a second time without acceleration, when the first time was with.
@@ -36,6 +38,10 @@ pub struct Machine {
     pub acpi: Option<bool>,
     /// Processors can be plugged in.
     pub hotpluggable_cpus: bool,
+    /// Name of the object its main memory can be, when the emulator tells.
+    pub default_ram: Option<String>,
+    /// Cells can be given the size of their memory instead of an object.
+    pub numa_sizes: bool,
 }
 
 /// A processor model.
@@ -78,9 +84,11 @@ pub struct Caps {
     pub types: BTreeSet<String>,
     /// Versions of ARM's interrupt controller that the host's kernel offers.
     pub gic_kernel: Vec<u64>,
-    /// Types that are taken as missing.
+    /// The host's processor as this emulator offers it.
+    pub host_cpus: HostCpus,
+    /// Types and capabilities that are taken as missing.
     pub withheld: BTreeSet<String>,
-    /// Abilities by name that are taken as given although the emulator does not tell them.
+    /// Types and capabilities that are taken as present.
     pub granted: BTreeSet<String>,
 }
 
@@ -105,6 +113,8 @@ const TYPES: &[&str] = &[
     "gpex-pcihost",
     "zpci",
     "spapr-pci-host-bridge",
+    "virtio-vga-gl",
+    "virtio-gpu-gl-pci",
 ];
 
 impl Caps {
@@ -138,7 +148,15 @@ impl Caps {
             "arm" => "armv7l".to_owned(),
             _ => arch,
         };
+        // One that was not asked is taken to have the option.
+        let options = list("query-command-line-options");
+        let confines = options.iter().any(|option| text(option, "option").as_deref() == Some("sandbox"));
+        let mut withheld = BTreeSet::new();
+        if !options.is_empty() && !confines {
+            withheld.insert("seccomp-sandbox".to_owned());
+        }
         Caps {
+            withheld,
             binary: binary.to_owned(),
             version: (part("major"), part("minor"), part("micro")),
             package: text(&version, "package").unwrap_or_default(),
@@ -173,7 +191,13 @@ impl Caps {
 
     /// Whether the emulator has a type of device or object. One that was not asked is taken to have them all.
     pub fn knows(&self, kind: &str) -> bool {
-        !self.withheld.contains(kind) && (self.types.is_empty() || self.types.contains(kind))
+        !self.withheld.contains(kind)
+            && (self.granted.contains(kind) || self.types.is_empty() || self.types.contains(kind))
+    }
+
+    /// Processor models with a kind of acceleration.
+    pub fn models(&self, kind: &str) -> &[CpuModel] {
+        if kind != "kvm" && !self.tcg_cpus.is_empty() { &self.tcg_cpus } else { &self.cpus }
     }
 
     /// The version as one number: major * 1,000,000 + minor * 1,000 + micro.
@@ -257,6 +281,8 @@ fn machines(list: &[Value]) -> Vec<Machine> {
                 default_cpu: text(machine, "default-cpu-type"),
                 acpi: machine.get("acpi").and_then(Value::as_bool),
                 hotpluggable_cpus: flag(machine, "hotpluggable-cpus"),
+                default_ram: text(machine, "default-ram-id"),
+                numa_sizes: flag(machine, "numa-mem-supported"),
             })
         })
         .filter(|machine| machine.name != "none")

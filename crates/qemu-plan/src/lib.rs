@@ -11,6 +11,7 @@
 //! * [`argv`]: the command line
 //! * [`prepare`]: what a start puts in the place of names of volumes and networks
 //! * [`firmware`]: choosing firmware by its descriptors
+//! * [`HostCpus`]: the host's processor as an emulator offers it
 //! * [`describe`]: host and domain capabilities as documents
 
 pub mod alias;
@@ -19,9 +20,11 @@ pub mod caps;
 pub mod complete;
 pub mod describe;
 pub mod firmware;
+mod host_cpu;
 pub mod prepare;
 mod validate;
 
 pub use caps::Caps;
 pub use firmware::Firmware;
+pub use host_cpu::HostCpus;
 pub use validate::check_lifecycle;

@@ -5,9 +5,10 @@ use super::Verdict;
 use crate::compare;
 use crate::manifest::Case;
 use conf_domain::{Domain, FormatFlags, ParseFlags};
+use cpu::{CpuDef, Feature};
 use qemu_plan::complete::{HostAudio, Site};
 use qemu_plan::firmware::Descriptor;
-use qemu_plan::{Caps, Firmware, complete};
+use qemu_plan::{Caps, Firmware, HostCpus, complete};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +41,17 @@ pub(super) fn load_as(case: &Case, strip: bool) -> Result<Arc<Caps>, String> {
     if nth("qmp_capabilities", 1).is_some() {
         caps.add_tcg(&|query| nth(query, 1));
     }
+    // With acceleration the emulator expands its model `host`, without its model `max`.
+    let expansion = |model: &str| {
+        let asked = |document: &Value| {
+            document.get("execute").and_then(Value::as_str) == Some("query-cpu-model-expansion")
+                && document.pointer("/arguments/model/name").and_then(Value::as_str) == Some(model)
+        };
+        documents.get(documents.iter().position(asked)? + 1)?.get("return").cloned()
+    };
+    let expanded =
+        |model: &str, kind: &str| HostCpus::of_expansion(&caps.arch, &expansion(model)?, caps.models(kind));
+    caps.host_cpus = HostCpus { kvm: expanded("host", "kvm"), tcg: expanded("max", "qemu"), probed: None };
     caps.binary = complete::default_emulator(&caps.arch);
     if strip {
         caps = caps.without_aliases();
@@ -111,16 +123,38 @@ pub(super) fn site(case: &Case) -> Site {
     }
 }
 
+/// A processor of the pretended host by the name of its model.
+fn pretended_cpu(case: &Case, model: &str) -> Option<CpuDef> {
+    let host: Value = serde_json::from_str(&case.read_file("fakehost.json").ok()?).ok()?;
+    let known = host.pointer("/host_cpus/definitions")?.as_object()?;
+    let found = known.values().find(|cpu| cpu.get("model").and_then(Value::as_str) == Some(model))?;
+    let word = |name: &str| found.get(name).and_then(Value::as_str).map(str::to_owned);
+    let features = found.get("features").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Some(CpuDef {
+        arch: word("arch"),
+        model: word("model"),
+        vendor: word("vendor"),
+        features: features
+            .iter()
+            .filter_map(|name| Some(Feature { name: name.as_str()?.to_owned(), policy: None }))
+            .collect(),
+        ..CpuDef::default()
+    })
+}
+
 /// Capabilities as the case changes them.
-fn changed(case: &Case, caps: Arc<Caps>) -> Arc<Caps> {
+fn changed(case: &Case, caps: &Caps) -> Arc<Caps> {
     let words = case.words("qemu_caps_del");
     let versions = case.value("gic_versions").and_then(Value::as_array);
     let granted = case.words("qemu_caps_add");
-    if words.is_empty() && granted.is_empty() && versions.is_none() {
-        return caps;
-    }
-    let mut caps = (*caps).clone();
+    let mut caps = caps.clone();
     caps.granted.extend(granted.into_iter().map(str::to_owned));
+    let probed = case.text("host_cpu").and_then(|name| pretended_cpu(case, name));
+    if let Some(host) = probed.as_ref().filter(|_| case.text("host_cpu_override").is_some()) {
+        caps.host_cpus.kvm = HostCpus::of_probed(&caps.arch, host);
+        caps.host_cpus.tcg.clone_from(&caps.host_cpus.kvm);
+    }
+    caps.host_cpus.probed = probed;
     for word in words {
         // Flags that stand for a type of device are named after it, with few exceptions.
         let kind = match word {
@@ -157,7 +191,7 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
 /// Runs one case: parts `xml`, `args` and `err`.
 pub(crate) fn run(case: &Case) -> Verdict {
     let caps = match load(case) {
-        Ok(caps) => changed(case, caps),
+        Ok(caps) => changed(case, &caps),
         Err(text) => return vec![("xml", Err(text))],
     };
     let text = match case.read("input") {

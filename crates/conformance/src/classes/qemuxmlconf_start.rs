@@ -7,7 +7,7 @@ use conf_domain::Domain;
 use qemu_plan::argv::chardev::Address;
 use qemu_plan::argv::secret::{Named, Secrets, Vault, named};
 use qemu_plan::argv::settings::{Settings, Tls};
-use qemu_plan::argv::{self, FdGroup, PortUse, Start};
+use qemu_plan::argv::{self, FdGroup, HugePages, PortUse, Start, Surroundings};
 use qemu_plan::{Caps, alias, complete, prepare};
 use serde_json::Value;
 use xml::Tree;
@@ -163,6 +163,27 @@ fn secrets(domain: &Domain, settings: &Settings) -> Result<Secrets> {
     Ok(secrets)
 }
 
+/// The facts that a machine depends on.
+fn surroundings(case: &Case, short: &str) -> Surroundings {
+    let config = |name: &str| case.value("driver_config").and_then(|config| config.get(name));
+    let pages = |mount: &str, size_kib, default| HugePages { mount: mount.to_owned(), size_kib, default };
+    let incoming =
+        case.text("migrate_from").map(|from| match case.value("migrate_fd").and_then(Value::as_i64) {
+            Some(fd) if from == "stdio" => format!("fd:{fd}"),
+            _ => from.to_owned(),
+        });
+    Surroundings {
+        memory_dir: format!("/var/lib/libvirt/qemu/ram/-1-{short}"),
+        huge_pages: vec![pages("/dev/hugepages2M", 2048, true), pages("/dev/hugepages1G", 1 << 20, false)],
+        node_cpus: (0..4).map(|node| (node, (4 * node..4 * node + 4).collect())).collect(),
+        placement: (0..4).collect(),
+        now: 1_234_567_890,
+        dump_core: config("dumpGuestCore") == Some(&Value::Bool(true)),
+        incoming,
+        ..Surroundings::default()
+    }
+}
+
 /// The facts of the start.
 fn start(case: &Case, domain: &Domain) -> Start {
     let short: String = domain.name.chars().take(20).collect();
@@ -193,6 +214,7 @@ fn start(case: &Case, domain: &Domain) -> Start {
         render_node: Some("/dev/dri/foo".to_owned()),
         guest_cid: Some(42),
         pipewire_dir: variable("PIPEWIRE_RUNTIME_DIR"),
+        host: surroundings(case, &short),
         ..Start::default()
     };
     let numbers = |value: &Value| -> Vec<i32> {
@@ -232,6 +254,7 @@ fn descriptors(device: &Tree, start: &mut Start) {
     }
     match device.name.as_str() {
         "interface" => interface(device, alias, start),
+        "video" => drop(start.chardev_fds.insert(alias, 1729)),
         "tpm" => {
             start.passed_fds.insert(format!("{alias}-tpm"), 1730);
             start.passed_fds.insert(format!("{alias}-cancel"), 1731);

@@ -9,7 +9,7 @@ fn since(caps: &Caps, major: u32, minor: u32) -> bool {
 
 /// Devices may be written as JSON and still be unplugged.
 pub(super) fn device_json(caps: &Caps) -> bool {
-    since(caps, 7, 0)
+    since(caps, 7, 0) && !caps.withheld.contains("device.json")
 }
 
 /// Network back ends may be written as JSON.
@@ -44,4 +44,44 @@ pub(super) fn stream_reconnect(caps: &Caps, seconds: u64) -> Option<(&'static st
         () if since(caps, 8, 0) => Some(("reconnect", seconds)),
         () => None,
     }
+}
+
+/// Processors are grouped in clusters.
+pub(super) fn clusters(caps: &Caps) -> bool {
+    since(caps, 7, 1)
+}
+
+/// Threads that allocate memory can be bound to nodes of the host.
+pub(super) fn thread_context(caps: &Caps) -> bool {
+    since(caps, 7, 2)
+}
+
+/// The size of a thread pool can be given.
+pub(super) fn thread_pool(caps: &Caps) -> bool {
+    since(caps, 7, 1)
+}
+
+/// The event timer is an option of the machine.
+pub(super) fn machine_hpet(caps: &Caps) -> bool {
+    since(caps, 8, 1)
+}
+
+/// The keyboard controller is an option of the machine.
+pub(super) fn machine_i8042(caps: &Caps) -> bool {
+    since(caps, 7, 1)
+}
+
+/// Memory of virtio-mem can be allocated by its device.
+pub(super) fn virtio_mem_prealloc(caps: &Caps) -> bool {
+    since(caps, 7, 0)
+}
+
+/// Memory of a process that ends can be freed in the background.
+pub(super) fn async_teardown(caps: &Caps) -> bool {
+    since(caps, 8, 0)
+}
+
+/// The emulator can confine itself.
+pub(super) fn sandbox(caps: &Caps) -> bool {
+    !caps.withheld.contains("seccomp-sandbox")
 }

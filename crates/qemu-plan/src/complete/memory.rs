@@ -19,6 +19,51 @@ pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
     leftover_vcpus(domain);
 }
 
+/// Sizes come in steps: those of memory at the start, and those of modules.
+fn steps(setting: &Setting<'_>) -> (u64, u64) {
+    if setting.is_ppc64() { (POWER_STEP_KIB, POWER_STEP_KIB) } else { (1 << 10, 2 << 10) }
+}
+
+fn align(tree: Option<&mut Tree>, step: u64) -> u64 {
+    let Some(tree) = tree else { return 0 };
+    let aligned = kib(Some(tree)).checked_next_multiple_of(step).unwrap_or(u64::MAX);
+    tree.text = Some(aligned.to_string());
+    aligned
+}
+
+/// Brings all sizes to their steps before a start.
+pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) {
+    let (step, module_step) = steps(setting);
+    let mut initial = domain.memory_kib();
+    let mut modules = 0u64;
+    for module in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
+        // Enclaves are no part of the memory that is counted.
+        let counted = !module.is("model", "sgx-epc");
+        let Some(target) = module.child_mut("target") else { continue };
+        let given = kib(target.child("size"));
+        let own = align(target.child_mut("size"), module_step);
+        align(target.child_mut("requested"), module_step);
+        if counted {
+            initial = initial.saturating_sub(given);
+            modules = modules.saturating_add(own);
+        }
+    }
+    let mut cells = None;
+    if let Some(numa) = domain.tree.child_mut("cpu").and_then(|cpu| cpu.child_mut("numa")) {
+        for cell in numa.all_mut("cell") {
+            let size = cell.attr("memory").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+            let size = size.checked_next_multiple_of(step).unwrap_or(u64::MAX);
+            cell.set("memory", size.to_string());
+            cells = Some(cells.unwrap_or(0u64).saturating_add(size));
+        }
+    }
+    let initial = cells.unwrap_or_else(|| initial.checked_next_multiple_of(step).unwrap_or(u64::MAX));
+    if let Some(memory) = domain.tree.child_mut("memory") {
+        memory.text = Some(initial.saturating_add(modules).to_string());
+    }
+    align(domain.tree.child_mut("maxMemory"), step);
+}
+
 /// Modules belong to cells: a new definition that has none gets one with all processors.
 fn cell_for_modules(domain: &mut Domain, setting: &Setting<'_>) {
     let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());

@@ -18,6 +18,7 @@ mod labels;
 mod memory;
 mod pci;
 mod ports;
+mod processor;
 pub(crate) mod setting;
 mod source;
 
@@ -166,6 +167,8 @@ pub fn for_start(domain: &mut Domain, caps: &Caps, host_nodes: Option<&BTreeSet<
     let groups = HashMap::new();
     let setting = Setting::of(domain, caps, &groups, true);
     crate::validate::start(domain, &setting, host_nodes)?;
+    memory::for_start(domain, &setting);
+    processor::for_start(domain, &setting)?;
     addresses(domain, &setting)?;
     conf_domain::device::mirror_console(domain);
     domain.sort();

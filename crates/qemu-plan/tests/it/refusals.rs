@@ -29,6 +29,8 @@ fn caps(arch: &str) -> Caps {
         default_cpu: None,
         acpi: None,
         hotpluggable_cpus: true,
+        default_ram: None,
+        numa_sizes: false,
     };
     let machines = match arch {
         "x86_64" | "i686" => vec![
