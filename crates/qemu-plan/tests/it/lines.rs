@@ -48,6 +48,8 @@ impl Guest {
             default_cpu: None,
             acpi: None,
             hotpluggable_cpus: true,
+            default_ram: None,
+            numa_sizes: false,
         };
         Caps {
             binary: complete::default_emulator(&self.arch),
