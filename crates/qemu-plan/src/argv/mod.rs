@@ -256,6 +256,7 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     memory::memory(&mut b)?;
     iothread::processors(&mut b);
     iothread::iothreads(&mut b);
+    disk::throttle_groups(&mut b);
     numa::numa(&mut b)?;
     b.option("-uuid", domain.uuid.to_string());
     smbios::smbios(&mut b);
