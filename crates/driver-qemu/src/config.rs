@@ -13,9 +13,7 @@ use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use engine::JobKind;
-use qemu_plan::complete::{HostAudio, Site};
-use qemu_plan::firmware::Descriptor;
-use qemu_plan::{Caps, Firmware, complete};
+use qemu_plan::{Caps, complete};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xml::Tree;
@@ -46,36 +44,9 @@ impl Driver {
             ));
         }
         let caps = self.caps_for(&domain)?;
-        complete::complete(&mut domain, &caps, &self.site(), flags)?;
+        let site = self.site(&domain);
+        complete::complete(&mut domain, &caps, &site, flags)?;
         Ok(domain)
-    }
-
-    /// What this host adds to a definition.
-    fn site(&self) -> Site {
-        let variable = |name: &str| std::env::var(name).ok();
-        Site {
-            firmware: self.firmware(),
-            audio: HostAudio {
-                driver: variable("QEMU_AUDIO_DRV"),
-                sdl_driver: variable("SDL_AUDIODRIVER"),
-                ..HostAudio::default()
-            },
-            security: "none".to_owned(),
-            tpm_versions: None,
-            iommu_groups: host::node::iommu_groups(),
-            lib_dir: self.state_dir().display().to_string(),
-            channel_dir: self.run_dir().join("channel").display().to_string(),
-        }
-    }
-
-    /// Firmware that is installed; a descriptor in /etc hides one of the same name in /usr.
-    pub(crate) fn firmware(&self) -> Firmware {
-        let mut files = std::collections::BTreeMap::new();
-        for folder in ["/usr/share/qemu/firmware", "/etc/qemu/firmware"] {
-            files.extend(host::store::files(Path::new(folder), "json"));
-        }
-        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
-        Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
     }
 
     pub(crate) fn config_file(&self, name: &str) -> PathBuf {
@@ -260,13 +231,13 @@ impl Driver {
     /// wait for the emulators to be asked what they can do.
     pub(crate) fn complete_loaded(&self) {
         let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
-        let site = self.site();
         for guest in self.guests.snapshot().values() {
             let Some(config) = guest.value().config.clone() else { continue };
             if self.stopping() {
                 return;
             }
             let mut domain = (*config).clone();
+            let site = self.site(&domain);
             let completed =
                 self.caps_for(&domain).and_then(|caps| complete::complete(&mut domain, &caps, &site, flags));
             if let Err(cause) = completed {

@@ -15,7 +15,7 @@ use qemu_plan::{alias, argv};
 use std::path::Path;
 
 /// The release of the reference whose interfaces are spoken: 11.3.0.
-const LIBRARY_VERSION: u64 = 11_003_000;
+pub(crate) const LIBRARY_VERSION: u64 = 11_003_000;
 
 fn chars(text: &str) -> Vec<i8> {
     text.bytes().map(|byte| byte as i8).collect()
@@ -252,7 +252,11 @@ impl Host for Driver {
                 ),
             ));
         }
-        let accelerator = accelerator.unwrap_or(if caps.kvm { Accelerator::Kvm } else { Accelerator::Tcg });
+        let accelerator = accelerator.unwrap_or(if caps.has(qemu_caps::Flag::Kvm) {
+            Accelerator::Kvm
+        } else {
+            Accelerator::Tcg
+        });
         describe::domain_capabilities(&caps, machine, accelerator, &firmware())
     }
 
@@ -273,7 +277,7 @@ impl Host for Driver {
             ));
         }
         let caps = self.emulators.of_arch(arch)?;
-        let models: Vec<String> = caps.cpus.iter().map(|cpu| cpu.name.clone()).collect();
+        let models: Vec<String> = caps.with(caps.best()).cpus.iter().map(|cpu| cpu.name.clone()).collect();
         let ret = models.len() as i32;
         Ok(ConnectGetCpuModelNamesRet { models: if need_results != 0 { models } else { Vec::new() }, ret })
     }

@@ -28,6 +28,7 @@ mod lookup;
 mod monitor;
 mod processor;
 mod reconnect;
+mod site;
 mod start;
 mod stats;
 mod status;
@@ -74,6 +75,10 @@ pub struct Driver {
     pub(crate) emulators: Arc<Emulators>,
     pub(crate) hub: Hub,
     pub(crate) next_id: AtomicI32,
+    /// What the host adds to definitions.
+    pub(crate) sites: site::Sites,
+    /// What processors of guests can do.
+    pub(crate) processors: processor::Processors,
     /// Ports of displays in use.
     pub(crate) ports: Mutex<std::collections::BTreeSet<u32>>,
     pub(crate) notices: Sender<(Uuid, i32, Notice)>,
@@ -102,6 +107,8 @@ impl Driver {
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
             next_id: AtomicI32::new(1),
+            sites: site::Sites::default(),
+            processors: processor::Processors::default(),
             ports: Mutex::default(),
             notices,
             stopping: AtomicBool::new(false),

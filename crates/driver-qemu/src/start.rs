@@ -98,8 +98,7 @@ impl Driver {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
         domain.id = Some(id);
-        let nodes = host::node::Tree::machine().numa_cpus().into_keys().collect();
-        complete::for_start(&mut domain, &caps, Some(&nodes))?;
+        complete::for_start(&mut domain, &caps, &crate::surroundings::hardware())?;
         complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
         let mut undo = Undo::default();
@@ -118,6 +117,7 @@ impl Driver {
             caps.version.0, caps.version.1, caps.version.2, caps.package
         );
         let _ = log.write_all(argv::shell(&line).as_bytes());
+        let kind = crate::processor::kind(&line);
         let process = self.spawn(line, prepared.fds, &log, &mut undo)?;
         let cgroup = match Cgroup::create("qemu", id, &domain.name) {
             Ok(group) => match group.enter(process.pid()) {
@@ -137,7 +137,7 @@ impl Driver {
             .greet(guest, id, &prepared.monitor_path)
             .map_err(|cause| self.explain(cause, &process, &log_path, offset))?;
         let refresh = self
-            .refresh(&monitor, &mut domain)
+            .refresh(&monitor, &mut domain, kind.as_deref())
             .map_err(|cause| self.explain(cause, &process, &log_path, offset));
         let vcpu_threads = refresh?;
         let tainted = if rustix::process::geteuid().is_root() { vec!["high-privileges"] } else { Vec::new() };
@@ -328,7 +328,12 @@ impl Driver {
     }
 
     /// Asks the emulator for what only it knows: names of ptys, threads of processors. Gives the threads.
-    pub(crate) fn refresh(&self, monitor: &Monitor, domain: &mut Domain) -> Result<Vec<i32>> {
+    pub(crate) fn refresh(
+        &self,
+        monitor: &Monitor,
+        domain: &mut Domain,
+        kind: Option<&str>,
+    ) -> Result<Vec<i32>> {
         let ask = |name: &str| {
             monitor.command(name, Json::Null, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
         };
@@ -351,7 +356,7 @@ impl Driver {
             }
         }
         let processors = ask("query-cpus-fast")?;
-        self.refresh_cpu(monitor, domain, &processors)?;
+        self.refresh_cpu(monitor, domain, &processors, kind)?;
         let threads = processors.as_array().map(|list| {
             list.iter()
                 .filter_map(|cpu| cpu.get("thread-id")?.as_i64()?.try_into().ok())

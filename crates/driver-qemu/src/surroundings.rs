@@ -5,6 +5,7 @@ use base::{Error, Result};
 use conf_domain::Domain;
 use host::node::Tree as Host;
 use qemu_plan::argv::{HugePages, Surroundings};
+use qemu_plan::complete::Hardware;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -41,6 +42,11 @@ impl Driver {
         certificates(domain, private)?;
         Ok(facts)
     }
+}
+
+/// The host's hardware. What its processor is like, emulators tell.
+pub(crate) fn hardware() -> Hardware {
+    Hardware { nodes: Some(Host::machine().numa_cpus().into_keys().collect()), ..Hardware::default() }
 }
 
 fn folder(path: &Path) -> Result<()> {

@@ -114,7 +114,7 @@ fn guest(w: &mut Writer, caps: &Caps, kvm: bool) {
         w.element("arch").attr("name", &caps.arch).children(|w| {
             w.leaf("wordsize", if wide { 64 } else { 32 });
             w.leaf("emulator", &caps.binary);
-            for machine in &caps.machines {
+            for machine in caps.machines() {
                 let deprecated = machine.deprecated.then_some("yes");
                 let element = w.element("machine").attr("maxCpus", machine.max_cpus);
                 element.attr_opt("deprecated", deprecated).text(&machine.name);
@@ -127,7 +127,7 @@ fn guest(w: &mut Writer, caps: &Caps, kvm: bool) {
                 }
             }
             w.element("domain").attr("type", "qemu").empty();
-            if kvm && caps.kvm {
+            if kvm && caps.has(qemu_caps::Flag::Kvm) {
                 w.element("domain").attr("type", "kvm").empty();
             }
         });
@@ -187,7 +187,7 @@ pub fn domain_capabilities(
         })?,
         None => caps.default_machine().ok_or_else(|| unsupported("the emulator has no machine"))?,
     };
-    if accelerator == Accelerator::Kvm && !caps.kvm {
+    if accelerator == Accelerator::Kvm && !caps.has(qemu_caps::Flag::Kvm) {
         return Err(Error::new(
             ErrorCode::INVALID_ARG,
             ErrorDomain::QEMU,
@@ -197,6 +197,7 @@ pub fn domain_capabilities(
     let board = Board::of(&caps.arch, &chosen.name);
     let q35 = board == Board::Q35;
     let kvm = accelerator == Accelerator::Kvm;
+    let accel = if kvm { qemu_caps::Accel::Kvm } else { qemu_caps::Accel::Tcg };
     let images: Vec<&String> =
         firmware.iter().filter(|(_, secure)| q35 || !secure).map(|(path, _)| path).collect();
     let mut w = Writer::new();
@@ -233,7 +234,7 @@ pub fn domain_capabilities(
             });
             w.element("mode").attr("name", "host-model").attr("supported", "no").empty();
             w.element("mode").attr("name", "custom").attr("supported", "yes").children(|w| {
-                for cpu in &caps.cpus {
+                for cpu in &caps.with(accel).cpus {
                     let usable = match &cpu.blockers {
                         None => "unknown",
                         Some(list) if list.is_empty() => "yes",
@@ -243,7 +244,6 @@ pub fn domain_capabilities(
                         .attr("usable", usable)
                         .attr_if(cpu.deprecated, "deprecated", "yes")
                         .attr("vendor", "unknown")
-                        .attr_opt("canonical", cpu.alias_of.as_ref())
                         .text(&cpu.name);
                     if let Some(blockers) = cpu.blockers.as_ref().filter(|list| !list.is_empty()) {
                         w.element("blockers").attr("model", &cpu.name).children(|w| {

@@ -1,25 +1,22 @@
-//! The host's processor as an emulator offers it: what `host-model` stands for.
-//!
-//! The emulator is asked to expand its model `host` (with acceleration) or `max` (without); the expansion is described by
-//! the model that says most about it. An emulator that cannot be asked is taken to offer what the host has.
+//! The host's processor when a guest starts: what `host-model` stands for, and what a definition is measured by.
 
-use crate::caps::CpuModel;
+use crate::Caps;
 use cpu::database::{Database, Family};
-use cpu::decode::{Choice, decode};
-use cpu::{CpuDef, Feature, HypervisorModel, Kind, Match, Mode, Policy, qmp};
-use serde_json::Value;
+use cpu::{CpuDef, Feature, HypervisorModel, Kind, Match, Mode, Policy};
+use qemu_caps::Accel;
+use qemu_caps::cpu_model::CpuModel;
+use qemu_caps::describe::{Host, processors};
+use std::collections::BTreeSet;
 
-/// Processors a guest's definition is measured by.
+/// What is known of the host's hardware when a guest starts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HostCpus {
-    /// What can be had with acceleration.
-    pub kvm: Option<CpuDef>,
-    /// What can be had without.
-    pub tcg: Option<CpuDef>,
-    /// The processor itself, whatever the emulator makes of it.
-    pub probed: Option<CpuDef>,
-    /// Features that are on their way out, by the emulator's names.
-    pub deprecated: Vec<String>,
+pub struct Hardware {
+    /// NUMA nodes, where they are known.
+    pub nodes: Option<BTreeSet<u32>>,
+    /// The processor.
+    pub cpu: Option<CpuDef>,
+    /// Guests are measured by the processor itself, whatever the emulator tells of it.
+    pub cpu_alone: bool,
 }
 
 /// Features of x86 processors that no emulator takes by name: they follow from others, belong to the host alone, or are
@@ -32,7 +29,7 @@ pub(crate) fn for_emulators(arch: &str, feature: &str) -> bool {
 }
 
 /// Models of an emulator as the processor tables see them.
-pub(crate) fn offered(models: &[CpuModel]) -> Vec<HypervisorModel> {
+pub(crate) fn models(models: &[CpuModel]) -> Vec<HypervisorModel> {
     let named = |model: &CpuModel| HypervisorModel {
         name: model.name.clone(),
         blockers: model.blockers.clone().unwrap_or_default(),
@@ -40,80 +37,52 @@ pub(crate) fn offered(models: &[CpuModel]) -> Vec<HypervisorModel> {
     models.iter().map(named).collect()
 }
 
-fn guest() -> CpuDef {
-    CpuDef { kind: Kind::Guest, mode: Some(Mode::Custom), matching: Some(Match::Exact), ..CpuDef::default() }
+/// What a guest can be given that may be migrated, when the emulator has nothing to tell.
+fn of_processor(arch: &str, cpu: &CpuDef) -> Option<CpuDef> {
+    cpu.model.as_ref()?;
+    let database = Database::builtin();
+    let movable =
+        |name: &str| database.feature(name).is_none_or(|feature| database.migratable().contains(feature));
+    let usable = |feature: &&Feature| for_emulators(arch, &feature.name) && movable(&feature.name);
+    let features = cpu.features.iter().filter(usable);
+    let features =
+        features.map(|feature| Feature { name: feature.name.clone(), policy: Some(Policy::Require) });
+    Some(CpuDef {
+        model: cpu.model.clone(),
+        vendor: cpu.vendor.clone(),
+        features: features.collect(),
+        ..CpuDef::default()
+    })
 }
 
-impl HostCpus {
-    /// Reads the `return` member of an expansion of `host` or `max`.
-    pub fn of_expansion(arch: &str, reply: &Value, models: &[CpuModel]) -> Option<CpuDef> {
-        match Family::of(arch)? {
-            Family::X86 => {
-                let database = Database::builtin();
-                let facts = qmp::expansion(database, reply)?;
-                let models = offered(models);
-                let mut cpu = guest();
-                let choice = Choice { models: Some(&models), ..Choice::default() };
-                decode(database, &mut cpu, &facts, choice).ok()?;
-                cpu.features.retain(|feature| for_emulators(arch, &feature.name));
-                Some(cpu)
-            }
-            Family::S390 => {
-                let model = reply.get("model")?;
-                let mut cpu = guest();
-                cpu.model = Some(model.get("name")?.as_str()?.to_owned());
-                let properties = model.get("props").and_then(Value::as_object);
-                cpu.features = properties
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|(name, value)| {
-                        let policy = if value.as_bool()? { Policy::Require } else { Policy::Disable };
-                        Some(Feature { name: name.clone(), policy: Some(policy) })
-                    })
-                    .collect();
-                Some(cpu)
-            }
-            _ => None,
-        }
-    }
-
-    /// Features that are on their way out, from the `return` member of a full expansion.
-    pub fn deprecated_in(reply: &Value) -> Vec<String> {
-        let list = reply.get("deprecated-props").and_then(Value::as_array).into_iter().flatten();
-        list.filter_map(Value::as_str).map(str::to_owned).collect()
-    }
-
-    /// What an emulator that cannot be asked offers on a host.
-    pub fn of_probed(arch: &str, host: &CpuDef) -> Option<CpuDef> {
-        host.model.as_ref()?;
-        let database = Database::builtin();
-        let movable =
-            |name: &str| database.feature(name).is_none_or(|feature| database.migratable().contains(feature));
-        let usable = |feature: &&Feature| for_emulators(arch, &feature.name) && movable(&feature.name);
-        let features = host.features.iter().filter(usable);
-        let features =
-            features.map(|feature| Feature { name: feature.name.clone(), policy: Some(Policy::Require) });
+impl Hardware {
+    /// What a guest with a kind of acceleration can be given.
+    pub(crate) fn offered(&self, caps: &Caps, accel: Accel) -> Option<CpuDef> {
+        let found = if self.cpu_alone {
+            of_processor(&caps.arch, self.cpu.as_ref()?)
+        } else {
+            let host = Host { cpu: self.cpu.clone(), ..Host::default() };
+            processors::movable_host_model(caps, accel, &host, Database::builtin())
+        };
+        let mut cpu = found?;
+        cpu.features.retain(|feature| for_emulators(&caps.arch, &feature.name));
         Some(CpuDef {
-            model: host.model.clone(),
-            vendor: host.vendor.clone(),
-            features: features.collect(),
-            ..guest()
+            kind: Kind::Guest,
+            mode: Some(Mode::Custom),
+            matching: Some(Match::Exact),
+            phys_addr: None,
+            ..cpu
         })
     }
 
-    /// What a kind of acceleration offers.
-    pub fn of_kind(&self, kind: &str) -> Option<&CpuDef> {
-        if kind == "kvm" { self.kvm.as_ref() } else { self.tcg.as_ref() }
-    }
-
-    /// Everything that is known to be there with a kind of acceleration: the emulator's view and the host's own features.
-    pub(crate) fn full(&self, arch: &str, kind: &str) -> Option<CpuDef> {
-        let Some(offered) = self.of_kind(kind) else { return self.probed.clone() };
-        let mut full = offered.clone();
-        let mut host = self.probed.clone().unwrap_or_default();
+    /// Everything that is known to be there with a kind of acceleration: the emulator's view and the processor's own
+    /// features.
+    pub(crate) fn full(&self, caps: &Caps, accel: Accel) -> Option<CpuDef> {
+        let Some(mut full) = self.offered(caps, accel) else { return self.cpu.clone() };
+        let mut host = self.cpu.clone().unwrap_or_default();
         // What does not fit into the tables adds nothing.
         let _ = cpu::update::expand_features(Database::builtin(), &mut host);
-        for feature in host.features.iter().filter(|feature| for_emulators(arch, &feature.name)) {
+        for feature in host.features.iter().filter(|feature| for_emulators(&caps.arch, &feature.name)) {
             full.set_feature(&feature.name, Some(Policy::Require));
         }
         Some(full)

@@ -1,10 +1,16 @@
 //! One runner per class: what a case of it asks for, and whether the rooms deliver it.
 
 mod cputest;
+mod describe;
+mod descriptors;
 mod domain_xml;
+mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
+mod typed_params;
+mod uri;
+mod virnetdaemon;
 
 use crate::manifest::Case;
 
@@ -18,9 +24,16 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "cputest" => cputest::run,
+        "domaincaps" => describe::domain,
         "genericxml2xml" => domain_xml::generic,
+        "qemucaps2xml" => describe::host,
+        "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemucapabilities" => qemu_caps::capabilities,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
+        "virnetdaemon" => virnetdaemon::run,
+        "virtypedparam" => typed_params::run,
+        "viruri" => uri::run,
         _ => return None,
     })
 }

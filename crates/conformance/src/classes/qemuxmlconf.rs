@@ -1,89 +1,48 @@
 //! `qemuxmlconf`: read a definition for an emulator, complete it, print it; build the command line; refuse with the
 //! right words.
 
-use super::Verdict;
-use crate::compare;
+use super::{Verdict, descriptors};
 use crate::manifest::Case;
+use crate::{compare, emulator};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
-use cpu::{CpuDef, Feature};
+use qemu_caps::caps::Gic;
+use qemu_caps::{Caps, Flag};
 use qemu_plan::complete::{HostAudio, Site};
-use qemu_plan::firmware::Descriptor;
-use qemu_plan::{Caps, Firmware, HostCpus, complete};
+use qemu_plan::{Firmware, complete};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-static LOADED: Mutex<Option<HashMap<String, Arc<Caps>>>> = Mutex::new(None);
-
-/// Capabilities from a recorded dialogue: commands and replies in turn, an empty line between documents.
-pub(super) fn load(case: &Case) -> Result<Arc<Caps>, String> {
+/// Capabilities from a recorded dialogue, as the case changes them.
+pub(super) fn load(case: &Case) -> Result<Caps, String> {
     load_as(case, case.is("machine_aliases_stripped"))
 }
 
 /// The same with the names of machines as the class wants them.
-pub(super) fn load_as(case: &Case, strip: bool) -> Result<Arc<Caps>, String> {
-    let name = case.text("caps").ok_or("the case has no emulator")?;
-    let key = format!("{name} {strip}");
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let loaded = loaded.get_or_insert_default();
-    if let Some(caps) = loaded.get(&key) {
-        return Ok(caps.clone());
-    }
-    let text = case.read_file(name)?;
-    let documents: Vec<Value> =
-        text.split("\n\n").filter_map(|part| serde_json::from_str(part).ok()).collect();
-    let nth = |query: &str, nth: usize| {
-        let asked = |document: &Value| document.get("execute").and_then(Value::as_str) == Some(query);
-        let (at, _) = documents.iter().enumerate().filter(|(_, document)| asked(document)).nth(nth)?;
-        documents.get(at + 1)?.get("return").cloned()
-    };
-    let mut caps = Caps::from_answers("", &|query| nth(query, 0));
-    if nth("qmp_capabilities", 1).is_some() {
-        caps.add_tcg(&|query| nth(query, 1));
-    }
-    // With acceleration the emulator expands its model `host`, without its model `max`.
-    let expansion = |model: &str, full: bool| {
-        let asked = |document: &Value| {
-            let argument = |path: &str| document.pointer(path).and_then(Value::as_str);
-            document.get("execute").and_then(Value::as_str) == Some("query-cpu-model-expansion")
-                && argument("/arguments/model/name") == Some(model)
-                && (!full || argument("/arguments/type") == Some("full"))
-        };
-        documents.get(documents.iter().position(asked)? + 1)?.get("return").cloned()
-    };
-    let expanded = |model: &str, kind: &str| {
-        HostCpus::of_expansion(&caps.arch, &expansion(model, false)?, caps.models(kind))
-    };
-    let full = expansion("host", true).or_else(|| expansion("max", true));
-    let deprecated = full.map(|reply| HostCpus::deprecated_in(&reply)).unwrap_or_default();
-    caps.host_cpus =
-        HostCpus { kvm: expanded("host", "kvm"), tcg: expanded("max", "qemu"), probed: None, deprecated };
+pub(super) fn load_as(case: &Case, strip: bool) -> Result<Caps, String> {
+    let mut caps = (*emulator::of(case)?).clone();
     caps.binary = complete::default_emulator(&caps.arch);
     if strip {
         caps = caps.without_aliases();
     }
-    let caps = Arc::new(caps);
-    loaded.insert(key, caps.clone());
+    for (fact, present) in [("qemu_caps_add", true), ("qemu_caps_del", false)] {
+        for word in case.words(fact) {
+            let flag = Flag::from_name(word).ok_or_else(|| format!("no flag '{word}'"))?;
+            caps.flags.set(flag, present);
+        }
+    }
+    if let Some(versions) = case.value("gic_versions").and_then(Value::as_array) {
+        let versions = versions.iter().filter_map(|version| version.as_u64()?.try_into().ok());
+        caps.gic = versions.map(|version| Gic { version, kernel: true, emulated: true }).collect();
+    }
     Ok(caps)
 }
 
-/// Descriptors of the pretended host: those in /etc hide those of the same name in /usr.
+/// Firmware of the pretended host.
 fn firmware(case: &Case) -> Firmware {
     static LOADED: Mutex<Option<Firmware>> = Mutex::new(None);
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let load = || {
-        let mut files = std::collections::BTreeMap::new();
-        for folder in ["usr/share/qemu/firmware", "etc/qemu/firmware"] {
-            let path = case.path(&format!("qemusupport/firmware/{folder}"));
-            let entries = path.and_then(|path| std::fs::read_dir(path).ok()).into_iter().flatten();
-            for entry in entries.filter_map(Result::ok) {
-                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-                files.insert(entry.file_name(), text);
-            }
-        }
-        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
-        Firmware::new(descriptors, "/var/lib/libvirt/qemu/nvram".to_owned())
-    };
+    let load = || Firmware::new(descriptors::firmware(case), "/var/lib/libvirt/qemu/nvram".to_owned());
     loaded.get_or_insert_with(load).clone()
 }
 
@@ -129,55 +88,6 @@ pub(super) fn site(case: &Case) -> Site {
     }
 }
 
-/// A processor of the pretended host by the name of its model.
-fn pretended_cpu(case: &Case, model: &str) -> Option<CpuDef> {
-    let host: Value = serde_json::from_str(&case.read_file("fakehost.json").ok()?).ok()?;
-    let known = host.pointer("/host_cpus/definitions")?.as_object()?;
-    let found = known.values().find(|cpu| cpu.get("model").and_then(Value::as_str) == Some(model))?;
-    let word = |name: &str| found.get(name).and_then(Value::as_str).map(str::to_owned);
-    let features = found.get("features").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    Some(CpuDef {
-        arch: word("arch"),
-        model: word("model"),
-        vendor: word("vendor"),
-        features: features
-            .iter()
-            .filter_map(|name| Some(Feature { name: name.as_str()?.to_owned(), policy: None }))
-            .collect(),
-        ..CpuDef::default()
-    })
-}
-
-/// Capabilities as the case changes them.
-fn changed(case: &Case, caps: &Caps) -> Arc<Caps> {
-    let words = case.words("qemu_caps_del");
-    let versions = case.value("gic_versions").and_then(Value::as_array);
-    let granted = case.words("qemu_caps_add");
-    let mut caps = caps.clone();
-    caps.granted.extend(granted.into_iter().map(str::to_owned));
-    let probed = case.text("host_cpu").and_then(|name| pretended_cpu(case, name));
-    if let Some(host) = probed.as_ref().filter(|_| case.text("host_cpu_override").is_some()) {
-        caps.host_cpus.kvm = HostCpus::of_probed(&caps.arch, host);
-        caps.host_cpus.tcg.clone_from(&caps.host_cpus.kvm);
-    }
-    caps.host_cpus.probed = probed;
-    for word in words {
-        // Flags that stand for a type of device are named after it, with few exceptions.
-        let kind = match word {
-            "kvm" => {
-                caps.kvm = false;
-                continue;
-            }
-            other => other,
-        };
-        caps.withheld.insert(kind.to_owned());
-    }
-    if let Some(versions) = versions {
-        caps.gic_kernel = versions.iter().filter_map(Value::as_u64).collect();
-    }
-    Arc::new(caps)
-}
-
 pub(super) fn random() -> impl FnMut() -> [u8; 16] {
     // What is random comes out as 00 01 02 …; made-up MAC addresses end in zeros.
     || std::array::from_fn(|index| index as u8)
@@ -197,7 +107,7 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
 /// Runs one case: parts `xml`, `args` and `err`.
 pub(crate) fn run(case: &Case) -> Verdict {
     let caps = match load(case) {
-        Ok(caps) => changed(case, &caps),
+        Ok(caps) => caps,
         Err(text) => return vec![("xml", Err(text))],
     };
     let text = match case.read("input") {

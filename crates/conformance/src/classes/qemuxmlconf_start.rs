@@ -4,10 +4,12 @@
 use crate::manifest::Case;
 use base::{Error, ErrorDomain, Result};
 use conf_domain::Domain;
+use cpu::{CpuDef, Feature};
 use qemu_plan::argv::chardev::Address;
 use qemu_plan::argv::secret::{Named, Secrets, Vault, named};
 use qemu_plan::argv::settings::{Settings, Tls};
 use qemu_plan::argv::{self, FdGroup, HugePages, PortUse, Start, Surroundings};
+use qemu_plan::complete::Hardware;
 use qemu_plan::{Caps, alias, complete, prepare};
 use serde_json::Value;
 use xml::Tree;
@@ -22,8 +24,7 @@ fn internal(text: impl Into<String>) -> Error {
 /// The command line with which the pretended host would start a definition.
 pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<String> {
     let mut domain = domain.clone();
-    let nodes = (0..4).collect();
-    complete::for_start(&mut domain, caps, Some(&nodes))?;
+    complete::for_start(&mut domain, caps, &hardware(case))?;
     if case.text("migrate_from").is_none() {
         complete::align_memory(&mut domain, caps);
     }
@@ -41,6 +42,34 @@ pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<String> 
     start.secrets = secrets(&domain, &settings)?;
     start.settings = settings;
     Ok(argv::shell(&argv::plan(&domain, caps, &start)?))
+}
+
+/// The pretended host's hardware; its processor is the one the case names.
+fn hardware(case: &Case) -> Hardware {
+    Hardware {
+        nodes: Some((0..4).collect()),
+        cpu: case.text("host_cpu").and_then(|model| processor(case, model)),
+        cpu_alone: case.text("host_cpu_override").is_some(),
+    }
+}
+
+/// A processor of the pretended host by the name of its model.
+fn processor(case: &Case, model: &str) -> Option<CpuDef> {
+    let host: Value = serde_json::from_str(&case.read_file("fakehost.json").ok()?).ok()?;
+    let known = host.pointer("/host_cpus/definitions")?.as_object()?;
+    let found = known.values().find(|cpu| cpu.get("model").and_then(Value::as_str) == Some(model))?;
+    let word = |name: &str| found.get(name).and_then(Value::as_str).map(str::to_owned);
+    let features = found.get("features").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Some(CpuDef {
+        arch: word("arch"),
+        model: word("model"),
+        vendor: word("vendor"),
+        features: features
+            .iter()
+            .filter_map(|name| Some(Feature { name: name.as_str()?.to_owned(), policy: None }))
+            .collect(),
+        ..CpuDef::default()
+    })
 }
 
 /// An element of a supporting file.
@@ -212,7 +241,6 @@ fn start(case: &Case, domain: &Domain) -> Start {
         sandbox: true,
         timestamps: true,
         local_offset: -1800,
-        host_nodes: Some((0..4).collect()),
         host_drives: ["/dev/cdrom".to_owned()].into(),
         render_node: Some("/dev/dri/foo".to_owned()),
         guest_cid: Some(42),

@@ -71,7 +71,7 @@ pub(super) fn clock(b: &mut Builder<'_>) -> Result<()> {
             (Some("pit"), Some(policy @ ("delay" | "discard"))) if x86 => {
                 b.option("-global", format!("kvm-pit.lost_tick_policy={policy}"));
             }
-            (Some("hpet"), _) if on_off(timer.attr("present")) == Some(false) => {
+            (Some("hpet"), _) if x86 && on_off(timer.attr("present")) == Some(false) => {
                 if !ability::machine_hpet(b.caps) {
                     b.flag("-no-hpet");
                 }

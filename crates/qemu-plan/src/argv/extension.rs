@@ -7,6 +7,7 @@ use crate::Caps;
 use crate::complete::unsupported;
 use base::Result;
 use conf_domain::Domain;
+use qemu_caps::Flag;
 use serde_json::Value;
 use xml::Tree;
 
@@ -23,12 +24,9 @@ pub(super) fn capabilities(domain: &Domain, caps: &Caps) -> Option<Caps> {
     }
     let mut caps = caps.clone();
     for change in changes {
-        let Some(name) = change.attr("capability") else { continue };
-        if change.name == "add" {
-            caps.granted.insert(name.to_owned());
-            caps.withheld.remove(name);
-        } else if change.name == "del" {
-            caps.withheld.insert(name.to_owned());
+        // Those that every emulator has by now change nothing.
+        if let Some(flag) = change.attr("capability").and_then(Flag::from_name) {
+            caps.flags.set(flag, change.name == "add");
         }
     }
     Some(caps)

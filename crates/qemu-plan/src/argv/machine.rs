@@ -4,6 +4,7 @@ use super::address::number;
 use super::{Builder, ability, comma, firmware, memory_device, security};
 use crate::complete::{Board, arch, machine as machine_name, unsupported};
 use base::Result;
+use qemu_caps::Flag;
 use std::fmt::Write;
 use xml::Tree;
 
@@ -183,7 +184,7 @@ fn loader_parameter(b: &Builder<'_>) -> Option<String> {
 fn accelerator(b: &Builder<'_>) -> Result<String> {
     let tree = &b.domain.tree;
     match b.domain.kind() {
-        "kvm" if !b.caps.kvm => {
+        "kvm" if !b.caps.has(Flag::Kvm) => {
             Err(unsupported(format!("Emulator '{}' does not support virt type 'kvm'", b.caps.binary)))
         }
         "kvm" => {

@@ -62,8 +62,6 @@ use xml::Tree;
 /// Facts of one start that the definition does not know.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
-    /// NUMA nodes of the host, where they are known.
-    pub host_nodes: Option<std::collections::BTreeSet<u32>>,
     /// Folder of the domain's own files, e.g. `/var/lib/libvirt/qemu/domain-1-name`.
     pub private_dir: String,
     /// Folder of the sockets of channels, e.g. `/run/libvirt/qemu/channel/1-name`.

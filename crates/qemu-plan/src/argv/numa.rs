@@ -81,7 +81,7 @@ fn distances(domain: &Domain) -> BTreeMap<(u64, u64), u64> {
 
 /// Whether cells take their memory as objects.
 fn as_objects(b: &Builder<'_>, backends: &[memory::Backend]) -> bool {
-    let old = b.caps.machine(machine_name(b.domain)).is_some_and(|machine| machine.numa_sizes);
+    let old = b.caps.machine(machine_name(b.domain)).is_some_and(|machine| machine.numa_mem);
     !old || backends.iter().any(|backend| !backend.plain)
 }
 

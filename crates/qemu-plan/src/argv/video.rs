@@ -4,6 +4,7 @@ use super::address::number;
 use super::{Builder, Json, alias_of, virtio};
 use crate::complete::{Board, arch, unsupported};
 use base::Result;
+use qemu_caps::Flag;
 use xml::Tree;
 
 /// Name of the character device through which a card that runs in a process of its own is reached.
@@ -44,11 +45,11 @@ fn driver(b: &Builder<'_>, video: &Tree, model: &Tree) -> Result<Option<String>>
         ("qxl", false) => "qxl",
         ("virtio", true) if with_vga(b, video) => match (outside(video), gl) {
             (true, _) => "vhost-user-vga",
-            (false, true) if b.caps.knows("virtio-vga-gl") => "virtio-vga-gl",
+            (false, true) if b.caps.has(Flag::VirtioVgaGl) => "virtio-vga-gl",
             _ => "virtio-vga",
         },
         ("virtio", _) if outside(video) => return Ok(Some(format!("vhost-user-gpu-{}", bus(video)))),
-        ("virtio", _) if gl && b.caps.knows("virtio-gpu-gl-pci") => {
+        ("virtio", _) if gl && b.caps.has(Flag::VirtioGpuGlPci) => {
             return Ok(Some(format!("virtio-gpu-gl-{}", bus(video))));
         }
         ("virtio", _) => return Ok(Some(format!("virtio-gpu-{}", bus(video)))),

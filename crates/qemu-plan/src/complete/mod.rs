@@ -22,12 +22,13 @@ mod processor;
 pub(crate) mod setting;
 mod source;
 
+pub use crate::host_cpu::Hardware;
 use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, ParseFlags};
 pub use setting::Board;
 use setting::Setting;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use xml::Tree;
 
 /// Where the host plays the sound of guests, from the daemon's environment and settings.
@@ -164,17 +165,17 @@ pub fn align_memory(domain: &mut Domain, caps: &Caps) {
     memory::for_start(domain, &Setting::of(domain, caps, &groups, true));
 }
 
-/// What a definition gets when it is started: addresses that were left open until then. `host_nodes` are the host's NUMA
-/// nodes where they are known.
+/// What a definition gets when it is started: addresses that were left open until then, and a processor that does not
+/// depend on the host.
 ///
 /// # Errors
-/// When there is no place for a device.
-pub fn for_start(domain: &mut Domain, caps: &Caps, host_nodes: Option<&BTreeSet<u32>>) -> Result<()> {
+/// When there is no place for a device, or the host cannot give what is asked.
+pub fn for_start(domain: &mut Domain, caps: &Caps, hardware: &Hardware) -> Result<()> {
     crate::firmware::check(domain)?;
     let groups = HashMap::new();
     let setting = Setting::of(domain, caps, &groups, true);
-    crate::validate::start(domain, &setting, host_nodes)?;
-    processor::for_start(domain, &setting)?;
+    crate::validate::start(domain, &setting, hardware.nodes.as_ref())?;
+    processor::for_start(domain, &setting, hardware)?;
     addresses(domain, &setting)?;
     conf_domain::device::mirror_console(domain);
     domain.sort();

@@ -6,7 +6,7 @@
 
 use super::setting::Setting;
 use super::unsupported;
-use crate::host_cpu::{HostCpus, for_emulators, offered};
+use crate::host_cpu::{Hardware, for_emulators, models};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 use cpu::database::{Database, Family};
@@ -67,8 +67,8 @@ fn refused(setting: &Setting<'_>, mode: &str) -> Error {
 }
 
 /// The host must have what the guest needs.
-fn compare(setting: &Setting<'_>, hosts: &HostCpus, cpu: &CpuDef) -> Result<()> {
-    let Some(host) = hosts.full(&setting.arch, &setting.kind) else { return Ok(()) };
+fn compare(setting: &Setting<'_>, hardware: &Hardware, cpu: &CpuDef) -> Result<()> {
+    let Some(host) = hardware.full(setting.caps, setting.accel()) else { return Ok(()) };
     let database = Database::builtin();
     let power = Family::of(&setting.arch) == Some(Family::Ppc64);
     let verdict = ::cpu::compare(database, &setting.arch, &host, cpu);
@@ -104,19 +104,19 @@ fn without_removed(cpu: &mut CpuDef) {
 ///
 /// # Errors
 /// When the host or the emulator cannot give what is asked.
-pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
+pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>, hardware: &Hardware) -> Result<()> {
     let Some(tree) = domain.tree.child_mut("cpu") else { return Ok(()) };
     let Some(family) = Family::of(&setting.arch) else { return Ok(()) };
     if tree.attr("mode").is_none() && tree.child("model").is_none() {
         return Ok(());
     }
-    let hosts = &setting.caps.host_cpus;
+    let host = hardware.offered(setting.caps, setting.accel());
     let accelerated = setting.kind == "kvm";
     let mut cpu = read(tree);
     let mode = cpu.mode.unwrap_or(Mode::Custom);
     let relative = mode == Mode::HostModel;
     let offers_host = match family {
-        Family::X86 | Family::S390 => hosts.of_kind(&setting.kind).is_some(),
+        Family::X86 | Family::S390 => host.is_some(),
         Family::Ppc64 => accelerated,
         _ => false,
     };
@@ -125,22 +125,22 @@ pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) -> Result<()
     }
     let checked = accelerated && cpu.check.as_deref() != Some("none");
     if checked && cpu.model.is_some() && matches!(family, Family::X86 | Family::Ppc64) {
-        compare(setting, hosts, &cpu)?;
+        compare(setting, hardware, &cpu)?;
     }
     let database = Database::builtin();
     let flaw = |fault| ::cpu::api::error(&fault);
     match family {
         Family::X86 if !matches!(mode, Mode::HostPassthrough | Mode::Maximum) => {
-            if let Some(host) = hosts.of_kind(&setting.kind) {
+            if let Some(host) = &host {
                 cpu = ::cpu::update::update(database, &setting.arch, &cpu, host).map_err(flaw)?;
             }
-            let models = offered(setting.caps.models(&setting.kind));
+            let models = models(&setting.caps.with(setting.accel()).cpus);
             let models = Some(models.as_slice()).filter(|models| !models.is_empty());
             cpu = ::cpu::update::translate(database, &setting.arch, &cpu, models).map_err(flaw)?;
             without_removed(&mut cpu);
         }
         Family::S390 if relative => {
-            let Some(host) = hosts.of_kind(&setting.kind) else { return Ok(()) };
+            let Some(host) = &host else { return Ok(()) };
             let given = std::mem::take(&mut cpu.features);
             cpu.mode = Some(Mode::Custom);
             cpu.matching = Some(Match::Exact);
@@ -151,7 +151,7 @@ pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) -> Result<()
             }
         }
         Family::Ppc64 if mode == Mode::Custom => {
-            let models = offered(setting.caps.models(&setting.kind));
+            let models = models(&setting.caps.with(setting.accel()).cpus);
             let known = cpu.model.as_deref().is_some_and(|name| models.iter().any(|own| own.name == name));
             if !known && !models.is_empty() {
                 let lower = cpu.model.as_deref().map(str::to_ascii_lowercase);
@@ -169,7 +169,8 @@ pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) -> Result<()
         Some("off") => Some(Policy::Disable),
         _ => None,
     };
-    for name in hosts.deprecated.iter().filter(|_| outdated.is_some()) {
+    let known = setting.caps.with(setting.accel()).host.iter().flat_map(|host| &host.deprecated);
+    for name in known.filter(|_| outdated.is_some()) {
         cpu.set_feature(name, outdated);
     }
     cpu.features.retain(|feature| for_emulators(&setting.arch, &feature.name));
