@@ -43,6 +43,10 @@ fn base(b: &Builder<'_>, clock: &Tree) -> Result<String> {
     })
 }
 
+fn absent(timer: &Tree) -> bool {
+    on_off(timer.attr("present")) == Some(false)
+}
+
 pub(super) fn clock(b: &mut Builder<'_>) -> Result<()> {
     let domain = b.domain;
     let Some(clock) = domain.tree.child("clock") else { return Ok(()) };
@@ -71,11 +75,7 @@ pub(super) fn clock(b: &mut Builder<'_>) -> Result<()> {
             (Some("pit"), Some(policy @ ("delay" | "discard"))) if x86 => {
                 b.option("-global", format!("kvm-pit.lost_tick_policy={policy}"));
             }
-            (Some("hpet"), _) if x86 && on_off(timer.attr("present")) == Some(false) => {
-                if !ability::machine_hpet(b.caps) {
-                    b.flag("-no-hpet");
-                }
-            }
+            (Some("hpet"), _) if x86 && absent(timer) && !ability::machine_hpet(b.caps) => b.flag("-no-hpet"),
             _ => {}
         }
     }

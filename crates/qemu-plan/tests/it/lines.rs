@@ -5,7 +5,8 @@
 //! ```text
 //! # a comment
 //! @ ARCH MACHINE VERSION            the guest of the following cases, `pc` of x86_64 and 10.0 before the first
-//! <device/>                         what stands in <devices>; `<domain>…</domain>` stands beside it
+//! <device/>                         what stands in <devices>; `<domain>…</domain>` stands beside it, and of that
+//!                                   `<os>…</os>` stands in <os>, at its beginning
 //!   -option value                   an option the line has, in this order
 //!   NAME=value                      a variable the emulator gets
 //!   ! text                          or the words with which the start is refused
@@ -13,12 +14,14 @@
 
 use base::Result;
 use conf_domain::{Domain, ParseFlags};
+use qemu_caps::Flag;
+use qemu_caps::caps::Accelerated;
+use qemu_caps::machine::Machine;
 use qemu_plan::argv::chardev::Address;
 use qemu_plan::argv::secret::{Named, Vault, named};
 use qemu_plan::argv::settings::Settings;
-use qemu_plan::argv::{self, FdGroup, Line, PortUse, Start};
-use qemu_plan::caps::Machine;
-use qemu_plan::complete::{self, Site};
+use qemu_plan::argv::{self, FdGroup, HugePages, Line, PortUse, Start, Surroundings};
+use qemu_plan::complete::{self, Hardware, Site};
 use qemu_plan::{Caps, alias};
 use std::path::Path;
 
@@ -39,28 +42,47 @@ impl Guest {
     }
 
     fn caps(&self) -> Caps {
+        let known = NEWER.iter().filter(|(_, since)| self.version >= (since.0, since.1, 0));
+        let newer: Vec<Flag> = known.map(|(flag, _)| *flag).collect();
+        let listed = |flag: &Flag| NEWER.iter().any(|(newer, _)| newer == flag);
         let machine = Machine {
             name: self.machine.clone(),
-            alias: None,
             max_cpus: 255,
             default: true,
-            deprecated: false,
-            default_cpu: None,
-            acpi: None,
+            acpi: (self.version >= (8, 2, 0)).then_some(self.arch == "x86_64"),
             hotpluggable_cpus: true,
-            default_ram: None,
-            numa_sizes: false,
+            default_ram: Some("main.ram".to_owned()).filter(|_| !self.machine.starts_with("realview")),
+            numa_mem: self.machine.ends_with("-5.0"),
+            ..Machine::default()
         };
+        let machines = vec![machine];
         Caps {
             binary: complete::default_emulator(&self.arch),
             version: self.version,
             arch: self.arch.clone(),
-            kvm: true,
-            machines: vec![machine],
+            flags: Flag::ALL.iter().copied().filter(|flag| newer.contains(flag) || !listed(flag)).collect(),
+            kvm: Accelerated { machines: machines.clone(), ..Accelerated::default() },
+            tcg: Accelerated { machines, ..Accelerated::default() },
             ..Caps::default()
         }
     }
 }
+
+/// Flags that the emulators of the cases have since a version.
+const NEWER: &[(Flag, (u32, u32))] = &[
+    (Flag::DeviceJsonHotplug, (7, 0)),
+    (Flag::IothreadThreadPoolMax, (7, 1)),
+    (Flag::SmpClusters, (7, 1)),
+    (Flag::NetdevJson, (7, 2)),
+    (Flag::ThreadContext, (7, 2)),
+    (Flag::NetdevStreamReconnect, (8, 0)),
+    (Flag::MachineHpet, (8, 1)),
+    (Flag::BlockjobBackingMaskProtocol, (9, 0)),
+    (Flag::ChardevReconnectMilliseconds, (9, 2)),
+    (Flag::NetdevStreamReconnectMilliseconds, (9, 2)),
+    (Flag::VirtioCcwLoadparm, (9, 2)),
+    (Flag::ChardevJson, (99, 0)),
+];
 
 /// What the host of the cases says.
 fn start(domain: &Domain) -> Start {
@@ -72,6 +94,20 @@ fn start(domain: &Domain) -> Start {
         render_node: Some("/dev/dri/renderD128".to_owned()),
         guest_cid: Some(77),
         settings: Settings { spice_password: true, ..Settings::default() },
+        short_name: "7-t".to_owned(),
+        sandbox: true,
+        local_offset: 3600,
+        host: Surroundings {
+            memory_dir: "/ram".to_owned(),
+            huge_pages: vec![
+                HugePages { mount: "/huge".to_owned(), size_kib: 2048, default: true },
+                HugePages { mount: "/giant".to_owned(), size_kib: 1 << 20, default: false },
+            ],
+            node_cpus: (0..2).map(|node| (node, (2 * node..2 * node + 2).collect())).collect(),
+            placement: [0, 1].into(),
+            now: 951_782_400,
+            ..Surroundings::default()
+        },
         ..Start::default()
     };
     let wanted: Vec<Named> = named(&domain.tree);
@@ -97,15 +133,20 @@ fn line(guest: &Guest, fragment: &str) -> Result<Line> {
             None => ("", fragment),
         };
     let Guest { arch, machine, .. } = guest;
+    let (os, beside) = match beside.strip_prefix("<os>").and_then(|rest| rest.split_once("</os>")) {
+        Some((os, beside)) => (os, beside),
+        None => ("", beside),
+    };
     let text = format!(
         "<domain type='kvm'><name>t</name><uuid>11111111-2222-3333-4444-555555555555</uuid><memory>131072</memory>\
-         <os><type arch='{arch}' machine='{machine}'>hvm</type></os>{beside}<devices>{devices}</devices></domain>"
+         <os><type arch='{arch}' machine='{machine}'>hvm</type>{os}</os>{beside}<devices>{devices}</devices></domain>"
     );
     let flags = ParseFlags { inactive: true, ..ParseFlags::default() };
     let caps = guest.caps();
     let mut domain = Domain::parse(&text, flags, &mut || [7; 16])?;
     complete::complete(&mut domain, &caps, &Site::default(), flags)?;
-    complete::for_start(&mut domain, &caps, None)?;
+    complete::for_start(&mut domain, &caps, &Hardware::default())?;
+    complete::align_memory(&mut domain, &caps);
     alias::assign(&mut domain);
     argv::choose_ports(&mut domain, false, &mut |port| Ok(if port == PortUse::Vnc { 5900 } else { 5901 }))?;
     argv::plan(&domain, &caps, &start(&domain))
