@@ -19,6 +19,7 @@ mod memory;
 mod pci;
 mod ports;
 mod processor;
+mod security;
 pub(crate) mod setting;
 mod source;
 
@@ -176,6 +177,7 @@ pub fn for_start(domain: &mut Domain, caps: &Caps, hardware: &Hardware) -> Resul
     let setting = Setting::of(domain, caps, &groups, true);
     crate::validate::start(domain, &setting, hardware.nodes.as_ref())?;
     processor::for_start(domain, &setting, hardware)?;
+    security::for_start(domain, &setting);
     addresses(domain, &setting)?;
     conf_domain::device::mirror_console(domain);
     domain.sort();
