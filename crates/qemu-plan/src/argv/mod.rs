@@ -257,7 +257,7 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     disk::throttle_groups(&mut b);
     numa::numa(&mut b)?;
     b.option("-uuid", domain.uuid.to_string());
-    smbios::smbios(&mut b);
+    smbios::smbios(&mut b)?;
     let screens = domain.all("graphics").next().is_some();
     if !screens {
         b.option("-display", "none");

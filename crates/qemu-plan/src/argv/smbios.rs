@@ -2,6 +2,8 @@
 
 use super::machine::Options;
 use super::{Builder, Json, comma};
+use crate::complete::unsupported;
+use base::Result;
 use xml::Tree;
 
 /// Entries of a table: their names in a definition and in the option, in the option's order.
@@ -75,15 +77,22 @@ fn generation(b: &mut Builder<'_>) {
 }
 
 /// Tables and values, after the number of the guest's generation.
-pub(super) fn smbios(b: &mut Builder<'_>) {
+pub(super) fn smbios(b: &mut Builder<'_>) -> Result<()> {
     generation(b);
     let domain = b.domain;
     let of_kind = |kind: &'static str| {
         domain.tree.children.iter().filter(move |child| child.name == "sysinfo" && child.is("type", kind))
     };
     let info = match domain.tree.attr_at("os/smbios", "mode") {
-        Some("sysinfo") => of_kind("smbios").next(),
-        Some("host") => b.start.host.host_tables.as_ref(),
+        Some("sysinfo") => Some(
+            of_kind("smbios")
+                .next()
+                .ok_or_else(|| unsupported(format!("Domain '{}' sysinfo are not available", domain.name)))?,
+        ),
+        Some("host") => {
+            let host = b.start.host.host_tables.as_ref();
+            Some(host.ok_or_else(|| unsupported("Host SMBIOS information is not available"))?)
+        }
         _ => None,
     };
     for text in info.map(tables).unwrap_or_default() {
@@ -99,6 +108,7 @@ pub(super) fn smbios(b: &mut Builder<'_>) {
         let text = options.text();
         b.option("-fw_cfg", text.trim_start_matches(','));
     }
+    Ok(())
 }
 
 #[cfg(test)]

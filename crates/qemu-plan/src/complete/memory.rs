@@ -62,7 +62,7 @@ fn align_modules(domain: &mut Domain) {
 }
 
 /// Brings all sizes to their steps before a start.
-pub(super) fn for_start(domain: &mut Domain, setting: &Setting<'_>) {
+pub(super) fn align_all(domain: &mut Domain, setting: &Setting<'_>) {
     let (step, module_step) = steps(setting);
     let mut initial = domain.memory_kib();
     let mut modules = 0u64;

@@ -163,7 +163,7 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
 /// elsewhere does not.
 pub fn align_memory(domain: &mut Domain, caps: &Caps) {
     let groups = HashMap::new();
-    memory::for_start(domain, &Setting::of(domain, caps, &groups, true));
+    memory::align_all(domain, &Setting::of(domain, caps, &groups, true));
 }
 
 /// What a definition gets when it is started: addresses that were left open until then, and a processor that does not
