@@ -1,6 +1,7 @@
 //! Emulators of the corpus: recorded dialogues, played to a probe.
 
 use crate::manifest::Case;
+use qapi::Schema;
 use qemu_caps::{Caps, Probe};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -19,6 +20,25 @@ pub(crate) fn of(case: &Case) -> Result<Arc<Caps>, String> {
     let caps = Arc::new(play(&case.read_file(name)?, "", name.contains("+hvf"))?);
     played.insert(name.to_owned(), caps.clone());
     Ok(caps)
+}
+
+/// The protocol's schema in the dialogue a case names.
+pub(crate) fn schema(case: &Case) -> Result<Arc<Schema>, String> {
+    static READ: Mutex<Option<HashMap<String, Arc<Schema>>>> = Mutex::new(None);
+    let name = case.text("caps").ok_or("the case has no emulator")?;
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let read = read.get_or_insert_default();
+    if let Some(schema) = read.get(name) {
+        return Ok(schema.clone());
+    }
+    let text = case.read_file(name)?;
+    let mut documents = text.split("\n\n");
+    let asked = documents.find(|part| part.contains("\"query-qmp-schema\""));
+    let reply = asked.and_then(|_| documents.next()).ok_or("the dialogue has no schema")?;
+    let reply: Value = serde_json::from_str(reply).map_err(|error| error.to_string())?;
+    let schema = Arc::new(Schema::read(reply.get("return").unwrap_or(&Value::Null)));
+    read.insert(name.to_owned(), schema.clone());
+    Ok(schema)
 }
 
 /// Plays a dialogue: commands and replies in turn, an empty line between documents. Every command must be the

@@ -8,13 +8,15 @@ use crate::{FROM, error};
 use base::{Error, ErrorCode, Result};
 use host::Layout;
 use host::process::Command;
+use qemu_caps::arch::{self, Arch};
 use qemu_caps::document::{self, Stamp};
 use qemu_caps::{Caps, Flag, Probe};
 use qmp::Message;
 use qmp::message::Lines;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -32,9 +34,9 @@ pub(crate) struct Emulators {
     slots: Mutex<HashMap<PathBuf, (i128, Slot)>>,
 }
 
-fn changed(path: &Path) -> Option<i128> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()))
+fn changed(path: &Path) -> std::io::Result<i128> {
+    let metadata = std::fs::metadata(path)?;
+    Ok(i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()))
 }
 
 /// Time of change of a file in seconds; 0 when there is none.
@@ -42,39 +44,46 @@ fn changed_seconds(path: &Path) -> i64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.ctime())
 }
 
+/// Time of modification of a folder in seconds; 0 when there is none.
+fn modified(path: &Path) -> i64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.mtime())
+}
+
 impl Emulators {
     pub(crate) fn new(layout: &Layout) -> Emulators {
         Emulators { cache: layout.cache().join("qemu/capabilities"), slots: Mutex::default() }
     }
 
-    /// Emulators that are installed: architecture and path.
-    pub(crate) fn installed() -> BTreeMap<String, PathBuf> {
-        let mut found = BTreeMap::new();
-        for folder in std::env::split_paths(&host::process::path()) {
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            for entry in entries.filter_map(std::result::Result::ok) {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let Some(arch) = name.strip_prefix("qemu-system-") else { continue };
-                let arch = match arch {
-                    "i386" => "i686",
-                    "arm" => "armv7l",
-                    other => other,
-                };
-                if !arch.contains(['-', '.']) && host::process::executable(&entry.path()) {
-                    found.entry(arch.to_owned()).or_insert_with(|| entry.path());
-                }
-            }
-        }
-        found
+    /// Emulators that are installed, by architecture.
+    pub(crate) fn installed() -> Vec<(&'static Arch, PathBuf)> {
+        arch::ALL.iter().filter_map(|arch| Some((arch, Emulators::path_of(arch)?))).collect()
     }
 
-    /// Asks all installed emulators in the background.
+    /// The emulator of an architecture. PCs with 32 bits are served by the emulator of those with 64 as well.
+    fn path_of(arch: &Arch) -> Option<PathBuf> {
+        let find = |name: &str| host::process::find(&format!("qemu-system-{name}"));
+        let other = (arch.name, std::env::consts::ARCH) == ("i686", "x86_64");
+        find(arch.emulator).or_else(|| other.then(|| find("x86_64")).flatten())
+    }
+
+    /// Asks all installed emulators in the background, a few at a time, those that can be accelerated first.
     pub(crate) fn probe_all(self: &Arc<Emulators>) {
-        for path in Emulators::installed().into_values() {
-            let emulators = self.clone();
+        let mut installed = Emulators::installed();
+        installed.sort_by_key(|(arch, _)| !arch.runs_on(std::env::consts::ARCH));
+        let mut paths: Vec<PathBuf> = installed.into_iter().map(|(_, path)| path).collect();
+        let mut known = HashSet::new();
+        paths.retain(|path| known.insert(path.clone()));
+        let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(paths.len());
+        let left = Arc::new(Mutex::new(VecDeque::from(paths)));
+        for _ in 0..workers {
+            let (emulators, left) = (self.clone(), left.clone());
             let spawned = std::thread::Builder::new().name("probe".to_owned()).spawn(move || {
-                if let Err(cause) = emulators.get(&path) {
-                    log::error!("{}: {cause}", path.display());
+                loop {
+                    let next = left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(path) = next else { break };
+                    if let Err(cause) = emulators.get(&path) {
+                        log::error!("{}: {cause}", path.display());
+                    }
                 }
             });
             if let Err(cause) = spawned {
@@ -85,13 +94,9 @@ impl Emulators {
 
     /// What an emulator can do; waits for the answer when it is being asked.
     pub(crate) fn get(&self, path: &Path) -> Result<Arc<Caps>> {
-        let missing = || {
-            error(
-                ErrorCode::INVALID_ARG,
-                format!("Cannot check QEMU binary {}: No such file or directory", path.display()),
-            )
-        };
-        let now = changed(path).ok_or_else(missing)?;
+        let now = changed(path).map_err(|cause| {
+            Error::system(FROM, &cause, format!("Cannot check QEMU binary {}", path.display()))
+        })?;
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             let entry = slots.entry(path.to_owned()).or_insert_with(|| (now, Slot::default()));
@@ -105,9 +110,10 @@ impl Emulators {
 
     /// What the emulator of an architecture can do.
     pub(crate) fn of_arch(&self, arch: &str) -> Result<Arc<Caps>> {
-        let path = Emulators::installed().remove(arch);
+        let path = Arch::of(arch).and_then(Emulators::path_of);
         let path = path.ok_or_else(|| {
-            error(ErrorCode::CONFIG_UNSUPPORTED, format!("Emulator for {arch} is not installed"))
+            let text = format!("unable to find any emulator to serve '{arch}' architecture");
+            error(ErrorCode::CONFIG_UNSUPPORTED, text)
         })?;
         self.get(&path)
     }
@@ -132,7 +138,7 @@ impl Emulators {
         };
         let same = caps.binary == path.display().to_string() && kept == *stamp;
         // Acceleration may have come or gone without any of the files changing.
-        let current = !hardware(&caps) || caps.has(Flag::Kvm) == kvm_usable();
+        let current = !hardware(&caps) || caps.has(Flag::Kvm) == host::kvm::usable();
         (same && current).then(|| Arc::new(caps))
     }
 
@@ -154,17 +160,19 @@ impl Emulators {
 
 /// Whether guests of an emulator could be accelerated by this host at all.
 fn hardware(caps: &Caps) -> bool {
-    caps.arch == std::env::consts::ARCH || caps.arch == "i686" && std::env::consts::ARCH == "x86_64"
+    Arch::of(&caps.arch).is_some_and(|arch| arch.runs_on(std::env::consts::ARCH))
 }
 
-fn kvm_usable() -> bool {
-    let device = Path::new("/dev/kvm");
-    std::fs::OpenOptions::new().read(true).write(true).open(device).is_ok()
+/// Folders in which distributions keep the modules of emulators.
+fn module_folders() -> [String; 3] {
+    let arch = std::env::consts::ARCH;
+    [format!("/usr/lib/{arch}-linux-gnu/qemu"), "/usr/lib64/qemu".to_owned(), "/usr/lib/qemu".to_owned()]
 }
 
 /// What the capabilities of an emulator depend on, now.
 fn stamp(path: &Path) -> Stamp {
     let node = host::node::Tree::machine();
+    let (root, kvm) = (Path::new("/"), host::kvm::usable());
     Stamp {
         emulator_changed: changed_seconds(path),
         self_changed: std::env::current_exe().map_or(0, |own| changed_seconds(&own)),
@@ -172,7 +180,9 @@ fn stamp(path: &Path) -> Stamp {
         microcode: node.microcode().unwrap_or(0),
         kernel: Some(host::node::kernel()),
         host_cpu: node.cpu_signature(),
-        ..Stamp::default()
+        modules_changed: module_folders().iter().map(|folder| modified(Path::new(folder))).max().unwrap_or(0),
+        nesting: kvm && host::kvm::nesting(root),
+        secure_guest: kvm && host::kvm::secure_guests(root),
     }
 }
 

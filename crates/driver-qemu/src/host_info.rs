@@ -1,6 +1,6 @@
 //! The host and what its emulators can do.
 
-use crate::emulators::Emulators;
+use crate::describe::Asked;
 use crate::{Driver, FROM, check_flags, error};
 use api::host::{
     ConnectGetCpuModelNamesRet, NodeGetCpuMapRet, NodeGetCpuStats, NodeGetCpuStatsRet, NodeGetInfoRet,
@@ -10,9 +10,7 @@ use api::{Call, Host};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::ParseFlags;
 use host::node::Tree;
-use qemu_plan::describe::{self, Accelerator, HostFacts};
 use qemu_plan::{alias, argv};
-use std::path::Path;
 
 /// The release of the reference whose interfaces are spoken: 11.3.0.
 pub(crate) const LIBRARY_VERSION: u64 = 11_003_000;
@@ -22,28 +20,20 @@ fn chars(text: &str) -> Vec<i8> {
 }
 
 impl Driver {
-    fn host_facts(&self) -> HostFacts {
+    fn host_facts(&self) -> conf_capabilities::host::Host {
         let tree = Tree::machine();
         let node = tree.node();
         let signature = host::cpuid::leaf(1, 0).map(|leaf| leaf.eax);
-        HostFacts {
+        conf_capabilities::host::Host {
             uuid: self.host_uuid.or_else(|| tree.uuid()),
             arch: node.arch.clone(),
             vendor: vendor(),
             microcode: tree.microcode(),
             signature,
             physical_bits: host::cpuid::physical_address_bits(),
-            topology: (node.sockets * node.nodes, node.cores, node.threads),
-            memory_kib: node.memory_kib,
-            cpus: tree.online().into_iter().collect(),
-            kvm: Path::new("/dev/kvm").exists(),
-        }
-    }
-
-    fn emulator(&self, path: Option<&str>, arch: Option<&str>) -> Result<std::sync::Arc<qemu_plan::Caps>> {
-        match path {
-            Some(path) => self.emulators.get(Path::new(path)),
-            None => self.emulators.of_arch(arch.unwrap_or(std::env::consts::ARCH)),
+            topology: Some((node.sockets * node.nodes, node.cores, node.threads)),
+            cell: Some((node.memory_kib, tree.online().into_iter().collect())),
+            security: vec![("none".to_owned(), "0".to_owned())],
         }
     }
 }
@@ -204,15 +194,7 @@ impl Host for Driver {
     }
 
     fn connect_get_capabilities(&self, _cx: &Call) -> Result<String> {
-        let mut emulators = Vec::new();
-        for path in Emulators::installed().into_values() {
-            match self.emulators.get(&path) {
-                Ok(caps) => emulators.push(caps),
-                Err(cause) => log::error!("{}: {cause}", path.display()),
-            }
-        }
-        let all: Vec<&qemu_plan::Caps> = emulators.iter().map(|caps| &**caps).collect();
-        Ok(describe::capabilities(&self.host_facts(), &all))
+        Ok(self.describe_host(&self.host_facts()))
     }
 
     fn connect_get_domain_capabilities(
@@ -225,39 +207,13 @@ impl Host for Driver {
         flags: u32,
     ) -> Result<String> {
         check_flags(flags, 1, "qemuConnectGetDomainCapabilities")?;
-        let accelerator = match virttype {
-            None => None,
-            Some("qemu") => Some(Accelerator::Tcg),
-            Some("kvm") => Some(Accelerator::Kvm),
-            Some(other) if ["hvf", "xen", "lxc", "test"].contains(&other) => {
-                return Err(error(
-                    ErrorCode::INVALID_ARG,
-                    format!(
-                        "the accel '{other}' is not supported by '{}' on this host",
-                        emulatorbin.unwrap_or("QEMU")
-                    ),
-                ));
-            }
-            Some(other) => return Err(error(ErrorCode::INVALID_ARG, format!("unknown virttype: {other}"))),
-        };
-        let caps = self.emulator(emulatorbin, arch)?;
-        if let Some(arch) = arch
-            && caps.arch != arch
-        {
-            return Err(error(
-                ErrorCode::INVALID_ARG,
-                format!(
-                    "architecture from emulator '{}' doesn't match given architecture '{arch}'",
-                    caps.arch
-                ),
-            ));
-        }
-        let accelerator = accelerator.unwrap_or(if caps.has(qemu_caps::Flag::Kvm) {
-            Accelerator::Kvm
-        } else {
-            Accelerator::Tcg
-        });
-        describe::domain_capabilities(&caps, machine, accelerator, &firmware())
+        self.describe_domain(Asked {
+            emulator: emulatorbin,
+            arch,
+            machine,
+            kind: virttype,
+            without_deprecated: flags & 1 != 0,
+        })
     }
 
     fn connect_get_cpu_model_names(
@@ -276,8 +232,12 @@ impl Host for Driver {
                 "cannot find architecture",
             ));
         }
-        let caps = self.emulators.of_arch(arch)?;
-        let models: Vec<String> = caps.with(caps.best()).cpus.iter().map(|cpu| cpu.name.clone()).collect();
+        let models = match qemu_caps::arch::Arch::of(arch) {
+            // Of an architecture without a table every name is accepted.
+            Some(known) if cpu::Family::of(known.name).is_none() => Vec::new(),
+            _ => cpu::api::model_names(cpu::Database::builtin(), arch)?,
+        };
+        let models: Vec<String> = models.into_iter().map(str::to_owned).collect();
         let ret = models.len() as i32;
         Ok(ConnectGetCpuModelNamesRet { models: if need_results != 0 { models } else { Vec::new() }, ret })
     }
@@ -324,18 +284,4 @@ impl Host for Driver {
         let line = argv::plan(&domain, &caps, &start)?;
         Ok(argv::one_line(&line) + "\n")
     }
-}
-
-/// Firmware images that are installed: path, and whether it is for secure boot.
-fn firmware() -> Vec<(String, bool)> {
-    let known = [
-        ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", true),
-        ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", true),
-        ("/usr/share/OVMF/OVMF_CODE_4M.fd", false),
-    ];
-    known
-        .into_iter()
-        .filter(|(path, _)| Path::new(path).exists())
-        .map(|(path, secure)| (path.to_owned(), secure))
-        .collect()
 }

@@ -11,6 +11,7 @@
 //! * [`guest`]: one domain: its current value, which readers take as it is, and its job
 //! * [`start`], [`stop`], [`events`]: the arrows above
 //! * [`reconnect`]: guests that outlived an earlier daemon
+//! * [`describe`]: what clients are told about the host and its guests
 //! * [`emulators`]: what the installed emulators can do
 //! * one file per family of procedures
 //!
@@ -18,6 +19,7 @@
 
 mod config;
 mod console;
+mod describe;
 mod emulators;
 mod events;
 mod guest;

@@ -5,14 +5,14 @@
 use crate::Driver;
 use conf_domain::Domain;
 use qemu_caps::descriptor;
-use qemu_caps::descriptor::firmware::Descriptor;
 use qemu_plan::Firmware;
 use qemu_plan::complete::{HostAudio, Site, arch};
+use qemu_plan::firmware::Descriptor;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// Folders of descriptors; one in the last hides one of the same name in those before.
-const FOLDERS: [&str; 2] = ["/usr/share/qemu/firmware", "/etc/qemu/firmware"];
+/// Folders of descriptors, the most important one first.
+const FOLDERS: [&str; 2] = ["/etc/qemu/firmware", "/usr/share/qemu/firmware"];
 
 /// When the folders changed last.
 type Stamps = [Option<SystemTime>; FOLDERS.len()];
@@ -63,20 +63,10 @@ impl Driver {
         }
     }
 
-    /// Firmware that is installed; a descriptor in /etc hides one of the same name in /usr.
+    /// Firmware that is installed.
     pub(crate) fn firmware(&self) -> Firmware {
         let mut descriptors = Vec::new();
-        let listed = |folder: String| {
-            let entries =
-                std::fs::read_dir(&folder).into_iter().flatten().filter_map(std::result::Result::ok);
-            let files = entries.filter_map(|entry| {
-                let size = entry.metadata().ok()?.len();
-                Some(descriptor::File { name: entry.file_name().to_string_lossy().into_owned(), size })
-            });
-            let files = files.collect();
-            (folder, files)
-        };
-        let folders: Vec<_> = descriptor::folders("firmware", None).into_iter().map(listed).collect();
+        let folders: Vec<_> = FOLDERS.iter().map(|folder| ((*folder).to_owned(), files(folder))).collect();
         for path in descriptor::paths(&folders) {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             match Descriptor::parse(&text) {
@@ -86,4 +76,13 @@ impl Driver {
         }
         Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
     }
+}
+
+fn files(folder: &str) -> Vec<descriptor::File> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+    let file = |entry: std::fs::DirEntry| {
+        let size = entry.metadata().ok()?.len();
+        Some(descriptor::File { name: entry.file_name().to_string_lossy().into_owned(), size })
+    };
+    entries.filter_map(file).collect()
 }

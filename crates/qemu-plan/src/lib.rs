@@ -11,12 +11,10 @@
 //! * [`argv`]: the command line
 //! * [`prepare`]: what a start puts in the place of names of volumes and networks
 //! * [`firmware`]: choosing firmware by its descriptors
-//! * [`describe`]: host and domain capabilities as documents
 
 pub mod alias;
 pub mod argv;
 pub mod complete;
-pub mod describe;
 pub mod firmware;
 mod host_cpu;
 pub mod prepare;

@@ -80,7 +80,8 @@ fn qemu(case: &Case) -> Result<DomainCapabilities, String> {
         physical_bits: if s390 { 0 } else { 64 },
         kvm_max_vcpus: Some(2_147_483_647),
         sev_guests: (59, 450),
-        tpm_versions: words(case, "swtpm_setup_versions"),
+        tpm_versions: Some(words(case, "swtpm_setup_versions")),
+        rdp: true,
         pci_backends: words(case, "hostdev_pci_backend_forced"),
     };
     let mut firmware = firmware::supported(&descriptors::firmware(case), &caps.arch, &machine);

@@ -28,7 +28,7 @@ pub(super) fn devices(caps: &Caps, machine: &str, host: &Host) -> Vec<Part> {
                 Words::new()
                     .when(has(Flag::Sdl), "sdl")
                     .when(has(Flag::Vnc), "vnc")
-                    .when(has(Flag::DisplayDbus), "rdp")
+                    .when(has(Flag::DisplayDbus) && host.rdp, "rdp")
                     .when(has(Flag::Spice), "spice")
                     .when(has(Flag::EglHeadless), "egl-headless")
                     .when(has(Flag::DisplayDbus), "dbus")
@@ -163,17 +163,18 @@ fn tpm(caps: &Caps, host: &Host) -> Part {
     if models.is_empty() {
         return Part::plain("tpm", false);
     }
-    let emulator = caps.has(Flag::TpmEmulator);
+    let external = caps.has(Flag::TpmEmulator);
+    let versions = host.tpm_versions.as_ref().filter(|_| external);
     let mut choices = vec![
         models.named("model"),
         Words::new()
             .when(caps.has(Flag::TpmPassthrough), "passthrough")
-            .when(emulator, "emulator")
-            .when(emulator, "external")
+            .when(versions.is_some(), "emulator")
+            .when(external, "external")
             .named("backendModel"),
     ];
-    if emulator {
-        choices.push(("backendVersion", host.tpm_versions.clone()));
+    if let Some(versions) = versions {
+        choices.push(("backendVersion", versions.clone()));
     }
     Part::offering("tpm", choices)
 }

@@ -21,8 +21,10 @@ pub struct Host {
     pub kvm_max_vcpus: Option<u32>,
     /// Guests with encrypted memory at most, and those with encrypted state.
     pub sev_guests: (u32, u32),
-    /// Versions of TPM that can be set up.
-    pub tpm_versions: Vec<String>,
+    /// Versions of TPM that can be set up; `None` when the program for it is not installed.
+    pub tpm_versions: Option<Vec<String>>,
+    /// The program that serves screens over RDP is installed.
+    pub rdp: bool,
     /// Ways to hand PCI devices to guests.
     pub pci_backends: Vec<String>,
 }

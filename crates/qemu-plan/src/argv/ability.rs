@@ -1,7 +1,6 @@
-//! What the notation of an option depends on.
+//! What the notation of an option depends on: the abilities of the emulator.
 
-use crate::Caps;
-use qemu_caps::Flag;
+use qemu_caps::{Caps, Flag};
 
 /// Devices may be written as JSON and still be unplugged.
 pub(super) fn device_json(caps: &Caps) -> bool {
@@ -18,7 +17,7 @@ pub(super) fn chardev_json(caps: &Caps) -> bool {
     caps.has(Flag::ChardevJson)
 }
 
-/// Character devices and sockets of networks count the time to reconnect in milliseconds.
+/// Character devices count the time to reconnect in milliseconds.
 pub(super) fn reconnect_ms(caps: &Caps) -> bool {
     caps.has(Flag::ChardevReconnectMilliseconds)
 }
