@@ -35,6 +35,7 @@ mod start;
 mod stats;
 mod status;
 mod stop;
+mod surroundings;
 mod unserved;
 
 use api::{ConnectionId, EventSink, Hypervisor};

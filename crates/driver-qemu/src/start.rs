@@ -98,7 +98,8 @@ impl Driver {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
         domain.id = Some(id);
-        complete::for_start(&mut domain, &caps, None)?;
+        complete::for_start(&mut domain, &caps, &crate::surroundings::hardware())?;
+        complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
@@ -230,6 +231,7 @@ impl Driver {
             private_dir: private_dir.display().to_string(),
             channel_dir: channel_dir.display().to_string(),
             env: environment(&private_dir),
+            host: self.surroundings(domain, &short, &private_dir)?,
             ..Start::default()
         };
         fds.push(monitor);

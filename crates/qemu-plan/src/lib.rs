@@ -17,7 +17,9 @@ pub mod alias;
 pub mod argv;
 pub mod complete;
 pub mod firmware;
+mod host_cpu;
 pub mod memlock;
+
 pub mod prepare;
 mod validate;
 
