@@ -16,6 +16,7 @@ pub mod image;
 pub mod kvm;
 pub mod layout;
 pub mod node;
+pub mod pidfile;
 pub mod process;
 pub mod random;
 pub mod service;

@@ -5,6 +5,8 @@ mod cputest;
 mod describe;
 mod descriptors;
 mod domain_xml;
+mod memlock;
+mod nbdkit;
 mod network_xml;
 mod qemu_caps;
 mod qemuxmlactive;
@@ -31,6 +33,8 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemunbdkit" => nbdkit::run,
+        "qemumemlock" => memlock::run,
         "qemumigparams" => replies::migration,
         "qemumonitorjson" => replies::monitor,
         "qemucapabilities" => qemu_caps::capabilities,

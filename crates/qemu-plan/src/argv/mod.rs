@@ -44,7 +44,7 @@ mod tpm;
 mod video;
 mod virtio;
 
-pub use disk::number_images;
+pub use disk::{nbdkit, number_images};
 pub use json::Json;
 pub use quote::{one_line, shell};
 pub use screen::{PortUse, choose_ports};

@@ -3,6 +3,7 @@
 mod device;
 mod filter;
 pub(crate) mod image;
+pub mod nbdkit;
 pub(crate) mod node;
 mod protocol;
 mod sd;
