@@ -151,7 +151,11 @@ pub(crate) fn run(case: &Case) -> Verdict {
         };
         verdict.push(("err", outcome));
     } else {
-        verdict.push(("args", built.and_then(|line| compare::as_is(&case.read("expected")?, &line))));
+        let outcome = built.and_then(|line| {
+            compare::as_is(&case.read("expected")?, &qemu_plan::argv::shell(&line))?;
+            super::qemuxmlconf_start::fits(case, &line)
+        });
+        verdict.push(("args", outcome));
     }
     verdict
 }

@@ -1,14 +1,16 @@
 //! Starting a definition on the pretended host: what it says when it is asked for ports, descriptors, secrets, networks
 //! and pools.
 
+use crate::emulator;
 use crate::manifest::Case;
 use base::{Error, ErrorDomain, Result};
 use conf_domain::Domain;
 use cpu::{CpuDef, Feature};
+use qapi::Leniency;
 use qemu_plan::argv::chardev::Address;
 use qemu_plan::argv::secret::{Named, Secrets, Vault, named};
 use qemu_plan::argv::settings::{Settings, Tls};
-use qemu_plan::argv::{self, FdGroup, HugePages, PortUse, Start, Surroundings};
+use qemu_plan::argv::{self, FdGroup, HugePages, Line, PortUse, Start, Surroundings};
 use qemu_plan::complete::Hardware;
 use qemu_plan::{Caps, alias, complete, prepare};
 use serde_json::Value;
@@ -22,7 +24,7 @@ fn internal(text: impl Into<String>) -> Error {
 }
 
 /// The command line with which the pretended host would start a definition.
-pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<String> {
+pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<Line> {
     let mut domain = domain.clone();
     complete::for_start(&mut domain, caps, &hardware(case))?;
     if case.text("migrate_from").is_none() {
@@ -41,7 +43,33 @@ pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<String> 
     let mut start = start(case, &domain);
     start.secrets = secrets(&domain, &settings)?;
     start.settings = settings;
-    Ok(argv::shell(&argv::plan(&domain, caps, &start)?))
+    argv::plan(&domain, caps, &start)
+}
+
+/// Options whose values in JSON are arguments of commands of the monitor.
+const COMMANDS: &[(&str, &str)] = &[
+    ("-blockdev", "blockdev-add"),
+    ("-netdev", "netdev_add"),
+    ("-object", "object-add"),
+    ("-device", "device_add"),
+    ("-chardev", "chardev-add"),
+];
+
+/// Holds the arguments against the schema of the emulator's protocol.
+pub(super) fn fits(case: &Case, line: &Line) -> std::result::Result<(), String> {
+    let schema = emulator::schema(case)?;
+    for (option, value) in line.args.iter().zip(line.args.iter().skip(1)) {
+        let Some((_, command)) = COMMANDS.iter().find(|(known, _)| known == option) else { continue };
+        if !value.starts_with('{') {
+            continue;
+        }
+        let json: Value = serde_json::from_str(value).map_err(|cause| cause.to_string())?;
+        let leniency = Leniency { undescribed: *command == "device_add", deprecated: false };
+        schema
+            .check(&format!("{command}/arg-type"), &json, leniency)
+            .map_err(|mismatch| format!("{option} {value}: {mismatch}"))?;
+    }
+    Ok(())
 }
 
 /// The pretended host's hardware; its processor is the one the case names.
