@@ -104,7 +104,9 @@ impl Driver {
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
         let prepared = self.prepare(&mut domain, id, &mut undo)?;
+        crate::surroundings::certificates(&domain, &prepared.private_dir)?;
         let line = argv::plan(&domain, &caps, &prepared.start)?;
+        self.make_memory_folders(&line, &prepared.start.short_name)?;
         let log_path = self.log_dir().join(format!("{}.log", domain.name));
         let mut log =
             File::options().create(true).append(true).mode(0o600).open(&log_path).map_err(|cause| {
@@ -231,7 +233,7 @@ impl Driver {
             private_dir: private_dir.display().to_string(),
             channel_dir: channel_dir.display().to_string(),
             env: environment(&private_dir),
-            host: self.surroundings(domain, &short, &private_dir)?,
+            host: self.facts(&short),
             ..Start::default()
         };
         fds.push(monitor);

@@ -55,6 +55,7 @@ impl Driver {
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
             let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            self.remove_memory_folders(short);
         }
         if let Some(cgroup) = &live.cgroup {
             cgroup.remove();

@@ -4,9 +4,9 @@ use crate::{Driver, FROM};
 use base::{Error, Result};
 use conf_domain::Domain;
 use host::node::Tree as Host;
-use qemu_plan::argv::{HugePages, Surroundings};
+use qemu_plan::argv::{HugePages, Line, Surroundings};
 use qemu_plan::complete::Hardware;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 impl Driver {
@@ -27,20 +27,31 @@ impl Driver {
         }
     }
 
-    /// The facts, with the files and folders they name.
-    pub(crate) fn surroundings(&self, domain: &Domain, short: &str, private: &Path) -> Result<Surroundings> {
-        let facts = self.facts(short);
-        let backing = domain.tree.child("memoryBacking");
-        if backing.is_some_and(|backing| backing.attr_at("source", "type") == Some("file")) {
-            folder(Path::new(&facts.memory_dir))?;
+    /// Where a guest's memory lies when it has files: the guest's own folder, and one on each file system of huge pages.
+    fn memory_folders(&self, short: &str) -> Vec<PathBuf> {
+        let pages = Host::machine().huge_pages().into_iter();
+        let huge = pages.map(|(mount, _)| Path::new(&mount).join("libvirt/qemu").join(short));
+        std::iter::once(self.state_dir().join("ram").join(short)).chain(huge).collect()
+    }
+
+    /// Makes those of these folders that a line names.
+    pub(crate) fn make_memory_folders(&self, line: &Line, short: &str) -> Result<()> {
+        for path in self.memory_folders(short) {
+            let text = path.display().to_string();
+            if line.args.iter().any(|arg| arg.contains(&text)) {
+                host::store::folder(&path, 0o700).map_err(|cause| {
+                    Error::system(FROM, &cause, format!("cannot create directory '{text}'"))
+                })?;
+            }
         }
-        let huge = backing.is_some_and(|backing| backing.child("hugepages").is_some())
-            || domain.all("memory").any(|module| module.at("source/pagesize").is_some());
-        for pages in facts.huge_pages.iter().filter(|_| huge) {
-            folder(&Path::new(&pages.mount).join("libvirt/qemu").join(short))?;
+        Ok(())
+    }
+
+    /// Removes these folders.
+    pub(crate) fn remove_memory_folders(&self, short: &str) {
+        for path in self.memory_folders(short) {
+            let _ = std::fs::remove_dir_all(path);
         }
-        certificates(domain, private)?;
-        Ok(facts)
     }
 }
 
@@ -49,13 +60,8 @@ pub(crate) fn hardware() -> Hardware {
     Hardware { nodes: Some(Host::machine().numa_cpus().into_keys().collect()), ..Hardware::default() }
 }
 
-fn folder(path: &Path) -> Result<()> {
-    host::store::folder(path, 0o700)
-        .map_err(|cause| Error::system(FROM, &cause, format!("cannot create directory '{}'", path.display())))
-}
-
 /// What the owner of a protected guest hands to the processor.
-fn certificates(domain: &Domain, private: &Path) -> Result<()> {
+pub(crate) fn certificates(domain: &Domain, private: &Path) -> Result<()> {
     let Some(security) = domain.tree.child("launchSecurity").filter(|security| security.is("type", "sev"))
     else {
         return Ok(());

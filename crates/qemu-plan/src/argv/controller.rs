@@ -219,7 +219,7 @@ fn scsi(b: &Builder<'_>, controller: &Tree) -> Result<Option<Json>> {
         "lsisas1078" => plain("megasas"),
         "vmpvscsi" => plain("pvscsi"),
         "am53c974" => plain("am53c974"),
-        "dc390" => plain("dc-390"),
+        "dc390" => plain("dc390"),
         // On the boards that have it, it is built in.
         "ncr53c90" if b.board == Board::Other => Ok(None),
         other => Err(unsupported(format!("Unsupported controller model: {other}"))),
