@@ -3,6 +3,7 @@
 mod addresses;
 mod cputest;
 mod domain_xml;
+mod network_host;
 mod network_xml;
 mod qemuxmlconf;
 
@@ -19,6 +20,13 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "cputest" => cputest::run,
         "genericxml2xml" => domain_xml::generic,
+        "networkxml2conf" => network_host::conf,
+        "networkxml2firewall" => network_host::rules,
+        "nss" => network_host::name_service,
+        "virfirewall" => network_host::transaction,
+        "virmacmap" => network_host::mac_map,
+        "virnetdevbandwidth" => network_host::limits,
+        "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
         "qemuxmlconf" => qemuxmlconf::run,
