@@ -7,6 +7,7 @@
 //! * [`process`]: commands as values, detached emulators, processes of other parents
 //! * [`cgroup`]: placing guests
 //! * [`node`]: what the machine is: processors, memory, statistics
+//! * [`link`], [`sysctl`], [`netfilter`], [`tap`]: the network
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`random`]: random bytes
 
@@ -15,12 +16,16 @@ pub mod cpuid;
 pub mod image;
 pub mod kvm;
 pub mod layout;
+pub mod link;
+pub mod netfilter;
+mod netlink;
 pub mod node;
 pub mod pidfile;
 pub mod process;
 pub mod random;
 pub mod service;
 pub mod store;
+pub mod sysctl;
 pub mod tap;
 
 pub use layout::Layout;

@@ -7,6 +7,7 @@ mod descriptors;
 mod domain_xml;
 mod memlock;
 mod nbdkit;
+mod network_host;
 mod network_xml;
 mod qemu_caps;
 mod qemuxmlactive;
@@ -43,6 +44,13 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "viruri" => uri::run,
+        "networkxml2conf" => network_host::conf,
+        "networkxml2firewall" => network_host::rules,
+        "nss" => network_host::name_service,
+        "virfirewall" => network_host::transaction,
+        "virmacmap" => network_host::mac_map,
+        "virnetdevbandwidth" => network_host::limits,
+        "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
         "sockettest" => addresses::run,
