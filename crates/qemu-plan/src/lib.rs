@@ -19,7 +19,6 @@ pub mod complete;
 pub mod firmware;
 mod host_cpu;
 pub mod memlock;
-
 pub mod prepare;
 mod validate;
 
