@@ -2,6 +2,8 @@
 
 mod cputest;
 mod domain_xml;
+mod domainschema;
+mod moments;
 mod qemuxmlactive;
 mod qemuxmlconf;
 
@@ -17,7 +19,12 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "cputest" => cputest::run,
+        "domainbackup" => moments::backup,
+        "domainconf" => domain_xml::filesystem,
+        "domainschema" => domainschema::run,
         "genericxml2xml" => domain_xml::generic,
+        "qemucheckpoint" => moments::checkpoint,
+        "qemusnapshot" => moments::snapshot,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
         _ => return None,
