@@ -98,7 +98,7 @@ impl Domain {
         random: &mut dyn FnMut() -> [u8; 16],
     ) -> Result<Domain> {
         let place = place("domain");
-        let mut tree = place.read(root);
+        let mut tree = if flags.status { place.read_all(root) } else { place.read(root) };
         if let Some(genid) = tree.child_mut("genid").filter(|genid| genid.body().trim().is_empty()) {
             genid.text = Some(Uuid::from_random(random()).to_string());
         }
@@ -246,6 +246,9 @@ impl Domain {
         let mut tree = self.tree.clone();
         // What is not running has only the stored form.
         device::hide(&mut tree, FormatFlags { inactive: flags.inactive || self.id.is_none(), ..flags });
+        if !flags.status {
+            place("domain").strip(&mut tree);
+        }
         let mut element = w.element(name).attr("type", self.kind());
         if !flags.inactive
             && let Some(id) = self.id

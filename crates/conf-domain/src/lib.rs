@@ -23,6 +23,7 @@ mod flags;
 mod foreign;
 mod memory;
 mod numa;
+mod reader;
 mod tuning;
 pub mod validate;
 mod values;
@@ -30,3 +31,4 @@ mod vcpu;
 
 pub use domain::Domain;
 pub use flags::{FormatFlags, ParseFlags};
+pub use reader::{Complete, Reader};

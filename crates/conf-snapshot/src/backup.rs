@@ -64,6 +64,8 @@ pub struct BackupDisk {
     pub export_name: Option<String>,
     /// Name under which the server offers the map of what changed.
     pub export_bitmap: Option<String>,
+    /// Number of the file among the guest's images, while the job runs.
+    pub index: Option<u32>,
     /// `<driver>` with the format of the file.
     pub driver: Option<Tree>,
     /// `<target>` or `<scratch>`.
@@ -221,7 +223,7 @@ impl Backup {
 
 /// Reads `<server>`: a host with its transport, as images on the network have them, and whether TLS is used.
 fn server(node: Node<'_>) -> Result<Tree> {
-    let mut tree = read("domainbackup/server", node);
+    let mut tree = read("domainbackup/server", node, false);
     if let Some(word) = tree.attr("tls").filter(|word| !matches!(*word, "yes" | "no")) {
         return Err(conf_domain::fault::attribute("server", "tls", word));
     }
@@ -246,11 +248,11 @@ fn server(node: Node<'_>) -> Result<Tree> {
     Ok(tree)
 }
 
-fn read(path: &str, node: Node<'_>) -> Tree {
+fn read(path: &str, node: Node<'_>, internal: bool) -> Tree {
     let place = elements::Elements::domain().place(path);
     place
         .map(|place| {
-            let mut tree = place.read(node);
+            let mut tree = if internal { place.read_all(node) } else { place.read(node) };
             place.sort(&mut tree);
             tree
         })
@@ -258,7 +260,7 @@ fn read(path: &str, node: Node<'_>) -> Tree {
 }
 
 fn disk(node: Node<'_>, mode: Mode, internal: bool) -> Result<BackupDisk> {
-    let mut tree = read("domainbackup/disks/disk", node);
+    let mut tree = read("domainbackup/disks/disk", node, internal);
     let text = |name: &str| node.attr(name).map(str::to_owned);
     let Some(name) = text("name") else {
         return Err(KIND.invalid("missing name from disk backup element"));
@@ -277,6 +279,7 @@ fn disk(node: Node<'_>, mode: Mode, internal: bool) -> Result<BackupDisk> {
         return Err(conf_domain::fault::attribute("disk", "backupmode", word));
     }
     disk.incremental = text("incremental");
+    disk.index = text("index").filter(|_| internal).and_then(|index| index.parse().ok());
     if mode == Mode::Pull {
         disk.export_name = text("exportname");
         disk.export_bitmap = text("exportbitmap");
@@ -343,9 +346,18 @@ impl BackupDisk {
             .attr_opt("incremental", self.incremental.as_ref())
             .attr_opt("exportname", self.export_name.as_ref())
             .attr_opt("exportbitmap", self.export_bitmap.as_ref())
+            .attr_opt("index", self.index)
             .children(|w| {
-                for part in [&self.driver, &self.store].into_iter().flatten() {
-                    elements::write(part, w);
+                if let Some(driver) = &self.driver {
+                    elements::write(driver, w);
+                }
+                if let Some(store) = &self.store {
+                    let mut store = store.clone();
+                    let place = elements::Elements::domain().place("storage-source");
+                    if let Some(place) = place.filter(|_| !internal) {
+                        place.strip(&mut store);
+                    }
+                    elements::write(&store, w);
                 }
             });
     }

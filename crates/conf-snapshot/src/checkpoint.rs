@@ -2,9 +2,9 @@
 
 use crate::align::{GuestDisk, position};
 use crate::fault::{self, Kind};
-use crate::moment::{self, Guest, Moment, Reader};
+use crate::moment::{self, Guest, Moment};
 use base::Result;
-use conf_domain::Domain;
+use conf_domain::{Domain, Reader};
 use xml::{Document, Node, Writer};
 
 const KIND: Kind = Kind::Checkpoint;
@@ -70,21 +70,21 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a document; with `redefine` one that was made before.
+    /// Reads a document; with `redefine` one that was made before, else one that is made at `now`.
     ///
     /// # Errors
     /// With the reference's words. These documents are always held against their schema.
-    pub fn parse(text: &str, redefine: bool, reader: &mut Reader<'_>) -> Result<Checkpoint> {
+    pub fn parse(text: &str, redefine: bool, now: i64, reader: &mut Reader<'_>) -> Result<Checkpoint> {
         let document = Document::parse(text).map_err(|error| conf_domain::fault::malformed(text, &error))?;
         let root = document.root();
         if root.name() != "domaincheckpoint" {
             return Err(fault::root("domaincheckpoint", root.name()));
         }
         schema::validate(schema::Kind::DomainCheckpoint, root)?;
-        let moment = moment::read(root, KIND, redefine, reader.now)?;
+        let moment = moment::read(root, KIND, redefine, now)?;
         let mut checkpoint = Checkpoint { moment, ..Checkpoint::default() };
         if redefine && let Some(node) = root.child("domain").filter(|node| node.attr("type").is_some()) {
-            checkpoint.guest = Guest::Full(Box::new(moment::definition(node, reader)?));
+            checkpoint.guest = Guest::Full(Box::new(reader.definition(node, moment::STORED)?));
         }
         let disks = root.child("disks").into_iter().flat_map(|disks| disks.children("disk"));
         checkpoint.disks = disks.map(CheckpointDisk::read).collect::<Result<_>>()?;

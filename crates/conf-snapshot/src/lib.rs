@@ -25,5 +25,5 @@ pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use cookie::SaveCookie;
 pub use disk::SnapshotDisk;
-pub use moment::{Guest, Moment, Reader};
+pub use moment::{Guest, Moment};
 pub use snapshot::{Location, Snapshot, State};

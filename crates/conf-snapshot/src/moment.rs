@@ -5,22 +5,6 @@ use base::{Result, Uuid};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use xml::{Node, Writer};
 
-/// What reading needs from outside.
-pub struct Reader<'r> {
-    /// Gives UUIDs and addresses that a definition leaves out.
-    pub random: &'r mut dyn FnMut() -> [u8; 16],
-    /// Completes a guest's definition as the driver does.
-    pub complete: &'r dyn Fn(&mut Domain, ParseFlags) -> Result<()>,
-    /// Seconds since 1970; what is not read back from a store is made now.
-    pub now: i64,
-}
-
-impl std::fmt::Debug for Reader<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("now", &self.now).finish_non_exhaustive()
-    }
-}
-
 /// Name, time and place in the tree of moments.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
@@ -101,13 +85,6 @@ pub(crate) const STORED: ParseFlags = ParseFlags {
     allow_post_parse_fail: false,
     migratable: false,
 };
-
-/// Reads the guest's definition from an element.
-pub(crate) fn definition(node: Node<'_>, reader: &mut Reader<'_>) -> Result<Domain> {
-    let mut domain = Domain::parse_node(node, STORED, reader.random)?;
-    (reader.complete)(&mut domain, STORED)?;
-    Ok(domain)
-}
 
 /// Prints `<name>` and `<description>`.
 pub(crate) fn write_names(moment: &Moment, w: &mut Writer) {

@@ -3,9 +3,9 @@
 use crate::cookie::SaveCookie;
 use crate::disk::SnapshotDisk;
 use crate::fault::{self, Kind};
-use crate::moment::{self, Guest, Moment, Reader};
+use crate::moment::{self, Guest, Moment};
 use base::{Error, Result};
-use conf_domain::Domain;
+use conf_domain::{Domain, Reader};
 use xml::{Document, Node, Writer};
 
 const KIND: Kind = Kind::Snapshot;
@@ -128,17 +128,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads a document.
+    /// Reads a document. One that is not read back from a store is made at `now`, in seconds since 1970; 0 is not yet.
     ///
     /// # Errors
     /// With the reference's words.
-    pub fn parse(text: &str, how: ReadAs, reader: &mut Reader<'_>) -> Result<Snapshot> {
+    pub fn parse(text: &str, how: ReadAs, now: i64, reader: &mut Reader<'_>) -> Result<Snapshot> {
         let document = Document::parse(text).map_err(|error| conf_domain::fault::malformed(text, &error))?;
         let root = document.root();
         if root.name() != "domainsnapshot" {
             return Err(fault::root("domainsnapshot", root.name()));
         }
-        let moment = moment::read(root, KIND, how.redefine, reader.now)?;
+        let moment = moment::read(root, KIND, how.redefine, now)?;
         let mut snapshot = Snapshot { moment, ..Snapshot::default() };
         let mut offline = how.offline;
         if how.redefine {
@@ -150,7 +150,7 @@ impl Snapshot {
             snapshot.state = Some(state);
             match root.child("domain") {
                 Some(node) if node.attr("type").is_some() => {
-                    snapshot.guest = Guest::Full(Box::new(moment::definition(node, reader)?));
+                    snapshot.guest = Guest::Full(Box::new(reader.definition(node, moment::STORED)?));
                 }
                 Some(node) => {
                     let uuid = node.child_text("uuid").and_then(|uuid| uuid.parse().ok());
@@ -159,7 +159,7 @@ impl Snapshot {
                 None => {}
             }
             if let Some(node) = root.child("inactiveDomain") {
-                snapshot.inactive = Some(Box::new(moment::definition(node, reader)?));
+                snapshot.inactive = Some(Box::new(reader.definition(node, moment::STORED)?));
             }
         }
         snapshot.read_memory(root.child("memory"), offline, how.redefine)?;

@@ -209,6 +209,9 @@ pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
     let Some(devices) = tree.child_mut("devices") else { return };
     for device in &mut devices.children {
         if device.name == "interface" {
+            if !flags.inactive && !flags.status && !flags.actual_net {
+                interface::show_actual(device);
+            }
             interface::hide_unused(device);
         }
         if flags.inactive {

@@ -4,6 +4,7 @@ mod cputest;
 mod domain_xml;
 mod domainschema;
 mod moments;
+mod qemustatus;
 mod qemuxmlactive;
 mod qemuxmlconf;
 
@@ -24,7 +25,9 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "domainschema" => domainschema::run,
         "genericxml2xml" => domain_xml::generic,
         "qemucheckpoint" => moments::checkpoint,
+        "qemumigcookie" => qemustatus::cookie,
         "qemusnapshot" => moments::snapshot,
+        "qemustatus" => qemustatus::status,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
         _ => return None,

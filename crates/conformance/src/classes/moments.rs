@@ -3,10 +3,10 @@
 use super::{Verdict, qemuxmlconf, whole};
 use crate::compare;
 use crate::manifest::Case;
-use conf_domain::{Domain, ParseFlags};
+use conf_domain::{Domain, ParseFlags, Reader};
 use conf_snapshot::checkpoint::{CheckpointDisk, Show};
 use conf_snapshot::snapshot::ReadAs;
-use conf_snapshot::{Backup, Checkpoint, Guest, Reader, Snapshot, State};
+use conf_snapshot::{Backup, Checkpoint, Guest, Snapshot, State};
 use qemu_plan::complete;
 
 /// `qemusnapshot`.
@@ -24,7 +24,12 @@ pub(crate) fn backup(case: &Case) -> Verdict {
     whole(read_backup(case))
 }
 
-/// Reads with the completion of the case's emulator, at the case's time.
+/// When it is in the case.
+fn now(case: &Case) -> i64 {
+    case.value("creation_time").and_then(serde_json::Value::as_i64).unwrap_or(0)
+}
+
+/// Reads with the completion of the case's emulator.
 fn with_reader<T>(
     case: &Case,
     read: impl FnOnce(&mut Reader<'_>) -> base::Result<T>,
@@ -32,9 +37,8 @@ fn with_reader<T>(
     let caps = qemuxmlconf::load_as(case, case.text("caps_requested") == Some("latest"))?;
     let site = qemuxmlconf::site(case);
     let done = |domain: &mut Domain, flags: ParseFlags| complete::complete(domain, &caps, &site, flags);
-    let now = case.value("creation_time").and_then(serde_json::Value::as_i64).unwrap_or(0);
     let mut random = qemuxmlconf::random();
-    Ok(read(&mut Reader { random: &mut random, complete: &done, now }))
+    Ok(read(&mut Reader { random: &mut random, complete: &done }))
 }
 
 fn read_snapshot(case: &Case) -> Result<(), String> {
@@ -45,7 +49,7 @@ fn read_snapshot(case: &Case) -> Result<(), String> {
         ..ReadAs::default()
     };
     let text = case.read("input")?;
-    let read = with_reader(case, |reader| Snapshot::parse(&text, how, reader))?;
+    let read = with_reader(case, |reader| Snapshot::parse(&text, how, now(case), reader))?;
     let mut snapshot = match (case.expect(), read) {
         ("parse-fail", Err(_)) => return Ok(()),
         ("parse-fail", Ok(_)) => return Err("must be refused".to_owned()),
@@ -69,7 +73,7 @@ fn read_checkpoint(case: &Case) -> Result<(), String> {
     let text = case.read("input")?;
     let modes = case.words("modes");
     let redefine = modes.contains(&"redefine");
-    let read = with_reader(case, |reader| Checkpoint::parse(&text, redefine, reader))?;
+    let read = with_reader(case, |reader| Checkpoint::parse(&text, redefine, now(case), reader))?;
     let mut checkpoint = match (case.expect(), read) {
         ("parse-fail", Err(_)) => return Ok(()),
         ("parse-fail", Ok(_)) => return Err("must be refused".to_owned()),
