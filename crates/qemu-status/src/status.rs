@@ -36,6 +36,9 @@ pub const SHOWN: FormatFlags = FormatFlags {
 /// Most characters of a guest's name in the names of its folders.
 const SHORT: usize = 20;
 
+/// Completes a definition for an emulator with these capabilities.
+pub type CompleteNoted<'c> = dyn Fn(&mut Domain, ParseFlags, &[String]) -> Result<()> + 'c;
+
 /// A status document.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Status {
@@ -63,7 +66,7 @@ impl Status {
         text: &str,
         memory_dir: &str,
         random: &mut dyn FnMut() -> [u8; 16],
-        complete: &dyn Fn(&mut Domain, ParseFlags, &[String]) -> Result<()>,
+        complete: &CompleteNoted<'_>,
     ) -> Result<Status> {
         let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
         let root = document.root();
