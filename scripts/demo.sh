@@ -75,8 +75,8 @@ virsh define "$root/demo.xml"
 virsh list --all
 
 say "Booting, with the console of virsh"
-# virsh wants a terminal; script(1) lends it one.
-timeout 60 script -q -f -c "command virsh -c 'qemu:///system?socket=$socket' start demo --console" "$root/console" \
+# virsh wants a terminal; script(1) lends it one. setsid: were it the controlling one, virsh would start polkit's agent there.
+timeout 60 script -q -f -c "exec setsid -w virsh -c 'qemu:///system?socket=$socket' start demo --console" "$root/console" \
     < /dev/null > /dev/null 2>&1 &
 console=$!
 for _ in $(seq 300); do

@@ -14,7 +14,7 @@ step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 
 if [ "$quick" = no ]; then
     step "packages"
-    scripts/packages.sh libvirt-clients qemu-system-x86 qemu-utils ovmf seabios busybox-static cpio lz4 xz-utils \
+    scripts/packages.sh libvirt-clients libvirt-daemon-common qemu-system-x86 qemu-utils ovmf seabios busybox-static cpio lz4 xz-utils \
         iproute2 bsdutils procps
     step "guest image"
     guest/build.sh target/guest

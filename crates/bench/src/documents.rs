@@ -6,6 +6,7 @@
 
 use crate::measures::{Figure, median, micros};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
+use qemu_caps::Probe;
 use qemu_plan::complete::{Site, complete};
 use qemu_plan::{Caps, Firmware};
 use std::hint::black_box;
@@ -72,7 +73,24 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new(quick: bool) -> Result<Bench, String> {
         let answers: serde_json::Value = serde_json::from_str(EMULATOR).map_err(|e| e.to_string())?;
-        let caps = Caps::from_answers("/usr/bin/qemu-system-x86_64", &|query| answers.get(query).cloned());
+        let mut probe = Probe::new("/usr/bin/qemu-system-x86_64", false);
+        loop {
+            while let Some(command) = probe.command() {
+                let query = command.get("execute").and_then(serde_json::Value::as_str).unwrap_or_default();
+                let answer = match answers.get(query) {
+                    Some(answer) => Ok(answer.clone()),
+                    None if query == "qmp_capabilities" => Ok(serde_json::Value::Null),
+                    None if query.starts_with("query-") => Ok(serde_json::Value::Array(Vec::new())),
+                    None => Err(format!("The command {query} has not been found")),
+                };
+                probe.reply(answer).map_err(|error| error.to_string())?;
+            }
+            if !probe.again() {
+                break;
+            }
+            probe.restart();
+        }
+        let caps = probe.finish();
         let site = Site {
             firmware: Firmware::new(Vec::new(), "/var/lib/libvirt/qemu/nvram".to_owned()),
             lib_dir: "/var/lib/libvirt/qemu".to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
-use crate::{FormatFlags, ParseFlags, checks, device, foreign, memory, numa, tuning, vcpu};
+use crate::{FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, tuning, vcpu};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
 
@@ -165,11 +165,7 @@ impl Domain {
         numa::complete(tree);
         default_boot(tree);
         boot_menu(tree);
-        for (name, value) in [("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")] {
-            if tree.child(name).is_none() {
-                tree.children.push(Tree::leaf(name, value));
-            }
-        }
+        lifecycle::complete(tree)?;
         tree.child_or_new("clock").default_to("offset", "utc");
         tree.child_or_new("devices");
         device::complete(tree, flags, random)

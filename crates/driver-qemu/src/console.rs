@@ -21,6 +21,22 @@ const FORCE: u32 = 1;
 /// Only one client is let in, even where more could be.
 const SAFE: u32 = 2;
 
+/// A client's session on a character device.
+#[derive(Debug)]
+pub(crate) struct Session {
+    over: AtomicBool,
+    /// The relay's end of the client's stream.
+    client: UnixStream,
+}
+
+impl Session {
+    /// Ends it; the relay wakes up and leaves.
+    fn end(&self) {
+        self.over.store(true, Ordering::Release);
+        let _ = self.client.shutdown(std::net::Shutdown::Both);
+    }
+}
+
 /// The other end of a character device.
 fn open(device: &Tree) -> Result<OwnedFd> {
     let path = device.attr_at("source", "path").unwrap_or_default();
@@ -41,37 +57,40 @@ fn open(device: &Tree) -> Result<OwnedFd> {
 impl Driver {
     /// Opens a character device for one client; a second is refused or takes the first one's place.
     fn session(&self, guest: &Arc<Guest>, live: &Arc<Live>, device: &Tree, flags: u32) -> Result<Stream> {
-        let mut current = live.console.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ended) = current.as_ref().filter(|ended| !ended.load(Ordering::Acquire)) {
+        let mut current = live.session.console.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = current.as_ref().filter(|session| !session.over.load(Ordering::Acquire)) {
             if flags & FORCE == 0 {
                 return Err(Error::operation_failed(FROM, "Active console session exists for this domain"));
             }
-            ended.store(true, Ordering::Release);
+            session.end();
         }
         let device_end = open(device)?;
         let (ours, theirs) = UnixStream::pair()
             .map_err(|cause| Error::system(FROM, &cause, "cannot make a pair of sockets"))?;
-        let ended = Arc::new(AtomicBool::new(false));
-        *current = Some(ended.clone());
-        let flag = ended.clone();
+        let session = Arc::new(Session { over: AtomicBool::new(false), client: ours });
+        let relayed = session.clone();
         let name = guest.value().name.clone();
         std::thread::Builder::new()
             .name("console".to_owned())
-            .spawn(move || relay(&device_end, &ours, &flag, &name))
+            .spawn(move || relay(&device_end, &relayed, &name))
             .map_err(|cause| Error::system(FROM, &cause, "cannot start a console"))?;
-        Ok(Stream::channel(theirs.into()).on_end(move |_| ended.store(true, Ordering::Release)))
+        *current = Some(session.clone());
+        Ok(Stream::channel(theirs.into()).on_end(move |_| session.end()))
     }
 }
 
 /// Moves bytes both ways until one side ends or the session is taken over.
-fn relay(device: &OwnedFd, client: &UnixStream, ended: &AtomicBool, name: &str) {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+fn relay(device: &OwnedFd, session: &Session, name: &str) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::io::Errno;
+    let client = &session.client;
     let mut chunk = [0; 4096];
-    let tick = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-    while !ended.load(Ordering::Acquire) {
+    while !session.over.load(Ordering::Acquire) {
         let mut fds = [PollFd::new(device, PollFlags::IN), PollFd::new(client, PollFlags::IN)];
-        if poll(&mut fds, Some(&tick)).is_err() {
-            break;
+        match poll(&mut fds, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(_) => break,
         }
         let [from_device, from_client] = [fds[0].revents(), fds[1].revents()];
         let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
@@ -82,7 +101,7 @@ fn relay(device: &OwnedFd, client: &UnixStream, ended: &AtomicBool, name: &str) 
                         break;
                     }
                 }
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::INTR) => {}
                 _ => break,
             }
         }
@@ -93,12 +112,12 @@ fn relay(device: &OwnedFd, client: &UnixStream, ended: &AtomicBool, name: &str) 
                         break;
                     }
                 }
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::INTR) => {}
                 _ => break,
             }
         }
     }
-    ended.store(true, Ordering::Release);
+    session.end();
     log::debug!("console session of '{name}' is over");
 }
 

@@ -4,7 +4,8 @@ use super::{Verdict, qemuxmlconf, whole};
 use crate::compare;
 use crate::manifest::Case;
 use conf_domain::{Domain, ParseFlags, Reader};
-use qemu_plan::{Caps, complete};
+use qemu_caps::{Caps, Flag};
+use qemu_plan::complete;
 use qemu_status::{Cookie, Status, bitmaps};
 
 /// The pretended host's folder of memory in files.
@@ -20,17 +21,10 @@ pub(crate) fn cookie(case: &Case) -> Verdict {
     whole(exchange(case))
 }
 
-/// Types of devices that capabilities stand for under another name.
-const TYPES: &[(&str, &str)] =
-    &[("lsi", "lsi53c895a"), ("virtio-scsi-pci", "virtio-scsi-device"), ("virtio-net", "virtio-net-device")];
-
 /// The emulator that runs, by the capabilities that were noted when it started.
-fn noted(caps: &Caps, flags: &[String]) -> Caps {
-    let kind = |flag: &String| {
-        TYPES.iter().find(|(name, _)| name == flag).map_or(flag.as_str(), |(_, kind)| kind).to_owned()
-    };
-    let types = flags.iter().map(kind).chain(["noted".to_owned()]).collect();
-    Caps { arch: caps.arch.clone(), binary: caps.binary.clone(), kvm: caps.kvm, types, ..Caps::default() }
+fn noted(caps: &Caps, names: &[String]) -> Caps {
+    let flags = names.iter().filter_map(|name| Flag::from_name(name)).collect();
+    Caps { arch: caps.arch.clone(), binary: caps.binary.clone(), flags, ..Caps::default() }
 }
 
 fn read_status(case: &Case, text: &str) -> Result<Status, String> {

@@ -17,14 +17,16 @@ pub(super) struct Console {
 
 impl Console {
     fn spawn(virsh: &Virsh, args: &[&str]) -> Console {
-        // virsh insists on a terminal: script(1) gives it one and passes on both directions.
+        // virsh insists on a terminal: script(1) gives it one and passes on both directions. It must not be the
+        // controlling one, since virsh then starts polkit's agent there, and whichever of the two touches the terminal
+        // from the background is stopped.
         let plain = virsh.command(args);
         let words: Vec<String> = std::iter::once(plain.get_program())
             .chain(plain.get_args())
             .map(|word| format!("'{}'", word.to_string_lossy()))
             .collect();
         let mut child = Command::new("script")
-            .args(["-q", "-f", "-e", "-c", &words.join(" "), "/dev/null"])
+            .args(["-q", "-f", "-e", "-c", &format!("exec setsid -w {}", words.join(" ")), "/dev/null"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -65,8 +67,19 @@ impl Console {
         *seen += found;
     }
 
-    pub(super) fn send(&mut self, text: &str) {
-        self.child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    /// Types `line` until `word` comes: what is typed before virsh has switched the terminal to raw is thrown away,
+    /// and it says nothing when it has.
+    #[track_caller]
+    fn ask(&mut self, line: &str, word: &str) {
+        for _ in 0..20 {
+            self.child.stdin.as_mut().unwrap().write_all(format!("{line}\r").as_bytes()).unwrap();
+            let seen = *self.seen.lock().unwrap();
+            let answered = || self.text.lock().unwrap()[seen..].contains(word).then_some(());
+            if wait_for(Duration::from_secs(3), answered).is_some() {
+                break;
+            }
+        }
+        self.wait_for(word);
     }
 }
 
@@ -88,15 +101,13 @@ fn a_shell_over_the_console() {
     let mut console = Console::start_with(&virsh, "shell");
     console.wait_for("Connected to domain 'shell'");
     console.wait_for("FERRO-READY name=shell");
-    console.send("echo $((6 * 7))-answer\r");
-    console.wait_for("42-answer");
+    console.ask("echo $((6 * 7))-answer", "42-answer");
 
     // One client at a time, unless the other is forced off.
     let second = Console::open(&virsh, "shell", false);
     second.wait_for("Active console session exists for this domain");
     let mut third = Console::open(&virsh, "shell", true);
     third.wait_for("Connected to domain 'shell'");
-    third.send("echo $((6 * 9))-again\r");
-    third.wait_for("54-again");
+    third.ask("echo $((6 * 9))-again", "54-again");
     virsh.ok(&["destroy", "shell"]);
 }
