@@ -8,8 +8,11 @@ mod domain_xml;
 mod memlock;
 mod nbdkit;
 mod network_host;
+mod domainschema;
+mod moments;
 mod network_xml;
 mod qemu_caps;
+mod qemustatus;
 mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
@@ -30,6 +33,13 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "cputest" => cputest::run,
+        "domainbackup" => moments::backup,
+        "domainconf" => domain_xml::filesystem,
+        "domainschema" => domainschema::run,
+        "qemucheckpoint" => moments::checkpoint,
+        "qemumigcookie" => qemustatus::cookie,
+        "qemusnapshot" => moments::snapshot,
+        "qemustatus" => qemustatus::status,
         "domaincaps" => describe::domain,
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,

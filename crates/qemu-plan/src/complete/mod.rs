@@ -131,7 +131,7 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     }
     conf_domain::device::mirror_console(domain);
     domain.sort();
-    if chosen.is_none() {
+    if chosen.is_none() && !flags.skip_validate {
         return Err(unsupported(format!(
             "Emulator '{}' does not support machine type '{named}'",
             domain.all("emulator").next().map_or("", |emulator| emulator.body())
