@@ -12,6 +12,10 @@ use xml::{Node, Tree, Trees, Writer};
 #[derive(Debug, Default)]
 struct Row {
     attrs: Vec<&'static str>,
+    /// Attributes and children that only the driver's own documents hold.
+    private: Vec<&'static str>,
+    /// Children stay in the order they come in.
+    unordered: bool,
     /// Name of the child and index of its row.
     children: Vec<(&'static str, usize)>,
     /// What attributes may hold.
@@ -54,11 +58,19 @@ impl Elements {
             .iter()
             .map(|parts| {
                 let words = |at: usize| parts.get(at).map_or("", |part| part).split_whitespace();
-                let children = words(2).filter_map(|word| match word.split_once('=') {
+                let plain = |word: &'static str| word.trim_start_matches('~');
+                let children = words(2).map(plain).filter_map(|word| match word.split_once('=') {
                     Some((name, target)) => Some((name, *index.get(target)?)),
                     None => Some((word, *index.get(format!("{}/{word}", parts[0]).as_str())?)),
                 });
-                Row { attrs: words(1).collect(), children: children.collect(), values: Vec::new() }
+                let private = words(1).chain(words(2)).filter_map(|word| word.strip_prefix('~'));
+                Row {
+                    attrs: words(1).map(plain).collect(),
+                    private: private.map(|word| word.split('=').next().unwrap_or(word)).collect(),
+                    unordered: words(2).next() == Some("^"),
+                    children: children.collect(),
+                    values: Vec::new(),
+                }
             })
             .collect();
         for (element, value) in values.lines().filter(|line| !line.starts_with('#')).filter_map(Value::read) {
@@ -96,9 +108,20 @@ impl Place {
         Some(Place { table: self.table, row: *row })
     }
 
-    /// Copies a parsed element as far as the table knows it.
+    /// Copies a parsed element as far as the table knows it, without what is the driver's own.
     pub fn read(self, node: Node<'_>) -> Tree {
-        let known = |name: &str| self.row().attrs.contains(&name);
+        self.copy(node, false)
+    }
+
+    /// Copies a parsed element as far as the table knows it.
+    pub fn read_all(self, node: Node<'_>) -> Tree {
+        self.copy(node, true)
+    }
+
+    fn copy(self, node: Node<'_>, private: bool) -> Tree {
+        let row = self.row();
+        let open = |name: &str| private || !row.private.contains(&name);
+        let known = |name: &str| row.attrs.contains(&name) && open(name);
         let attrs = node
             .attrs()
             .filter(|(namespace, name, _)| namespace.is_none() && known(name))
@@ -107,28 +130,26 @@ impl Place {
         let children: Trees = node
             .elements()
             .filter(|child| child.namespace().is_none())
-            .filter_map(|child| Some(self.child(child.name())?.read(child)))
+            .filter(|child| open(child.name()))
+            .filter_map(|child| Some(self.child(child.name())?.copy(child, private)))
             .collect();
         let text =
             if children.is_empty() { Some(node.text()).filter(|text| !text.trim().is_empty()) } else { None };
         Tree { name: node.name().into(), attrs, children, text }
     }
 
-    /// Names in a document that the table does not know: path and name of the first.
-    pub fn unknown(self, node: Node<'_>) -> Option<(String, u32)> {
-        for (namespace, name, _) in node.attrs() {
-            if namespace.is_none() && !self.row().attrs.contains(&name) {
-                return Some((format!("attribute '{name}' of element '{}'", node.name()), node.position().0));
+    /// Takes out what is the driver's own.
+    pub fn strip(self, tree: &mut Tree) {
+        let row = self.row();
+        if !row.private.is_empty() {
+            tree.attrs.retain(|name, _| !row.private.contains(&name));
+            tree.children.retain(|child| !row.private.contains(&child.name.as_str()));
+        }
+        for child in &mut tree.children {
+            if let Some(place) = self.child(&child.name) {
+                place.strip(child);
             }
         }
-        node.elements().filter(|child| child.namespace().is_none()).find_map(|child| {
-            match self.child(child.name()) {
-                Some(place) => place.unknown(child),
-                None => {
-                    Some((format!("element '{}' in '{}'", child.name(), node.name()), child.position().0))
-                }
-            }
-        })
     }
 
     /// Puts attributes and children into the order in which they are printed.
@@ -136,9 +157,11 @@ impl Place {
         let row = self.row();
         tree.attrs
             .sort_by_key(|name| row.attrs.iter().position(|known| *known == name).unwrap_or(usize::MAX));
-        tree.children.sort_by_key(|child| {
-            row.children.iter().position(|(known, _)| *known == child.name).unwrap_or(usize::MAX)
-        });
+        if !row.unordered {
+            tree.children.sort_by_key(|child| {
+                row.children.iter().position(|(known, _)| *known == child.name).unwrap_or(usize::MAX)
+            });
+        }
         for child in &mut tree.children {
             if let Some(place) = self.child(&child.name) {
                 place.sort(child);
@@ -180,8 +203,8 @@ mod tests {
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let parts: Vec<&str> = line.split('|').map(str::trim).collect();
             let place = table.place(parts[0]).unwrap();
-            for word in parts.get(2).unwrap_or(&"").split_whitespace() {
-                let name = word.split('=').next().unwrap();
+            for word in parts.get(2).unwrap_or(&"").split_whitespace().filter(|word| *word != "^") {
+                let name = word.trim_start_matches('~').split('=').next().unwrap();
                 assert!(place.child(name).is_some(), "{}: {word}", parts[0]);
             }
         }
@@ -198,6 +221,5 @@ mod tests {
         write(&tree, &mut w);
         let expected = "<disk type='file' device='disk'>\n  <driver name='q' type='raw'/>\n  <target dev='hda' bus='ide'/>\n</disk>\n";
         assert_eq!(w.finish(), expected);
-        assert_eq!(place.unknown(document.root()).unwrap().0, "attribute 'bogus' of element 'disk'");
     }
 }

@@ -305,13 +305,15 @@ impl Host for Driver {
             next += 1;
             Ok(next - 1)
         })?;
-        let private = self.state_dir().join(format!("domain-{}", crate::start::short_name(-1, &domain.name)));
+        let short = crate::start::short_name(-1, &domain.name);
+        let private = self.state_dir().join(format!("domain-{short}"));
         let mut start = argv::Start {
             monitor: argv::chardev::Address::Unix(format!("{}/monitor.sock", private.display())),
             env: crate::start::environment(&private),
             private_dir: private.display().to_string(),
             vault: Some(argv::secret::Vault { key: [0; 32], iv: || [0; 16] }),
-            short_name: crate::start::short_name(-1, &domain.name),
+            host: self.facts(&short),
+            short_name: short,
             sandbox: true,
             timestamps: true,
             ..argv::Start::default()

@@ -59,6 +59,16 @@ fn read(text: &str) -> Result<Status> {
     })
 }
 
+/// The group of a guest around the one its emulator runs in.
+fn own_group(path: &Path) -> Option<Cgroup> {
+    let named = |path: &&Path| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.ends_with(".scope") || name.ends_with(".libvirt-qemu"))
+    };
+    path.ancestors().find(named).and_then(Cgroup::adopt)
+}
+
 impl Driver {
     /// Takes over the guests that run, cleans up after those that do not.
     pub(crate) fn reconnect(&self) {
@@ -91,6 +101,54 @@ impl Driver {
                 log::warn!("guest '{name}' has ended while there was no daemon: {cause}");
                 self.bury(&guest, &private_dir, cgroup.as_deref());
             }
+        }
+        self.sweep();
+    }
+
+    /// Ends what a daemon left that was killed while it started a guest: the folder of the guest is there, the status
+    /// document is not yet. Nobody was told that such a guest runs.
+    fn sweep(&self) {
+        let known: Vec<PathBuf> = self
+            .guests
+            .snapshot()
+            .values()
+            .filter_map(|guest| guest.value().live.as_ref().map(|live| live.private_dir.clone()))
+            .collect();
+        for (name, _) in host::store::files(&self.run_dir(), "pid") {
+            let runs = self.guests.by_name(&name).is_some_and(|guest| guest.value().live.is_some());
+            if !runs && name != "driver" {
+                let _ = host::store::remove(&self.pid_file(&name));
+            }
+        }
+        let Ok(entries) = std::fs::read_dir(self.state_dir()) else { return };
+        let stale: Vec<(String, PathBuf)> = entries
+            .filter_map(std::result::Result::ok)
+            .filter_map(|entry| {
+                let short = entry.file_name().to_str()?.strip_prefix("domain-")?.to_owned();
+                Some((short, entry.path())).filter(|(_, path)| path.is_dir() && !known.contains(path))
+            })
+            .collect();
+        if stale.is_empty() {
+            return;
+        }
+        let running = host::process::command_lines();
+        for (short, folder) in stale {
+            let key = format!("\"{}\"", folder.join("master-key.aes").display());
+            for (pid, words) in &running {
+                if !words.iter().any(|word| word.contains(&key)) {
+                    continue;
+                }
+                let Some(process) = Process::of(*pid) else { continue };
+                log::warn!("ending process {pid}: its start was cut off ({})", folder.display());
+                let group = host::process::cgroup(*pid).and_then(|path| own_group(&path));
+                process.kill();
+                process.wait(std::time::Duration::from_secs(5));
+                if let Some(group) = group {
+                    group.remove();
+                }
+            }
+            let _ = std::fs::remove_dir_all(&folder);
+            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
         }
     }
 
@@ -143,7 +201,6 @@ impl Driver {
     fn bury(&self, guest: &Arc<Guest>, private_dir: &Path, cgroup: Option<&Path>) {
         let name = guest.value().name.clone();
         guest.change(|value| value.state = (state::SHUTOFF, shutoff::CRASHED));
-        self.forget_status(&name);
         let own = private_dir.starts_with(self.state_dir()) && private_dir != self.state_dir();
         if own {
             let _ = std::fs::remove_dir_all(private_dir);
@@ -156,6 +213,7 @@ impl Driver {
         if let Some(group) = cgroup.and_then(Cgroup::adopt) {
             group.remove();
         }
+        self.forget_status(&name);
         let dom = guest.reference();
         if guest.value().config.is_none() {
             self.guests.remove(guest.uuid);

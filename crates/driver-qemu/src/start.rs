@@ -98,12 +98,15 @@ impl Driver {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
         domain.id = Some(id);
-        complete::for_start(&mut domain, &caps, None)?;
+        complete::for_start(&mut domain, &caps, &crate::surroundings::hardware())?;
+        complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
         let prepared = self.prepare(&mut domain, id, &mut undo)?;
+        crate::surroundings::certificates(&domain, &prepared.private_dir)?;
         let line = argv::plan(&domain, &caps, &prepared.start)?;
+        self.make_memory_folders(&line, &prepared.start.short_name)?;
         let log_path = self.log_dir().join(format!("{}.log", domain.name));
         let mut log =
             File::options().create(true).append(true).mode(0o600).open(&log_path).map_err(|cause| {
@@ -221,6 +224,7 @@ impl Driver {
             private_dir: private_dir.display().to_string(),
             channel_dir: channel_dir.display().to_string(),
             env: environment(&private_dir),
+            host: self.facts(&short),
             ..Start::default()
         };
         fds.push(monitor);

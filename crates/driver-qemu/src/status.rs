@@ -113,7 +113,8 @@ impl Driver {
     }
 
     pub(crate) fn forget_status(&self, name: &str) {
-        for path in [self.status_file(name), self.pid_file(name)] {
+        // The status goes last: as long as it is there, a later daemon cleans up.
+        for path in [self.pid_file(name), self.status_file(name)] {
             if let Err(cause) = host::store::remove(&path) {
                 log::error!("{}: {cause}", path.display());
             }

@@ -51,16 +51,17 @@ impl Driver {
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
             let _ = writeln!(log, "shutting down, reason={word}");
         }
-        self.forget_status(&name);
         let _ = std::fs::remove_dir_all(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
             let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            self.remove_memory_folders(short);
         }
         if let Some(cgroup) = &live.cgroup {
             cgroup.remove();
         }
+        self.forget_status(&name);
         let dom = base::object::DomainRef { name, uuid: guest.uuid, id: -1 };
         let transient = guest.value().config.is_none();
         if transient {

@@ -8,6 +8,7 @@
 //! * [`cgroup`]: placing guests
 //! * [`neighbours`]: addresses of machines nearby
 //! * [`node`]: what the machine is: processors, memory, statistics
+//! * [`link`], [`sysctl`], [`netfilter`], [`tap`]: the network
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`thread`]: threads of other processes
 //! * [`random`]: random bytes
@@ -18,11 +19,16 @@ pub mod image;
 pub mod kvm;
 pub mod layout;
 pub mod neighbours;
+pub mod link;
+pub mod netfilter;
+mod netlink;
 pub mod node;
+pub mod pidfile;
 pub mod process;
 pub mod random;
 pub mod service;
 pub mod store;
+pub mod sysctl;
 pub mod tap;
 pub mod thread;
 

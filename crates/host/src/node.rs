@@ -1,6 +1,6 @@
 //! What the machine is: processors, memory, their use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,17 @@ pub struct Node {
 /// A file tree that stands for `/`, so that recorded machines can be read too.
 #[derive(Debug, Clone)]
 pub struct Tree(PathBuf);
+
+/// A size of pages as mounts write it, e.g. `2M`, in KiB.
+fn page_kib(text: &str) -> u64 {
+    let (digits, factor) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if text.ends_with('K') => (digits, 1),
+        Some(digits) if text.ends_with('M') => (digits, 1 << 10),
+        Some(digits) => (digits, 1 << 20),
+        None => return text.parse::<u64>().unwrap_or(0) / 1024,
+    };
+    digits.parse::<u64>().unwrap_or(0).saturating_mul(factor)
+}
 
 impl Tree {
     /// The tree below a folder.
@@ -71,6 +82,31 @@ impl Tree {
     /// Processors that could be.
     pub fn present(&self) -> BTreeSet<u32> {
         self.list("sys/devices/system/cpu/present").unwrap_or_else(|| self.online())
+    }
+
+    /// Processors of each NUMA node that is online.
+    pub fn numa_cpus(&self) -> BTreeMap<u32, BTreeSet<u32>> {
+        let nodes = self.list("sys/devices/system/node/online").unwrap_or_default();
+        let cpus = |node: &u32| self.list(&format!("sys/devices/system/node/node{node}/cpulist"));
+        nodes.iter().map(|node| (*node, cpus(node).unwrap_or_default())).collect()
+    }
+
+    /// File systems of huge pages: where they are mounted, and the size of their pages in KiB. The first of the kernel's
+    /// usual size comes first.
+    pub fn huge_pages(&self) -> Vec<(String, u64)> {
+        let usual = self.meminfo("Hugepagesize").unwrap_or(0);
+        let mounts = self.text("proc/mounts").unwrap_or_default();
+        let mut found: Vec<(String, u64)> = mounts
+            .lines()
+            .filter_map(|line| {
+                let mut words = line.split(' ').skip(1);
+                let (path, kind, options) = (words.next()?, words.next()?, words.next()?);
+                let size = options.split(',').find_map(|option| option.strip_prefix("pagesize="));
+                (kind == "hugetlbfs").then(|| (path.to_owned(), size.map_or(usual, page_kib)))
+            })
+            .collect();
+        found.sort_by_key(|(_, size)| *size != usual);
+        found
     }
 
     /// A field of `/proc/meminfo` in KiB.
