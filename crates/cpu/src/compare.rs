@@ -130,9 +130,8 @@ pub fn compare(
 
 fn arch_mismatch(cpu: &CpuDef, family: Family) -> Option<Comparison> {
     let arch = cpu.arch.as_deref()?;
-    (Family::of(arch) != Some(family)).then(|| {
-        Comparison::Incompatible(format!("CPU arch {arch} does not match host arch"))
-    })
+    (Family::of(arch) != Some(family))
+        .then(|| Comparison::Incompatible(format!("CPU arch {arch} does not match host arch")))
 }
 
 fn vendor_mismatch(host: &CpuDef, cpu: &CpuDef) -> Option<Comparison> {

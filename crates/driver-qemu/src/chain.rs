@@ -21,7 +21,11 @@ const DEPTH: usize = 200;
 
 /// The file or device of a source.
 pub(crate) fn path_of(source: &Tree) -> Option<&str> {
-    source.attr("file").or_else(|| source.attr("dev")).or_else(|| source.attr("dir")).filter(|path| !path.is_empty())
+    source
+        .attr("file")
+        .or_else(|| source.attr("dev"))
+        .or_else(|| source.attr("dir"))
+        .filter(|path| !path.is_empty())
 }
 
 /// The local image of a disk or of a part of its chain.
@@ -78,7 +82,10 @@ fn element(base: &Base, format: &str) -> Tree {
         }
         Base::Document(text) => ("file", Tree::new("source").with("file", text.clone())),
     };
-    Tree::new("backingStore").with("type", kind).holding(Tree::new("format").with("type", format)).holding(source)
+    Tree::new("backingStore")
+        .with("type", kind)
+        .holding(Tree::new("format").with("type", format))
+        .holding(source)
 }
 
 /// Refuses a local image that is not there.
@@ -88,26 +95,28 @@ fn present(path: &str, above: Option<&str>) -> Result<()> {
         None => format!("Cannot access storage file '{path}'"),
         Some(above) => {
             let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-            format!("Cannot access backing file '{path}' of storage file '{above}' (as uid:{user}, gid:{group})")
+            format!(
+                "Cannot access backing file '{path}' of storage file '{above}' (as uid:{user}, gid:{group})"
+            )
         }
     };
     Err(storage(&cause, text))
 }
 
 /// Follows what an image is based on to the end, below an element that does not say it yet.
-fn follow(element_above: &mut Tree, path: String, format: String, depth: usize) -> Result<()> {
+fn follow(element_above: &mut Tree, path: &str, format: &str, depth: usize) -> Result<()> {
     if depth > DEPTH {
         let text = format!("backing store for {path} is self-referential or too long");
         return Err(Error::internal(ErrorDomain::STORAGE, text));
     }
     let text = || format!("Cannot access storage file '{path}'");
-    let Some((base, base_format)) = below(&path, &format).map_err(|cause| storage(&cause, text()))? else {
+    let Some((base, base_format)) = below(path, format).map_err(|cause| storage(&cause, text()))? else {
         element_above.children.push(Tree::new("backingStore"));
         return Ok(());
     };
     let next = match &base {
         Base::File(next) => {
-            present(next, Some(&path))?;
+            present(next, Some(path))?;
             Some(next.clone())
         }
         Base::Address(_) | Base::Document(_) => None,
@@ -130,7 +139,7 @@ fn follow(element_above: &mut Tree, path: String, format: String, depth: usize) 
     };
     let mut below = element(&base, &format);
     match next {
-        Some(next) => follow(&mut below, next, format, depth + 1)?,
+        Some(next) => follow(&mut below, &next, &format, depth + 1)?,
         None => below.children.push(Tree::new("backingStore")),
     }
     element_above.children.push(below);
@@ -152,7 +161,7 @@ fn complete(element: &mut Tree, above: Option<&str>, depth: usize) -> Result<()>
     }
     let format = format_of(element).unwrap_or("raw").to_owned();
     match path {
-        Some(path) if element.attr("type") != Some("dir") => follow(element, path, format, depth),
+        Some(path) if element.attr("type") != Some("dir") => follow(element, &path, &format, depth),
         _ => {
             element.children.push(Tree::new("backingStore"));
             Ok(())

@@ -6,9 +6,9 @@ use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::fault;
 use cpu::api;
 use cpu::baseline::Limits;
+use cpu::definition::Topology;
 use cpu::host::{Surroundings, host_cpu};
 use cpu::raw::{RawCpu, Registers, Source};
-use cpu::definition::Topology;
 use cpu::{CpuDef, Database, HypervisorModel, Kind};
 use qemu_caps::cpu_model::Setting;
 use qemu_caps::describe::processors::host_model;
@@ -93,7 +93,8 @@ fn given(texts: &[String], function: &str) -> Result<()> {
 }
 
 fn silent(caps: &Caps, accel: Accel, what: &str) -> Error {
-    let text = format!("QEMU '{}' does not support {what} for virttype '{}'", caps.binary, accel.domain_type());
+    let text =
+        format!("QEMU '{}' does not support {what} for virttype '{}'", caps.binary, accel.domain_type());
     error(ErrorCode::OPERATION_UNSUPPORTED, text)
 }
 

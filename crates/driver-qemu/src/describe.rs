@@ -105,8 +105,7 @@ impl Driver {
                 installed.pairs.iter().map(|(image, store)| (image.clone(), Some(store.clone()))).collect();
         }
         firmware.images.retain(|(image, _)| Path::new(image).exists());
-        let request =
-            Request { machine: &machine, firmware, without_deprecated: asked.without_deprecated };
+        let request = Request { machine: &machine, firmware, without_deprecated: asked.without_deprecated };
         Ok(describe::domain(&caps, accel, &request, &surroundings(), Database::builtin()).format())
     }
 

@@ -1,13 +1,13 @@
 //! State, sizes and the like of a domain, and jobs and settings that are only read.
 
 use crate::guest::Value;
-use crate::{Driver, FROM, check_flags, not_running};
 use crate::tuning::params::STRING_OKAY;
+use crate::{Driver, FROM, check_flags, not_running};
 use api::domain_info::{
     DomainBlockStatsFlagsRet, DomainBlockStatsRet, DomainDiskError, DomainGetBlockInfoRet,
-    DomainGetCpuStatsRet, DomainGetDiskErrorsRet, DomainGetVcpusRet, DomainInterface,
-    DomainInterfaceStatsRet, DomainMemoryStat, DomainGetControlInfoRet, DomainGetInfoRet, DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet,
-    DomainGetStateRet, DomainStatsRecord,
+    DomainGetControlInfoRet, DomainGetCpuStatsRet, DomainGetDiskErrorsRet, DomainGetInfoRet,
+    DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetVcpusRet,
+    DomainInterface, DomainInterfaceStatsRet, DomainMemoryStat, DomainStatsRecord,
 };
 use api::domain_job::{DomainGetJobInfoRet, DomainGetJobStatsRet};
 use api::{Call, DomainInfo, DomainJob};

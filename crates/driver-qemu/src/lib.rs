@@ -36,6 +36,7 @@ mod lifecycle;
 mod lookup;
 mod migration_limits;
 mod monitor;
+mod nic;
 mod peek;
 mod perf;
 mod placement;
@@ -48,8 +49,8 @@ mod start;
 mod statistics;
 mod status;
 mod stop;
-mod tuning;
 mod surroundings;
+mod tuning;
 mod unserved;
 
 use api::{ConnectionId, EventSink, Hypervisor};

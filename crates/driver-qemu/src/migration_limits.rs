@@ -52,7 +52,8 @@ impl DomainMigration for Driver {
         if flags & POST_COPY != 0 {
             return Ok(parameter(&guest, "max-postcopy-bandwidth")? / MIB);
         }
-        let stored = guest.value().live.as_ref().map_or(0, |live| live.session.bandwidth.load(Ordering::Acquire));
+        let stored =
+            guest.value().live.as_ref().map_or(0, |live| live.session.bandwidth.load(Ordering::Acquire));
         Ok(if stored == 0 { FASTEST } else { stored })
     }
 

@@ -36,8 +36,9 @@ impl Driver {
         let name = path.display().to_string();
         let saved = live.command(command, json!({"val": offset, "size": size, "filename": name}));
         let read = saved.and_then(|_| {
-            host::image::peek(&path, 0, size.into())
-                .map_err(|cause| Error::system(FROM, &cause, format!("failed to read temporary file '{name}'")))
+            host::image::peek(&path, 0, size.into()).map_err(|cause| {
+                Error::system(FROM, &cause, format!("failed to read temporary file '{name}'"))
+            })
         });
         let _ = host::store::remove(&path);
         let bytes = read?;

@@ -67,9 +67,9 @@ impl Driver {
         let target = guest.value().target(flags)?;
         if target.live {
             let live = guest.live()?;
-            let wanted = EVENTS.iter().find(|event| {
-                params::boolean(list, event) == Some(true) && !enabled(&live.domain, event)
-            });
+            let wanted = EVENTS
+                .iter()
+                .find(|event| params::boolean(list, event) == Some(true) && !enabled(&live.domain, event));
             if let Some(event) = wanted {
                 let text = format!("unable to enable host cpu perf event for {event}");
                 return Err(Error::new(ErrorCode::ARGUMENT_UNSUPPORTED, ErrorDomain::PERF, text));

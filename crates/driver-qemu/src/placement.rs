@@ -101,13 +101,7 @@ pub(crate) const DEVICE_LIMITS: [(&str, DeviceLimit); 5] = [
     ("write_bytes_sec", DeviceLimit::WriteBytes),
 ];
 
-fn bandwidth(
-    tree: &Tree,
-    period: &str,
-    quota: &str,
-    group: &Cgroup,
-    part: Part,
-) -> Result<(), CgroupError> {
+fn bandwidth(tree: &Tree, period: &str, quota: &str, group: &Cgroup, part: Part) -> Result<(), CgroupError> {
     if let Some(period) = number(tree, period).filter(|period| *period != 0) {
         group.set_period(part, period)?;
     }
@@ -133,7 +127,12 @@ pub(crate) fn pinned(domain: &Domain, part: Part) -> Option<BTreeSet<u32>> {
 }
 
 /// Puts a thread where it may run: into its part of the groups, and onto its processors.
-pub(crate) fn put_thread(group: Option<&Cgroup>, part: Part, thread: i32, cpus: Option<&BTreeSet<u32>>) -> Result<()> {
+pub(crate) fn put_thread(
+    group: Option<&Cgroup>,
+    part: Part,
+    thread: i32,
+    cpus: Option<&BTreeSet<u32>>,
+) -> Result<()> {
     if let Some(group) = group {
         if part != Part::Emulator {
             group.enter_thread(part, thread).map_err(|cause| refusal(&cause))?;
@@ -218,7 +217,13 @@ impl Driver {
     }
 
     /// Puts the thread of a processor where the definition wants it.
-    pub(crate) fn place_vcpu(&self, domain: &Domain, group: Option<&Cgroup>, id: u32, thread: i32) -> Result<()> {
+    pub(crate) fn place_vcpu(
+        &self,
+        domain: &Domain,
+        group: Option<&Cgroup>,
+        id: u32,
+        thread: i32,
+    ) -> Result<()> {
         let part = Part::Vcpu(id);
         put_thread(group, part, thread, pinned(domain, part).as_ref())?;
         match group.filter(|group| group.has(Controller::Cpu)) {

@@ -182,10 +182,7 @@ impl Driver {
                 private_dir: status.private_dir,
                 cgroup: status.cgroup.as_deref().and_then(Cgroup::adopt),
                 bound_to: None,
-                session: Session {
-                    reboot_on_shutdown: AtomicBool::new(status.reboot),
-                    ..Session::default()
-                },
+                session: Session { reboot_on_shutdown: AtomicBool::new(status.reboot), ..Session::default() },
                 tainted: Vec::new(),
             }),
         };

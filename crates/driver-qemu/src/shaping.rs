@@ -25,7 +25,9 @@ pub(crate) fn plan(device: &str, bandwidth: Option<&Tree>) -> Vec<Step> {
         (words(&format!("qdisc del dev {device} root")), false),
         (words(&format!("qdisc del dev {device} ingress")), false),
     ];
-    let number = |side: &Tree, name: &str| side.attr(name).and_then(|text| text.parse::<u64>().ok()).filter(|n| *n != 0);
+    let number = |side: &Tree, name: &str| {
+        side.attr(name).and_then(|text| text.parse::<u64>().ok()).filter(|n| *n != 0)
+    };
     let average = |name: &str| {
         let side = bandwidth?.child(name)?;
         Some((side, number(side, "average")?))
@@ -66,8 +68,8 @@ pub(crate) fn apply(device: &str, bandwidth: Option<&Tree>) -> Result<()> {
     let failed = |text: String| Error::internal(ErrorDomain::NONE, text);
     for (arguments, matters) in plan(device, bandwidth) {
         let line = format!("tc {}", arguments.join(" "));
-        let program =
-            host::process::find("tc").ok_or_else(|| failed("Cannot find 'tc' in path: No such file or directory".into()))?;
+        let program = host::process::find("tc")
+            .ok_or_else(|| failed("Cannot find 'tc' in path: No such file or directory".into()))?;
         let list: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let done = Command::new(program, &list)
             .run(PATIENCE)
@@ -110,7 +112,10 @@ mod tests {
             .holding(Tree::new("outbound").with("average", "7000000"));
         let lines: Vec<String> =
             plan("tap0", Some(&bandwidth)).into_iter().map(|(words, _)| words.join(" ")).collect();
-        assert_eq!(lines[3], "class add dev tap0 parent 1: classid 1:1 htb rate 300kbps burst 9kb quantum 25");
+        assert_eq!(
+            lines[3],
+            "class add dev tap0 parent 1: classid 1:1 htb rate 300kbps burst 9kb quantum 25"
+        );
         assert!(lines[7].ends_with("police rate 7000000kbps burst 4194303kb mtu 64kb drop flowid :1"));
         assert_eq!(plan("tap0", None).len(), 2);
     }

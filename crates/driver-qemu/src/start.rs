@@ -258,7 +258,7 @@ impl Driver {
                     }
                 }
                 "interface" => {
-                    if let Some(tap) = tap(device)? {
+                    if let Some(tap) = crate::nic::connect(device)? {
                         start.tap_fds.insert(alias, vec![tap.as_raw_fd()]);
                         fds.push(tap);
                     }
@@ -266,6 +266,7 @@ impl Driver {
                 _ => {}
             }
         }
+        domain.devices_mut().iter_mut().for_each(crate::console::settle);
         crate::chain::of_domain(domain)?;
         argv::number_images(domain);
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
@@ -344,6 +345,10 @@ impl Driver {
                     device.set("tty", path);
                 }
             }
+        }
+        if domain.all("memory").next().is_some() {
+            let answer = ask("query-memory-devices")?;
+            qemu_live::memory::note(domain.devices_mut().iter_mut(), &answer);
         }
         let processors = ask("query-cpus-fast")?;
         self.refresh_cpu(monitor, domain, &processors, kind)?;
@@ -450,34 +455,6 @@ fn listen(path: &Path) -> Result<UnixListener> {
     std::fs::set_permissions(path, mode)
         .map_err(|cause| system(&cause, format!("cannot set mode of {}", path.display())))?;
     Ok(listener)
-}
-
-/// The tap device of an interface that is connected to the host by one.
-fn tap(interface: &mut xml::Tree) -> Result<Option<OwnedFd>> {
-    let bridge = match interface.attr("type").unwrap_or_default() {
-        "ethernet" => None,
-        "bridge" => interface.attr_at("source", "bridge").map(str::to_owned),
-        "network" => {
-            let name = interface.attr_at("source", "network").unwrap_or_default();
-            return Err(Error::new(
-                ErrorCode::NO_NETWORK,
-                base::ErrorDomain::NETWORK,
-                format!("no network with matching name '{name}'"),
-            ));
-        }
-        _ => return Ok(None),
-    };
-    let wanted = interface.attr_at("target", "dev").unwrap_or("vnet%d").to_owned();
-    let model = interface.attr_at("model", "type").unwrap_or_default();
-    let (fd, name) = host::tap::create(&wanted, model.starts_with("virtio"))
-        .map_err(|cause| system(&cause, format!("Unable to create tap device {wanted}")))?;
-    if let Some(bridge) = bridge {
-        host::tap::join(&bridge, &name)
-            .map_err(|cause| system(&cause, format!("Unable to add bridge {bridge} port {name}")))?;
-    }
-    host::tap::up(&name).map_err(|cause| system(&cause, format!("Unable to set interface {name} online")))?;
-    interface.child_or_new("target").set("dev", name);
-    Ok(Some(fd))
 }
 
 /// A variable store that does not exist yet is copied from its template.

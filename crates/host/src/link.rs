@@ -62,6 +62,8 @@ pub struct Link {
     pub name: String,
     /// The bridge it is a port of, by number.
     pub master: Option<u32>,
+    /// Largest packet in bytes.
+    pub mtu: u32,
 }
 
 /// An address of a link.
@@ -210,6 +212,7 @@ impl Links {
                 index: netlink::u32_at(body, 4)?,
                 name: text(find(LINK_NAME)?),
                 master: find(LINK_MASTER).and_then(|value| netlink::u32_at(value, 0)),
+                mtu: find(LINK_MTU).and_then(|value| netlink::u32_at(value, 0)).unwrap_or(0),
             })
         };
         Ok(answers.iter().filter(|(kind, _)| *kind == NEW_LINK).filter_map(|(_, body)| link(body)).collect())

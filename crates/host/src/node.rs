@@ -289,7 +289,9 @@ pub fn device_counters(device: &str) -> Option<([u64; 4], [u64; 4])> {
         (name.trim() == device).then_some(rest)
     })?;
     let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let side = |at: usize| Some([*numbers.get(at)?, *numbers.get(at + 1)?, *numbers.get(at + 2)?, *numbers.get(at + 3)?]);
+    let side = |at: usize| {
+        Some([*numbers.get(at)?, *numbers.get(at + 1)?, *numbers.get(at + 2)?, *numbers.get(at + 3)?])
+    };
     Some((side(0)?, side(8)?))
 }
 

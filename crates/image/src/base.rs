@@ -27,7 +27,8 @@ impl Base {
         }
         let scheme = name.split_once(':').map(|(scheme, _)| scheme);
         let address = scheme.is_some_and(|scheme| {
-            scheme.len() > 1 && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'))
+            scheme.len() > 1
+                && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'))
         });
         if address { Base::Address(name.to_owned()) } else { Base::within(name, folder) }
     }

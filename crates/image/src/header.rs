@@ -82,7 +82,8 @@ fn qed(head: &[u8]) -> Option<Header> {
     const BACKING: u64 = 1;
     const BASE_IS_RAW: u64 = 4;
     let features = le64(head, 16)?;
-    let mut header = Header { capacity: le64(head, 48), cluster: le32(head, 4).map(u64::from), ..Header::default() };
+    let mut header =
+        Header { capacity: le64(head, 48), cluster: le32(head, 4).map(u64::from), ..Header::default() };
     if features & BACKING != 0 {
         let (at, length) = (le32(head, 56)? as usize, le32(head, 60)? as usize);
         header.base = qcow::name(head, at, length);

@@ -127,7 +127,9 @@ impl Throttle {
             match &param.value {
                 TypedValue::String(name) if param.field == GROUP => wish.limits.group = Some(name.clone()),
                 TypedValue::ULLong(value) => {
-                    let Some(at) = FIELDS.iter().position(|field| field.name == param.field) else { continue };
+                    let Some(at) = FIELDS.iter().position(|field| field.name == param.field) else {
+                        continue;
+                    };
                     if *value > MOST {
                         let text = format!("block I/O throttle limit value must be no more than {MOST}");
                         return Err(Error::new(ErrorCode::ARGUMENT_UNSUPPORTED, FROM, text));
@@ -243,7 +245,8 @@ mod tests {
     use super::*;
 
     fn wish(params: &[(&str, u64)]) -> Result<Wish> {
-        let params: Vec<TypedParam> = params.iter().map(|(name, value)| TypedParam::new(*name, *value)).collect();
+        let params: Vec<TypedParam> =
+            params.iter().map(|(name, value)| TypedParam::new(*name, *value)).collect();
         Throttle::parse(&params)
     }
 

@@ -4,8 +4,8 @@
 //! processors that run. Numbers of the interface go through the entities in their order.
 
 use crate::Monitor;
-pub use qemu_replies::vcpus::Place;
 use base::{Error, ErrorCode, ErrorDomain, Result};
+pub use qemu_replies::vcpus::Place;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
 use xml::Tree;

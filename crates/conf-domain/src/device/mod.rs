@@ -53,6 +53,7 @@ pub(crate) fn complete(
             }
             "hostdev" => source::complete(device),
             "interface" => interface::complete(device, flags, random)?,
+            "memory" => spell_sizes(device),
             "redirfilter" => redirection::complete(device),
             "controller" => {
                 if let Some(hole) = device.child_mut("pcihole64") {
@@ -201,6 +202,25 @@ pub fn mirror_console(domain: &mut crate::Domain) {
 fn forget_live(device: &mut Tree) {
     if !device.attr_at("alias", "name").is_some_and(|name| name.starts_with("ua-")) {
         device.remove("alias");
+    }
+}
+
+/// Rewrites the sizes of a memory device into KiB.
+pub(crate) fn spell_sizes(device: &mut Tree) {
+    if device.name != "memory" {
+        return;
+    }
+    if let Some(page) = device.child_mut("source").and_then(|source| source.child_mut("pagesize")) {
+        crate::memory::spell(page);
+    }
+    let Some(target) = device.child_mut("target") else { return };
+    for name in ["size", "block", "requested", "current"] {
+        if let Some(size) = target.child_mut(name) {
+            crate::memory::spell(size);
+        }
+    }
+    if let Some(size) = target.child_mut("label").and_then(|label| label.child_mut("size")) {
+        crate::memory::spell(size);
     }
 }
 

@@ -51,7 +51,8 @@ fn baseline_of_two() {
     let database = Database::builtin();
     let got = baseline_cpu(database, "x86_64", &[HOST, other], None, Limits::default(), 0).unwrap();
     assert!(got.contains(">Nehalem<") && got.contains("name='vmx'"), "{got}");
-    let long = baseline_cpu(database, "x86_64", &[HOST, other], None, Limits::default(), BASELINE_EXPAND_FEATURES);
+    let long =
+        baseline_cpu(database, "x86_64", &[HOST, other], None, Limits::default(), BASELINE_EXPAND_FEATURES);
     assert!(long.unwrap().contains("name='sse4.2'"));
 }
 

@@ -33,11 +33,6 @@ pub(crate) fn alias(disk: &Tree) -> &str {
     disk.attr_at("alias", "name").unwrap_or_default()
 }
 
-/// A disk of the document, to be changed.
-pub(crate) fn find_mut<'d>(domain: &'d mut Domain, target_name: &str) -> Option<&'d mut Tree> {
-    domain.devices_mut().iter_mut().find(|device| device.name == "disk" && target(device) == target_name)
-}
-
 /// Where the emulator keeps the part of a disk that talks to its image; commands name disks by it.
 pub(crate) fn qom_name(disk: &Tree) -> String {
     let alias = alias(disk);
@@ -64,6 +59,14 @@ pub(crate) fn split_index(name: &str) -> (&str, Option<u32>) {
     }
 }
 
+/// Whether a disk or a part of its chain has an image. The source of an empty drive may have a number.
+pub(crate) fn has_image(element: &Tree) -> bool {
+    element.child("source").is_some_and(|source| {
+        let named = source.attrs.iter().any(|(name, _)| !matches!(name, "index" | "startupPolicy"));
+        named || !source.children.is_empty()
+    })
+}
+
 /// A disk's images from the top on: the element that holds each image, and the image's number.
 pub(crate) fn images(disk: &Tree) -> Vec<(&Tree, u32)> {
     let number = |element: &Tree, at: &str| {
@@ -71,11 +74,11 @@ pub(crate) fn images(disk: &Tree) -> Vec<(&Tree, u32)> {
         text.and_then(|text| text.parse().ok()).unwrap_or(0)
     };
     let mut all = Vec::new();
-    if disk.child("source").is_some() {
+    if has_image(disk) {
         all.push((disk, number(disk, "source")));
     }
     let mut element = disk.child("backingStore");
-    while let Some(below) = element.filter(|below| below.child("source").is_some()) {
+    while let Some(below) = element.filter(|below| has_image(below)) {
         all.push((below, number(below, "")));
         element = below.child("backingStore");
     }
@@ -94,7 +97,10 @@ pub(crate) fn index_of_node(name: &str) -> Option<u32> {
 
 /// The error of a disk without an image.
 pub(crate) fn empty(disk: &Tree) -> Error {
-    Error::operation_invalid(crate::FROM, format!("disk {} does not currently have a source assigned", target(disk)))
+    Error::operation_invalid(
+        crate::FROM,
+        format!("disk {} does not currently have a source assigned", target(disk)),
+    )
 }
 
 #[cfg(test)]

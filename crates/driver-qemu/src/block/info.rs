@@ -52,7 +52,10 @@ impl Driver {
                     continue;
                 }
                 let name = disk::alias(element);
-                return Err(Error::internal(crate::FROM, format!("cannot find statistics for device '{name}'")));
+                return Err(Error::internal(
+                    crate::FROM,
+                    format!("cannot find statistics for device '{name}'"),
+                ));
             };
             for (sum, (_, field)) in sums.iter_mut().zip(COUNTERS) {
                 *sum = sum.saturating_add(stats.get(field).and_then(Json::as_u64).unwrap_or(0));
@@ -96,7 +99,12 @@ impl Driver {
         Ok(DomainBlockStatsFlagsRet { nparams: params.len() as i32, params })
     }
 
-    pub(crate) fn block_info(&self, dom: &DomainRef, path: &str, flags: u32) -> Result<DomainGetBlockInfoRet> {
+    pub(crate) fn block_info(
+        &self,
+        dom: &DomainRef,
+        path: &str,
+        flags: u32,
+    ) -> Result<DomainGetBlockInfoRet> {
         check_flags(flags, 0, "qemuDomainGetBlockInfo")?;
         let value = self.find(dom)?.value();
         let domain = value.current()?;
@@ -127,9 +135,11 @@ impl Driver {
                 capacity,
                 physical: extent.physical,
             }),
-            Some(Ok(extent)) => {
-                Ok(DomainGetBlockInfoRet { allocation: extent.allocated, capacity, physical: extent.physical })
-            }
+            Some(Ok(extent)) => Ok(DomainGetBlockInfoRet {
+                allocation: extent.allocated,
+                capacity,
+                physical: extent.physical,
+            }),
             _ => Ok(DomainGetBlockInfoRet { allocation: allocated, capacity, physical: capacity }),
         }
     }
@@ -143,7 +153,11 @@ impl Driver {
         let stats = live.command("query-blockstats", Json::Null)?;
         let about = stats.as_array().into_iter().flatten().find(|entry| disk::is_about(entry, element));
         let highest = about
-            .and_then(|entry| entry.pointer("/parent/stats/wr_highest_offset").or_else(|| entry.pointer("/stats/wr_highest_offset")))
+            .and_then(|entry| {
+                entry
+                    .pointer("/parent/stats/wr_highest_offset")
+                    .or_else(|| entry.pointer("/stats/wr_highest_offset"))
+            })
             .and_then(Json::as_u64)
             .unwrap_or(0);
         Ok((number("virtual-size"), number("actual-size"), highest))
@@ -209,8 +223,9 @@ impl Driver {
             return Err(error(ErrorCode::ARGUMENT_UNSUPPORTED, text));
         }
         let image = chain::local(element).ok_or_else(|| disk::empty(element))?;
-        let bytes = host::image::peek(Path::new(image), offset, size.into())
-            .map_err(|cause| Error::system(ErrorDomain::STORAGE, &cause, format!("Unable to read '{image}'")))?;
+        let bytes = host::image::peek(Path::new(image), offset, size.into()).map_err(|cause| {
+            Error::system(ErrorDomain::STORAGE, &cause, format!("Unable to read '{image}'"))
+        })?;
         if bytes.len() < size as usize {
             let text = format!("'{path}' starting from {offset} has only {} bytes available", bytes.len());
             return Err(error(ErrorCode::INVALID_ARG, text));
@@ -218,7 +233,12 @@ impl Driver {
         Ok(bytes)
     }
 
-    pub(crate) fn disk_errors(&self, dom: &DomainRef, most: u32, flags: u32) -> Result<(Vec<(String, i32)>, i32)> {
+    pub(crate) fn disk_errors(
+        &self,
+        dom: &DomainRef,
+        most: u32,
+        flags: u32,
+    ) -> Result<(Vec<(String, i32)>, i32)> {
         check_flags(flags, 0, "qemuDomainGetDiskErrors")?;
         let live = self.find(dom)?.live()?;
         if most == 0 {

@@ -39,7 +39,13 @@ fn state(domain: &mut Domain, target: &str, limits: &Throttle) {
 }
 
 impl Driver {
-    pub(super) fn set_limits(&self, dom: &DomainRef, name: &str, list: &[TypedParam], flags: u32) -> Result<()> {
+    pub(super) fn set_limits(
+        &self,
+        dom: &DomainRef,
+        name: &str,
+        list: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
         check_flags(flags, 3, "qemuDomainSetBlockIoTune")?;
         exclusive(flags)?;
         params::validate(list, &known())?;
@@ -108,7 +114,8 @@ impl Driver {
         let limits = match value.live.as_ref().filter(|_| flags & 3 != 2) {
             Some(live) => {
                 let answer = live.command("query-block", Json::Null)?;
-                let entry = answer.as_array().into_iter().flatten().find(|entry| disk::is_about(entry, element));
+                let entry =
+                    answer.as_array().into_iter().flatten().find(|entry| disk::is_about(entry, element));
                 entry.and_then(|entry| entry.get("inserted")).map(Throttle::of_answer).unwrap_or_default()
             }
             None => Throttle::of(element),
@@ -132,7 +139,9 @@ impl Driver {
         let wish = Throttle::parse(list)?;
         let group_of = |domain: &Domain| {
             let groups = domain.tree.child("throttlegroups");
-            groups.and_then(|groups| groups.all("throttlegroup").find(|entry| entry.text_of(GROUP) == Some(group)).cloned())
+            groups.and_then(|groups| {
+                groups.all("throttlegroup").find(|entry| entry.text_of(GROUP) == Some(group)).cloned()
+            })
         };
         let after = |domain: &Domain| {
             let old = group_of(domain).map(as_disk).map(|disk| Throttle::of(&disk)).unwrap_or_default();
@@ -159,13 +168,21 @@ impl Driver {
                 let path = format!("/objects/{id}");
                 live.command("qom-set", json!({"path": path, "property": "limits", "value": arguments}))?;
             } else {
-                live.command("object-add", json!({"qom-type": "throttle-group", "id": id, "limits": arguments}))?;
+                live.command(
+                    "object-add",
+                    json!({"qom-type": "throttle-group", "id": id, "limits": arguments}),
+                )?;
             }
             self.change_live(&guest, state)?;
-            self.tuned(&guest, list.iter().map(|param| TypedParam {
-                field: format!("blkdeviotune.{}", param.field),
-                value: param.value.clone(),
-            }).collect());
+            self.tuned(
+                &guest,
+                list.iter()
+                    .map(|param| TypedParam {
+                        field: format!("blkdeviotune.{}", param.field),
+                        value: param.value.clone(),
+                    })
+                    .collect(),
+            );
         }
         if target.config {
             self.change_config(&guest, state)?;
@@ -182,16 +199,24 @@ impl Driver {
         let check = |domain: &Domain| {
             let uses = |element: &Tree| {
                 let filters = element.child("throttlefilters");
-                filters.is_some_and(|filters| filters.all("throttlefilter").any(|filter| filter.is("group", group)))
+                filters.is_some_and(|filters| {
+                    filters.all("throttlefilter").any(|filter| filter.is("group", group))
+                })
             };
             let known = domain.tree.child("throttlegroups").is_some_and(|groups| {
                 groups.all("throttlegroup").any(|entry| entry.text_of(GROUP) == Some(group))
             });
             if !known {
-                return Err(error(ErrorCode::INVALID_ARG, format!("throttlegroup '{group}' was not found in the domain config")));
+                return Err(error(
+                    ErrorCode::INVALID_ARG,
+                    format!("throttlegroup '{group}' was not found in the domain config"),
+                ));
             }
             if domain.all("disk").any(uses) {
-                return Err(error(ErrorCode::OPERATION_INVALID, format!("throttle group '{group}' is still being used")));
+                return Err(error(
+                    ErrorCode::OPERATION_INVALID,
+                    format!("throttle group '{group}' is still being used"),
+                ));
             }
             Ok(())
         };
@@ -219,7 +244,13 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn set_threshold(&self, dom: &DomainRef, name: &str, threshold: u64, flags: u32) -> Result<()> {
+    pub(super) fn set_threshold(
+        &self,
+        dom: &DomainRef,
+        name: &str,
+        threshold: u64,
+        flags: u32,
+    ) -> Result<()> {
         check_flags(flags, 0, "qemuDomainSetBlockThreshold")?;
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "set block threshold")?;
@@ -235,7 +266,10 @@ impl Driver {
         };
         let (_, number) = image.ok_or_else(unknown)?;
         let (storage, _) = disk::nodes(*number);
-        live.command("block-set-write-threshold", json!({"node-name": storage, "write-threshold": threshold}))?;
+        live.command(
+            "block-set-write-threshold",
+            json!({"node-name": storage, "write-threshold": threshold}),
+        )?;
         let mut indexed = live.session.indexed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if index.is_some() {
             indexed.insert(*number);

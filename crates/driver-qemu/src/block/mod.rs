@@ -3,8 +3,10 @@
 pub(crate) mod disk;
 mod info;
 mod limits;
+mod overlay;
 
 pub(crate) use info::capacity;
+pub(crate) use overlay::create as create_overlay;
 
 use crate::Driver;
 use api::domain_block::DomainGetBlockIoTuneRet;
@@ -14,7 +16,14 @@ use base::object::DomainRef;
 use base::param::TypedParam;
 
 impl DomainBlock for Driver {
-    fn domain_block_resize(&self, _cx: &Call, dom: &DomainRef, disk: &str, size: u64, flags: u32) -> Result<()> {
+    fn domain_block_resize(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        disk: &str,
+        size: u64,
+        flags: u32,
+    ) -> Result<()> {
         self.resize(dom, disk, size, flags)
     }
 

@@ -81,7 +81,8 @@ fn one(
         answer.as_array()?.iter().find(about).cloned()
     };
     let (storage, layer) = nodes(index.unwrap_or(0));
-    let top_stats = answers.by_device.as_array().into_iter().flatten().find(|entry| disk::is_about(entry, element));
+    let top_stats =
+        answers.by_device.as_array().into_iter().flatten().find(|entry| disk::is_about(entry, element));
     let node_stats = entry(&answers.by_node, &[layer.clone(), storage.clone()]);
     let stats = if top { top_stats.cloned() } else { node_stats.clone() };
     if let Some(stats) = stats.as_ref().and_then(|entry| entry.get("stats")) {
@@ -93,7 +94,8 @@ fn one(
     let storage_stats = entry(&answers.by_node, std::slice::from_ref(&storage));
     let highest = storage_stats.as_ref().and_then(|entry| entry.pointer("/stats/wr_highest_offset"));
     record.put_some(name("allocation"), highest.and_then(Json::as_u64));
-    let node = entry(&answers.nodes, &[layer]).or_else(|| entry(&answers.nodes, std::slice::from_ref(&storage)));
+    let node =
+        entry(&answers.nodes, &[layer]).or_else(|| entry(&answers.nodes, std::slice::from_ref(&storage)));
     let capacity = node.as_ref().and_then(|node| node.pointer("/image/virtual-size")).and_then(Json::as_u64);
     record.put_some(name("capacity"), capacity);
     let physical = host::image::extent(Path::new(path)).ok().map(|extent| extent.physical);

@@ -55,7 +55,8 @@ impl Driver {
             let text = "calculation mode 'dirty-ring' is not supported without dirty-ring feature";
             return Err(error(ErrorCode::OPERATION_UNSUPPORTED, text));
         }
-        let mode = MODES.get(if flags & RING != 0 { 2 } else { (flags & BITMAP) as usize }).unwrap_or(&MODES[0]);
+        let mode =
+            MODES.get(if flags & RING != 0 { 2 } else { (flags & BITMAP) as usize }).unwrap_or(&MODES[0]);
         live.command("calc-dirty-rate", json!({"calc-time": seconds, "mode": mode})).map(drop)
     }
 }

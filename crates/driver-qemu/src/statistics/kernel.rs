@@ -25,9 +25,11 @@ fn types(record: &Record<'_>, target: &str) -> BTreeMap<String, &'static str> {
     let Some(schemas) = record.ask("query-stats-schemas", json!({"provider": "kvm"})) else {
         return BTreeMap::new();
     };
-    let of_target = schemas.as_array().into_iter().flatten().find(|schema| {
-        schema.get("target").and_then(Json::as_str) == Some(target)
-    });
+    let of_target = schemas
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|schema| schema.get("target").and_then(Json::as_str) == Some(target));
     let listed = of_target.and_then(|schema| schema.get("stats")).and_then(Json::as_array);
     let one = |entry: &Json| {
         let name = entry.get("name")?.as_str()?;

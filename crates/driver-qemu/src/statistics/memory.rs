@@ -70,7 +70,12 @@ pub(super) fn balloon(record: &mut Record<'_>) {
 }
 
 impl Driver {
-    pub(crate) fn memory_stats(&self, dom: &DomainRef, most: u32, flags: u32) -> Result<Vec<DomainMemoryStat>> {
+    pub(crate) fn memory_stats(
+        &self,
+        dom: &DomainRef,
+        most: u32,
+        flags: u32,
+    ) -> Result<Vec<DomainMemoryStat>> {
         check_flags(flags, 0, "qemuDomainMemoryStats")?;
         let live = self.find(dom)?.live()?;
         let mut stats = vec![DomainMemoryStat { tag: ACTUAL, val: actual(&live) }];

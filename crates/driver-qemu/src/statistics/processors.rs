@@ -71,7 +71,8 @@ pub(super) fn iothreads(record: &mut Record<'_>) {
         let number = |name: &str| thread.get(name).and_then(Json::as_u64);
         record.put_some(format!("iothread.{id}.poll-max-ns"), number("poll-max-ns"));
         record.put_some(format!("iothread.{id}.poll-grow"), number("poll-grow").map(|value| value as u32));
-        record.put_some(format!("iothread.{id}.poll-shrink"), number("poll-shrink").map(|value| value as u32));
+        record
+            .put_some(format!("iothread.{id}.poll-shrink"), number("poll-shrink").map(|value| value as u32));
     }
 }
 
@@ -85,8 +86,10 @@ impl Driver {
         let most = usize::try_from(most).unwrap_or(0);
         let (mut info, mut cpumaps) = (Vec::new(), Vec::new());
         for vcpu in live.vcpus.iter().filter(|vcpu| vcpu.online).take(most) {
-            let usage =
-                vcpu.thread.and_then(|thread| host::thread::usage(live.process.pid(), thread)).unwrap_or_default();
+            let usage = vcpu
+                .thread
+                .and_then(|thread| host::thread::usage(live.process.pid(), thread))
+                .unwrap_or_default();
             info.push(VcpuInfo { number: vcpu.id, state: 1, cpu_time: usage.time, cpu: usage.cpu });
             if length > 0 {
                 let cpus = vcpu.thread.and_then(|thread| host::thread::affinity(thread).ok());
@@ -143,7 +146,9 @@ impl Driver {
         }
         let mut of_vcpus = vec![0u64; whole.len()];
         for vcpu in live.vcpus.iter().filter(|vcpu| vcpu.online) {
-            for (sum, time) in of_vcpus.iter_mut().zip(group.cpu_time_each(Part::Vcpu(vcpu.id)).map_err(refused)?) {
+            for (sum, time) in
+                of_vcpus.iter_mut().zip(group.cpu_time_each(Part::Vcpu(vcpu.id)).map_err(refused)?)
+            {
                 *sum += time;
             }
         }

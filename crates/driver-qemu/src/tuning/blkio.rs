@@ -99,7 +99,12 @@ fn state(domain: &mut Domain, change: &Change) {
 }
 
 impl Driver {
-    pub(super) fn set_blkio_parameters(&self, dom: &DomainRef, list: &[TypedParam], flags: u32) -> Result<()> {
+    pub(super) fn set_blkio_parameters(
+        &self,
+        dom: &DomainRef,
+        list: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
         check_flags(flags, 3, "qemuDomainSetBlkioParameters")?;
         let names: Vec<String> = device_params().map(|(name, ..)| name).collect();
         let mut known = vec![("weight", kind::UINT)];
@@ -162,9 +167,10 @@ impl Driver {
         let tune = domain.tree.child("blkiotune");
         let weight: u32 = match live {
             Some(live) => group(live)?.io_weight().map_err(|cause| refusal(&cause))?,
-            None => {
-                tune.and_then(|tune| tune.text_of("weight")).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-            }
+            None => tune
+                .and_then(|tune| tune.text_of("weight"))
+                .and_then(|text| text.trim().parse().ok())
+                .unwrap_or(0),
         };
         let mut found = vec![TypedParam::new("weight", weight)];
         for (name, element, _) in device_params() {

@@ -34,7 +34,8 @@ pub(crate) fn find<'d>(domain: &'d Domain, device: &str) -> Result<&'d Tree> {
             let text = format!("multiple devices matching MAC address {device} found");
             return Err(fault(ErrorCode::OPERATION_FAILED, text));
         }
-        let unknown = || fault(ErrorCode::INVALID_ARG, format!("no device matching MAC address {device} found"));
+        let unknown =
+            || fault(ErrorCode::INVALID_ARG, format!("no device matching MAC address {device} found"));
         return first.ok_or_else(unknown);
     }
     domain

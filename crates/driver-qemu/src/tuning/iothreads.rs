@@ -208,7 +208,13 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn set_iothread(&self, dom: &DomainRef, id: u32, list: &[TypedParam], flags: u32) -> Result<()> {
+    pub(super) fn set_iothread(
+        &self,
+        dom: &DomainRef,
+        id: u32,
+        list: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
         check_flags(flags, 3, "qemuDomainSetIOThreadParams")?;
         let guest = self.find(dom)?;
         if id == 0 {

@@ -95,7 +95,8 @@ impl Driver {
             }
             return self.change_config(&guest, |domain| {
                 if domain.tree.at("cpu/numa/cell").is_some() {
-                    let text = "initial memory size of a domain with NUMA nodes cannot be modified with this API";
+                    let text =
+                        "initial memory size of a domain with NUMA nodes cannot be modified with this API";
                     return Err(Error::operation_invalid(FROM, text));
                 }
                 let most = domain.tree.text_of("maxMemory").and_then(|text| text.parse::<u64>().ok());
@@ -172,7 +173,10 @@ impl Driver {
                 "value": period,
             });
             live.command("qom-set", arguments).map_err(|cause| {
-                Error::operation_invalid(FROM, format!("unable to set balloon driver collection period: {cause}"))
+                Error::operation_invalid(
+                    FROM,
+                    format!("unable to set balloon driver collection period: {cause}"),
+                )
             })?;
             self.change_live(&guest, state)?;
         }
@@ -182,13 +186,19 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn set_memory_parameters(&self, dom: &DomainRef, list: &[TypedParam], flags: u32) -> Result<()> {
+    pub(super) fn set_memory_parameters(
+        &self,
+        dom: &DomainRef,
+        list: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
         check_flags(flags, 3, "qemuDomainSetMemoryParameters")?;
         params::validate(list, &LIMITS.map(|(name, _)| (name, kind::ULLONG)))?;
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "set memory parameters")?;
         let target = guest.value().target(flags)?;
-        let after = |domain: &Domain, name: &str| params::ulong(list, name).unwrap_or_else(|| stated(domain, name));
+        let after =
+            |domain: &Domain, name: &str| params::ulong(list, name).unwrap_or_else(|| stated(domain, name));
         let check = |domain: &Domain| {
             let (swap, hard) = (after(domain, "swap_hard_limit"), after(domain, "hard_limit"));
             if swap < hard {
@@ -220,9 +230,8 @@ impl Driver {
                 None => Ok(()),
             };
             // The kernel insists that memory with swap is never less than memory: whichever grows goes first.
-            let growing = params::ulong(list, "swap_hard_limit").is_some_and(|kib| {
-                limit_now(group, Limit::Swap).is_ok_and(|now| kib >= now)
-            });
+            let growing = params::ulong(list, "swap_hard_limit")
+                .is_some_and(|kib| limit_now(group, Limit::Swap).is_ok_and(|now| kib >= now));
             if growing {
                 set("swap_hard_limit", Limit::Swap)?;
             }

@@ -25,7 +25,11 @@ pub(crate) fn validate(params: &[TypedParam], known: &[(&str, i32)]) -> Result<(
 }
 
 /// The same where some parameters may be there several times.
-pub(crate) fn validate_repeating(params: &[TypedParam], known: &[(&str, i32)], repeating: &[&str]) -> Result<()> {
+pub(crate) fn validate_repeating(
+    params: &[TypedParam],
+    known: &[(&str, i32)],
+    repeating: &[&str],
+) -> Result<()> {
     let fault = |code: ErrorCode, text: String| Err(Error::new(code, ErrorDomain::NONE, text));
     for (at, param) in params.iter().enumerate() {
         let name = param.field.as_str();
@@ -91,7 +95,8 @@ mod tests {
     #[test]
     fn names_and_types() {
         let known = [("a", kind::ULLONG), ("b", kind::STRING)];
-        let check = |params: &[TypedParam]| validate(params, &known).map_err(|error| error.message().to_owned());
+        let check =
+            |params: &[TypedParam]| validate(params, &known).map_err(|error| error.message().to_owned());
         assert_eq!(check(&[TypedParam::new("a", 1u64), TypedParam::new("b", "x")]), Ok(()));
         assert_eq!(
             check(&[TypedParam::new("c", 1u64)]).unwrap_err(),

@@ -18,9 +18,10 @@ use xml::Tree;
 
 /// Processors of a client's map: one bit each, the lowest first.
 pub(crate) fn of_map(map: &[u8]) -> BTreeSet<u32> {
-    let bits = map.iter().zip(0u32..).flat_map(|(byte, at)| {
-        (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| at * 8 + bit)
-    });
+    let bits = map
+        .iter()
+        .zip(0u32..)
+        .flat_map(|(byte, at)| (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| at * 8 + bit));
     bits.collect()
 }
 
@@ -92,7 +93,8 @@ pub(crate) fn iothread_ids(domain: &Domain) -> Vec<u32> {
     if !listed.is_empty() {
         return listed;
     }
-    let count = domain.tree.text_of("iothreads").and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(0);
+    let count =
+        domain.tree.text_of("iothreads").and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(0);
     (1..=count.min(1 << 14)).collect()
 }
 

@@ -151,7 +151,8 @@ impl Driver {
                     told.iter().for_each(|param| state(domain, param));
                     Ok(())
                 })?;
-                let named = |param: TypedParam| TypedParam { field: format!("cputune.{}", param.field), ..param };
+                let named =
+                    |param: TypedParam| TypedParam { field: format!("cputune.{}", param.field), ..param };
                 self.tuned(&guest, told.into_iter().map(named).collect());
             }
             if let Some(cause) = failed {

@@ -23,7 +23,8 @@ fn invalid(text: impl Into<String>) -> Error {
 
 /// The processors of a definition that is not running, one entry each, those that are off too.
 fn entries(domain: &Domain) -> Vec<Tree> {
-    let listed: Vec<Tree> = domain.tree.child("vcpus").into_iter().flat_map(|list| list.children.iter().cloned()).collect();
+    let listed: Vec<Tree> =
+        domain.tree.child("vcpus").into_iter().flat_map(|list| list.children.iter().cloned()).collect();
     let online = domain.vcpus();
     (0..domain.vcpus_max())
         .map(|id| {
@@ -161,7 +162,8 @@ impl Driver {
         let mut failed = None;
         for id in chosen {
             let live = guest.live()?;
-            let outcome = if plug { self.plug_vcpu(guest, &live, *id) } else { self.unplug_vcpu(guest, &live, *id) };
+            let outcome =
+                if plug { self.plug_vcpu(guest, &live, *id) } else { self.unplug_vcpu(guest, &live, *id) };
             if let Err(cause) = outcome {
                 failed = Some(cause);
                 break;
@@ -175,7 +177,8 @@ impl Driver {
 
     fn plug_vcpu(&self, guest: &Guest, live: &Arc<Live>, id: u32) -> Result<()> {
         let vcpu = live.vcpus.get(id as usize).ok_or_else(|| Error::internal(FROM, "no such processor"))?;
-        let device = vcpus::device(vcpu).ok_or_else(|| Error::internal(FROM, "the processor cannot be plugged"))?;
+        let device =
+            vcpus::device(vcpu).ok_or_else(|| Error::internal(FROM, "the processor cannot be plugged"))?;
         live.command("device_add", device)?;
         let now = vcpus::ask(&*live.run, live.domain.vcpus_max())?;
         let before: BTreeSet<u32> =
@@ -203,7 +206,8 @@ impl Driver {
                 return Err(error(ErrorCode::OPERATION_FAILED, text));
             }
             crate::removal::Outcome::Pending => {
-                let text = "vcpu unplug request timed out. Unplug result must be manually inspected in the domain";
+                let text =
+                    "vcpu unplug request timed out. Unplug result must be manually inspected in the domain";
                 return Err(error(ErrorCode::OPERATION_TIMEOUT, text));
             }
         }

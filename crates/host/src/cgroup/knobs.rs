@@ -39,16 +39,16 @@ const SHARES: (u64, u64) = (2, 262_144);
 const WEIGHTS: (u64, u64) = (1, 10_000);
 
 fn number<T: std::str::FromStr>(path: &Path, text: &str) -> Result<T> {
-    text.trim()
-        .parse()
-        .map_err(|_| CgroupError::Refused(format!("Unable to parse '{text}' of '{}' as an integer", path.display())))
+    text.trim().parse().map_err(|_| {
+        CgroupError::Refused(format!("Unable to parse '{text}' of '{}' as an integer", path.display()))
+    })
 }
 
 /// `8:16` of a block device's node.
 fn block_device(path: &str) -> Result<String> {
     let file = |cause: std::io::Error, text: String| CgroupError::File { text, cause };
-    let metadata = std::fs::metadata(path)
-        .map_err(|cause| file(cause, format!("Path '{path}' is not accessible")))?;
+    let metadata =
+        std::fs::metadata(path).map_err(|cause| file(cause, format!("Path '{path}' is not accessible")))?;
     if !metadata.file_type().is_block_device() {
         let cause = std::io::Error::from_raw_os_error(22);
         return Err(file(cause, format!("Path '{path}' must be a block device")));
@@ -104,7 +104,9 @@ impl Cgroup {
     /// As [`Cgroup::set_shares`].
     pub fn set_period(&self, part: Part, period: u64) -> Result<()> {
         if !(1000..=1_000_000).contains(&period) {
-            return Err(CgroupError::Range(format!("cfs_period '{period}' must be in range (1000, 1000000)")));
+            return Err(CgroupError::Range(format!(
+                "cfs_period '{period}' must be in range (1000, 1000000)"
+            )));
         }
         let (folder, unified) = self.folder(Controller::Cpu, part)?;
         if unified {

@@ -112,14 +112,17 @@ fn place(partition: &str, driver: &str, id: i32, name: &str, systemd: bool) -> P
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text)
-        .map_err(|cause| CgroupError::File { text: format!("Unable to write to '{}'", path.display()), cause })
+    fs::write(path, text).map_err(|cause| CgroupError::File {
+        text: format!("Unable to write to '{}'", path.display()),
+        cause,
+    })
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path)
-        .map(|text| text.trim_end().to_owned())
-        .map_err(|cause| CgroupError::File { text: format!("Unable to read from '{}'", path.display()), cause })
+    fs::read_to_string(path).map(|text| text.trim_end().to_owned()).map_err(|cause| CgroupError::File {
+        text: format!("Unable to read from '{}'", path.display()),
+        cause,
+    })
 }
 
 /// Gives a new group of the processor sets' own hierarchy what its parent has; without that nothing can run in it.
@@ -147,12 +150,12 @@ fn make(mount: &Path, below: &Path, controller: Option<Controller>, parents: boo
             let cause = io::Error::from_raw_os_error(2);
             return Err(CgroupError::File { text: format!("Unable to find '{}'", path.display()), cause });
         }
-        fs::create_dir(&path)
-            .or_else(|cause| if path.is_dir() { Ok(()) } else { Err(cause) })
-            .map_err(|cause| CgroupError::File {
+        fs::create_dir(&path).or_else(|cause| if path.is_dir() { Ok(()) } else { Err(cause) }).map_err(
+            |cause| CgroupError::File {
                 text: format!("Failed to create v1 controller for group {}", path.display()),
                 cause,
-            })?;
+            },
+        )?;
         if controller == Some(Controller::CpuSet) {
             inherit_sets(&path)?;
         }
@@ -183,14 +186,13 @@ impl Cgroup {
         let mut group = Cgroup::default();
         let mut failed = None;
         if let Some((mount, served)) = found.unified {
-            let outcome = make(&mount, &below, None, parents).and_then(|path| {
+            let outcome = make(&mount, &below, None, parents).inspect(|_| {
                 let mut up = mount.clone();
                 delegate(&up);
                 for component in below.components() {
                     up.push(component);
                     delegate(&up);
                 }
-                Ok(path)
             });
             match outcome {
                 Ok(path) => group.unified = Some((path, served)),
@@ -246,7 +248,8 @@ impl Cgroup {
         if let Some((path, served)) = &self.unified
             && served.contains(&controller)
         {
-            let path = if part == Part::Whole { path.clone() } else { path.join("libvirt").join(part.folder()) };
+            let path =
+                if part == Part::Whole { path.clone() } else { path.join("libvirt").join(part.folder()) };
             return Ok((path, true));
         }
         let path = self.own.get(&controller).ok_or(CgroupError::Missing(controller.name()))?;
@@ -345,7 +348,9 @@ fn rmdir(path: &Path) {
         match fs::remove_dir(path) {
             Ok(()) => return,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return,
-            Err(cause) if attempt == 9 => log::warn!("cannot remove control group {}: {cause}", path.display()),
+            Err(cause) if attempt == 9 => {
+                log::warn!("cannot remove control group {}: {cause}", path.display())
+            }
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
     }

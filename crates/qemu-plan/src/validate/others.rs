@@ -15,7 +15,7 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "parallel" if setting.is_ppc64() || setting.is_s390() => {
             Err(unsupported("parallel ports are not supported"))
         }
-        "serial" => serial(device, setting),
+        "serial" => spice(domain, device).and_then(|()| serial(device, setting)),
         "controller" => controller(device, setting),
         "shmem" => shmem(device),
         "tpm" => tpm(device, setting, site),
@@ -25,9 +25,11 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "graphics" => graphics(domain, device),
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
-        "channel" | "console" | "redirdev" => tcp(device),
+        "channel" | "console" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
+        "smartcard" | "rng" => spice(domain, device),
         "interface" => interface(device),
         "video" => video(device),
+        "memory" => module(domain, device),
         _ => Ok(()),
     }
     .and_then(|()| spapr_register(device))
@@ -222,7 +224,20 @@ fn tpm(tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     Ok(())
 }
 
+/// Channels of Spice need its screen.
+fn spice(domain: &Domain, device: &Tree) -> Result<()> {
+    let kind = device.attr("type").unwrap_or_default();
+    let screen = domain.all("graphics").any(|graphics| graphics.is("type", "spice"));
+    if matches!(kind, "spicevmc" | "spiceport") && !screen {
+        return Err(unsupported(format!("chardev '{kind}' not supported without spice graphics")));
+    }
+    Ok(())
+}
+
 fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
+    if hostdev.is("mode", "capabilities") {
+        return Err(unsupported("hostdev mode 'capabilities' is not supported in qemu"));
+    }
     let model = hostdev.attr("model").unwrap_or_default();
     let boots = hostdev.child("boot").is_some();
     if hostdev.is("type", "mdev") && boots && matches!(model, "vfio-ap" | "vfio-pci") {
@@ -369,6 +384,15 @@ fn video(video: &Tree) -> Result<()> {
         && kind != "bochs"
     {
         return Err(unsupported(format!("video type '{kind}' is only valid as primary video device")));
+    }
+    Ok(())
+}
+
+fn module(domain: &Domain, module: &Tree) -> Result<()> {
+    let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());
+    let placed = matches!(module.attr("model"), Some("dimm" | "nvdimm" | "virtio-mem"));
+    if cells && placed && module.at("target/node").is_none() {
+        return Err(unsupported("target NUMA node needs to be specified for memory device"));
     }
     Ok(())
 }
