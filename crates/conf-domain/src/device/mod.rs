@@ -27,7 +27,7 @@ pub(crate) fn complete(
     if !flags.skip_validate && !flags.allow_boot {
         check::boot(tree)?;
     }
-    values::check(domain::place("domain"), tree)?;
+    values::apply(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if !flags.skip_validate {
         devices.children.iter().try_for_each(check::as_read)?;
