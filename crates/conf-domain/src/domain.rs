@@ -6,7 +6,7 @@ use crate::{
     FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, tuning, values, vcpu,
 };
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use xml::{Document, Node, Tree, Writer};
+use xml::{Document, Node, Tree, Trees, Writer};
 
 /// Kinds of virtualization a document may ask for.
 const TYPES: &[&str] = &[
@@ -68,8 +68,8 @@ pub struct Extension {
 
 fn copy_extension(node: Node<'_>) -> Tree {
     Tree {
-        name: node.name().to_owned(),
-        attrs: node.attrs().map(|(_, name, value)| (name.to_owned(), value.to_owned())).collect(),
+        name: node.name().into(),
+        attrs: node.attrs().map(|(_, name, value)| (name, value)).collect(),
         children: node.elements().map(copy_extension).collect(),
         text: if node.elements().next().is_none() { Some(node.text()) } else { None },
     }
@@ -190,7 +190,7 @@ impl Domain {
     }
 
     /// The `<devices>` element, to be changed.
-    pub fn devices_mut(&mut self) -> &mut Vec<Tree> {
+    pub fn devices_mut(&mut self) -> &mut Trees {
         &mut self.tree.child_or_new("devices").children
     }
 

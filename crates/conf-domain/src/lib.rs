@@ -20,7 +20,7 @@ pub mod domain;
 pub mod elements;
 pub mod fault;
 mod flags;
-mod foreign;
+pub mod foreign;
 pub mod lifecycle;
 mod memory;
 mod numa;

@@ -185,7 +185,7 @@ fn within(place: Place, element: &mut Tree, around: &mut Around) -> Result<()> {
         let counts = |name: &str| now.iter().any(|block| block.values.iter().any(|value| value.attr == name));
         let elsewhere =
             |name: &str| later.iter().any(|block| block.values.iter().any(|value| value.attr == name));
-        element.attrs.retain(|(name, _)| counts(name) || !elsewhere(name));
+        element.attrs.retain(|name, _| counts(name) || !elsewhere(name));
         if elsewhere(".") && !counts(".") {
             element.text = None;
         }

@@ -15,7 +15,9 @@
 use base::Result;
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use qemu_plan::Caps;
-use qemu_plan::caps::Machine;
+use qemu_plan::caps::Flag;
+use qemu_plan::caps::caps::Accelerated;
+use qemu_plan::caps::machine::Machine;
 use qemu_plan::complete::{self, Site};
 use std::path::Path;
 
@@ -24,11 +26,8 @@ fn caps(arch: &str) -> Caps {
         name: name.to_owned(),
         alias: Some(alias.to_owned()).filter(|alias| !alias.is_empty()),
         max_cpus: 255,
-        default: false,
-        deprecated: false,
-        default_cpu: None,
-        acpi: None,
         hotpluggable_cpus: true,
+        ..Machine::default()
     };
     let machines = match arch {
         "x86_64" | "i686" => vec![
@@ -46,8 +45,9 @@ fn caps(arch: &str) -> Caps {
         binary: complete::default_emulator(arch),
         version: (10, 0, 2),
         arch: arch.to_owned(),
-        kvm: true,
-        machines,
+        flags: Flag::ALL.iter().copied().collect(),
+        kvm: Accelerated { machines: machines.clone(), ..Accelerated::default() },
+        tcg: Accelerated { machines, ..Accelerated::default() },
         ..Caps::default()
     }
 }
