@@ -153,7 +153,7 @@ impl Domain {
         checks::domain(&domain, flags)?;
         place.sort(&mut domain.tree);
         if flags.generic && !flags.skip_validate {
-            crate::validate::complete(&domain)?;
+            crate::validate::complete(&domain, &crate::validate::Lenient)?;
         }
         Ok(domain)
     }

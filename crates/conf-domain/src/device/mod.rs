@@ -154,6 +154,45 @@ fn label_source(source: &mut Tree) {
     }
 }
 
+/// Kinds of devices in the order in which they are checked.
+const WALK: &[&str] = &[
+    "disk",
+    "interface",
+    "sound",
+    "hostdev",
+    "video",
+    "controller",
+    "smartcard",
+    "serial",
+    "parallel",
+    "channel",
+    "console",
+    "input",
+    "filesystem",
+    "watchdog",
+    "memballoon",
+    "rng",
+    "nvram",
+    "hub",
+    "shmem",
+    "memory",
+    "tpm",
+    "panic",
+    "redirdev",
+    "iommu",
+    "vsock",
+    "crypto",
+    "pstore",
+    "graphics",
+    "lease",
+    "audio",
+];
+
+/// Devices in the order in which they are checked: kind by kind.
+pub(crate) fn walk(domain: &crate::Domain) -> impl Iterator<Item = &Tree> {
+    WALK.iter().flat_map(|kind| domain.all(kind))
+}
+
 /// Checks devices against each other, when all have their places.
 pub(crate) fn check_together(devices: &[Tree]) -> Result<()> {
     check::completed(devices)
