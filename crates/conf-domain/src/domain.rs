@@ -2,7 +2,9 @@
 
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
-use crate::{FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, tuning, vcpu};
+use crate::{
+    FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, tuning, values, vcpu,
+};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
 
@@ -147,10 +149,11 @@ impl Domain {
         }
         let mut domain = Domain { id, name, uuid, tree, metadata, extensions };
         domain.complete(flags, random)?;
+        values::prune(place, &mut domain.tree);
         checks::domain(&domain, flags)?;
         place.sort(&mut domain.tree);
         if flags.generic && !flags.skip_validate {
-            crate::validate::complete(&domain)?;
+            crate::validate::complete(&domain, &crate::validate::Lenient)?;
         }
         Ok(domain)
     }
