@@ -4,6 +4,7 @@ use crate::event::{Event, Kind};
 use crate::event_loop::EventLoop;
 use base::Result;
 use base::object::{DomainRef, NetworkRef, NodeDeviceRef, SecretRef, StoragePoolRef};
+use base::param::TypedParam;
 use std::sync::Arc;
 
 /// Why a connection ended; the numbers are `virConnectCloseReason`.
@@ -101,7 +102,19 @@ pub trait Session: Send + Sync {
     ///
     /// # Errors
     /// When there is nobody to send them.
-    fn set_keepalive(&self, interval: i32, count: u32) -> Result<bool>;
+    fn set_keepalive(&self, interval: i32, count: u32) -> Result<bool> {
+        let _ = (interval, count);
+        Err(base::Error::no_support("virConnectSetKeepAlive").in_domain(base::ErrorDomain::DOMAIN))
+    }
+
+    /// Tells who the user behind the client is.
+    ///
+    /// # Errors
+    /// What the other side answers.
+    fn set_identity(&self, params: &[TypedParam], flags: u32) -> Result<()> {
+        let _ = (params, flags);
+        Err(base::Error::no_support("virConnectSetIdentity").in_domain(base::ErrorDomain::DOMAIN))
+    }
 
     /// Asks for events; gives the subscription's number.
     ///

@@ -6,13 +6,14 @@ use api::event::Kind;
 use api::event_loop::Readiness;
 use api::session::{CloseReason, OnClose, OnEvent, Subject, Subscription};
 use api::{EventLoop, Session};
+use base::param::TypedParam;
 use base::{Error, ErrorDomain, Result};
 use proto::generated::qemu::{
     ConnectDomainMonitorEventDeregisterArgs, ConnectDomainMonitorEventRegisterArgs,
 };
 use proto::generated::remote_connection::{
     ConnectDomainEventCallbackRegisterAnyArgs, ConnectNetworkEventRegisterAnyArgs,
-    ConnectNodeDeviceEventRegisterAnyArgs, ConnectSecretEventRegisterAnyArgs,
+    ConnectNodeDeviceEventRegisterAnyArgs, ConnectSecretEventRegisterAnyArgs, ConnectSetIdentityArgs,
     ConnectStoragePoolEventRegisterAnyArgs, ConnectSupportsFeatureArgs,
 };
 use proto::generated::table;
@@ -80,6 +81,11 @@ impl Session for Remote {
             }
         }
         Ok(true)
+    }
+
+    fn set_identity(&self, params: &[TypedParam], flags: u32) -> Result<()> {
+        let args = ConnectSetIdentityArgs { params: params.to_vec(), flags };
+        self.call::<_, Void>(&table::REMOTE, 419, &args).map(drop)
     }
 
     fn subscribe(&self, what: &Subscription) -> Result<i32> {

@@ -11,6 +11,7 @@
 
 pub mod cgroup;
 pub mod cpuid;
+pub mod dialogue;
 pub mod image;
 pub mod layout;
 pub mod node;

@@ -109,13 +109,21 @@ fn body(header: &Header) -> String {
     for item in &header.structs {
         structure(&mut out, item);
     }
-    for callback in &header.callbacks {
-        match callback.name.as_str() {
-            "virConnectAuthCallbackPtr" => {}
-            name @ ("virStreamSourceFunc" | "virStreamSinkFunc") | name => {
-                let _ = writeln!(out, "typedef {} (*{name})({});", callback.returns, list(&callback.params));
-            }
+    // A callback stands behind those that its parameters name.
+    let mut waiting: Vec<_> =
+        header.callbacks.iter().filter(|callback| callback.name != "virConnectAuthCallbackPtr").collect();
+    while !waiting.is_empty() {
+        let names: Vec<&str> = waiting.iter().map(|callback| callback.name.as_str()).collect();
+        let blocked = |params: &[Param]| params.iter().any(|param| names.contains(&param.kind.as_str()));
+        let (now, later): (Vec<&super::table::Callback>, Vec<_>) = waiting.iter().partition(|callback| !blocked(&callback.params));
+        for callback in &now {
+            let _ =
+                writeln!(out, "typedef {} (*{})({});", callback.returns, callback.name, list(&callback.params));
         }
+        if now.is_empty() {
+            break;
+        }
+        waiting = later;
     }
     out.push('\n');
     for item in &header.data {

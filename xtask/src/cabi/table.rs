@@ -104,7 +104,7 @@ pub(crate) struct Function {
 #[derive(Debug, Clone)]
 pub(crate) enum Check {
     /// The pointer is an object of its kind.
-    Object(String),
+    Object,
     /// Not over a read-only connection.
     Write,
     /// The same, when any of these flags is given.
@@ -285,7 +285,7 @@ impl Reader<'_> {
                 let own = |word: &str| word.to_owned();
                 match words[..] {
                     ["since", since] => function.since = own(since),
-                    ["object", name] => function.checks.push(Check::Object(own(name))),
+                    ["object", _] => function.checks.push(Check::Object),
                     ["write"] => function.checks.push(Check::Write),
                     ["write-if-flags", bits] => {
                         let bits = u64::from_str_radix(bits.trim_start_matches("0x"), 16);
