@@ -44,14 +44,16 @@ pub(crate) fn list(params: &[Param]) -> String {
     if list.is_empty() { "void".to_owned() } else { list.join(", ") }
 }
 
-fn enumeration(out: &mut String, group: &Enum) {
+fn enumeration(out: &mut String, group: &Enum, table: &Table) {
     out.push_str("typedef enum {\n");
     for (name, value, since) in &group.members {
         let sentinel = name.ends_with("_LAST");
         if sentinel {
             out.push_str("# ifdef VIR_ENUM_SENTINELS\n");
         }
-        let _ = writeln!(out, "    {name} = {value}, /* since {since} */");
+        // The member of another enumeration may stand further down.
+        let number = table.value(name).map_or_else(|| value.clone(), |number| number.to_string());
+        let _ = writeln!(out, "    {name} = {number}, /* since {since} */");
         if sentinel {
             out.push_str("# endif\n");
         }
@@ -76,7 +78,7 @@ fn structure(out: &mut String, item: &Struct) {
 }
 
 /// The order in which structures can stand: what one contains by value or pointer stands before it.
-fn body(header: &Header) -> String {
+fn body(header: &Header, table: &Table) -> String {
     let mut out = String::new();
     for (name, _) in &header.opaques {
         let _ = writeln!(out, "typedef struct _{name} {name};");
@@ -84,9 +86,6 @@ fn body(header: &Header) -> String {
     // A structure may be named before it is written out.
     for item in &header.structs {
         let _ = writeln!(out, "typedef struct _{0} {0};", item.name);
-    }
-    for alias in header.aliases.iter().filter(|alias| alias.target.ends_with('*')) {
-        let _ = writeln!(out, "typedef {} /* since {} */", join(&alias.target, &alias.name) + ";", alias.since);
     }
     out.push('\n');
     for item in &header.macros {
@@ -97,8 +96,12 @@ fn body(header: &Header) -> String {
         out.push_str(part);
         out.push('\n');
     }
+    for alias in header.aliases.iter().filter(|alias| alias.target.ends_with('*')) {
+        let _ = writeln!(out, "typedef {} /* since {} */", join(&alias.target, &alias.name) + ";", alias.since);
+    }
+    out.push('\n');
     for group in &header.enums {
-        enumeration(&mut out, group);
+        enumeration(&mut out, group, table);
     }
     for alias in header.aliases.iter().filter(|alias| !alias.target.ends_with('*')) {
         let _ = writeln!(out, "typedef {} /* since {} */", join(&alias.target, &alias.name) + ";", alias.since);
@@ -146,7 +149,7 @@ pub(crate) fn files(table: &Table) -> Vec<(String, String)> {
         } else {
             text.push_str("# include <libvirt/libvirt.h>\n\n");
         }
-        let _ = write!(text, "# ifdef __cplusplus\nextern \"C\" {{\n# endif\n\n{}\n# ifdef __cplusplus\n}}\n# endif\n\n#endif\n", body(header));
+        let _ = write!(text, "# ifdef __cplusplus\nextern \"C\" {{\n# endif\n\n{}\n# ifdef __cplusplus\n}}\n# endif\n\n#endif\n", body(header, table));
         if header.name == "libvirt-admin" {
             text = text.replace("# include <libvirt/libvirt.h>\n", "# define __VIR_ADMIN_H_INCLUDES__\n# include <libvirt/libvirt.h>\n# undef __VIR_ADMIN_H_INCLUDES__\n");
         }
