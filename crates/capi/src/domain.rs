@@ -5,7 +5,7 @@ use crate::memory::{self, get, put};
 use crate::object::{DomainObj, Wrap};
 use crate::params::{self, VirTypedParameter};
 use crate::stream::StreamObj;
-use base::object::{DomainRef, DomainSnapshotRef, StorageVolRef};
+use base::object::{DomainRef, DomainSnapshotRef, NetworkRef, StorageVolRef};
 use base::{Error, ErrorCode, Result};
 use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -52,6 +52,31 @@ fn unsupported_uri(e: &Entry, kind: c_int, uri: *const c_char) -> Result<()> {
         e.nonnull(uri, "uri")?;
     }
     Ok(())
+}
+
+/// Titles have no line breaks and no address; elements have an address, and a prefix when they are set.
+fn metadata_arguments(
+    e: &Entry,
+    kind: c_int,
+    metadata: *const c_char,
+    key: *const c_char,
+    uri: *const c_char,
+) -> Result<()> {
+    if kind == 1 && memory::read(metadata).contains('\n') {
+        let text = "metadata title can't contain newlines";
+        return Err(e.bad("metadata", text));
+    }
+    match kind {
+        0 | 1 => {
+            e.null(uri, "uri")?;
+            e.null(key, "key")
+        }
+        2 => {
+            e.nonnull(uri, "uri")?;
+            if metadata.is_null() { Ok(()) } else { e.nonnull(key, "key") }
+        }
+        _ => Ok(()),
+    }
 }
 
 entries! {
@@ -236,6 +261,24 @@ entries! {
         unsupported_uri(e, kind, uri)?;
         let (conn, uri) = (domain.conn.get(), memory::read_optional(uri));
         memory::text(&conn.drivers.hypervisor.domain_get_metadata(&conn.call(), &domain.reference(), kind, uri.as_deref(), flags)?)
+    }
+    20, -1 => fn virDomainSetMetadata(domain: Ptr, kind: c_int, metadata: *const c_char, key: *const c_char, uri: *const c_char, flags: c_uint) -> c_int |e| {
+        let domain = e.item::<DomainRef>(domain)?;
+        e.writable()?;
+        metadata_arguments(e, kind, metadata, key, uri)?;
+        let conn = domain.conn.get();
+        let texts = [metadata, key, uri].map(memory::read_optional);
+        conn.drivers.hypervisor.domain_set_metadata(&conn.call(), &domain.reference(), kind, texts[0].as_deref(), texts[1].as_deref(), texts[2].as_deref(), flags)?;
+        Ok(0)
+    }
+    19, -1 => fn virNetworkSetMetadata(network: Ptr, kind: c_int, metadata: *const c_char, key: *const c_char, uri: *const c_char, flags: c_uint) -> c_int |e| {
+        let network = e.item::<NetworkRef>(network)?;
+        e.writable()?;
+        metadata_arguments(e, kind, metadata, key, uri)?;
+        let conn = network.conn.get();
+        let texts = [metadata, key, uri].map(memory::read_optional);
+        conn.drivers.network.network_set_metadata(&conn.call(), network.plain(), kind, texts[0].as_deref(), texts[1].as_deref(), texts[2].as_deref(), flags)?;
+        Ok(0)
     }
     20, std::ptr::null_mut() => fn virDomainGetSchedulerType(domain: Ptr, nparams: *mut c_int) -> *mut c_char |e| {
         let domain = e.item::<DomainRef>(domain)?;

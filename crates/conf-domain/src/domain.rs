@@ -2,9 +2,9 @@
 
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
-use crate::{FormatFlags, ParseFlags, checks, device, foreign, memory, numa, tuning, vcpu};
+use crate::{FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, tuning, vcpu};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use xml::{Document, Node, Tree, Writer};
+use xml::{Document, Node, Tree, Trees, Writer};
 
 /// Kinds of virtualization a document may ask for.
 const TYPES: &[&str] = &[
@@ -66,8 +66,8 @@ pub struct Extension {
 
 fn copy_extension(node: Node<'_>) -> Tree {
     Tree {
-        name: node.name().to_owned(),
-        attrs: node.attrs().map(|(_, name, value)| (name.to_owned(), value.to_owned())).collect(),
+        name: node.name().into(),
+        attrs: node.attrs().map(|(_, name, value)| (name, value)).collect(),
         children: node.elements().map(copy_extension).collect(),
         text: if node.elements().next().is_none() { Some(node.text()) } else { None },
     }
@@ -165,11 +165,7 @@ impl Domain {
         numa::complete(tree);
         default_boot(tree);
         boot_menu(tree);
-        for (name, value) in [("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")] {
-            if tree.child(name).is_none() {
-                tree.children.push(Tree::leaf(name, value));
-            }
-        }
+        lifecycle::complete(tree)?;
         tree.child_or_new("clock").default_to("offset", "utc");
         tree.child_or_new("devices");
         device::complete(tree, flags, random)
@@ -191,7 +187,7 @@ impl Domain {
     }
 
     /// The `<devices>` element, to be changed.
-    pub fn devices_mut(&mut self) -> &mut Vec<Tree> {
+    pub fn devices_mut(&mut self) -> &mut Trees {
         &mut self.tree.child_or_new("devices").children
     }
 

@@ -6,7 +6,7 @@
 use crate::values::Value;
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use xml::{Node, Tree, Writer};
+use xml::{Node, Tree, Trees, Writer};
 
 /// An element of the table.
 #[derive(Debug, Default)]
@@ -102,16 +102,16 @@ impl Place {
         let attrs = node
             .attrs()
             .filter(|(namespace, name, _)| namespace.is_none() && known(name))
-            .map(|(_, name, value)| (name.to_owned(), value.to_owned()))
+            .map(|(_, name, value)| (name, value))
             .collect();
-        let children: Vec<Tree> = node
+        let children: Trees = node
             .elements()
             .filter(|child| child.namespace().is_none())
             .filter_map(|child| Some(self.child(child.name())?.read(child)))
             .collect();
         let text =
             if children.is_empty() { Some(node.text()).filter(|text| !text.trim().is_empty()) } else { None };
-        Tree { name: node.name().to_owned(), attrs, children, text }
+        Tree { name: node.name().into(), attrs, children, text }
     }
 
     /// Names in a document that the table does not know: path and name of the first.
@@ -135,7 +135,7 @@ impl Place {
     pub fn sort(self, tree: &mut Tree) {
         let row = self.row();
         tree.attrs
-            .sort_by_key(|(name, _)| row.attrs.iter().position(|known| known == name).unwrap_or(usize::MAX));
+            .sort_by_key(|name| row.attrs.iter().position(|known| *known == name).unwrap_or(usize::MAX));
         tree.children.sort_by_key(|child| {
             row.children.iter().position(|(known, _)| *known == child.name).unwrap_or(usize::MAX)
         });
@@ -150,7 +150,7 @@ impl Place {
 /// Prints an element that is in order.
 pub fn write(tree: &Tree, w: &mut Writer) {
     let mut element = w.element(&tree.name);
-    for (name, value) in &tree.attrs {
+    for (name, value) in tree.attrs.iter() {
         element = element.attr(name, value);
     }
     match &tree.text {

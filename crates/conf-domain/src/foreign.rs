@@ -2,6 +2,13 @@
 
 use xml::{Node, escape};
 
+/// A foreign element as text at the left margin.
+pub fn text(node: Node<'_>) -> String {
+    let mut text = String::new();
+    print(node, 0, &mut text);
+    text
+}
+
 /// Prints a foreign element with its namespaces as declared in the document, two spaces a level.
 pub(crate) fn print(node: Node<'_>, level: usize, out: &mut String) {
     let raw = node.raw();

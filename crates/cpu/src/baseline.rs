@@ -98,7 +98,7 @@ fn baseline_x86(
         database,
         result,
         &facts,
-        Choice { models: limits.models, preferred, migratable: limits.migratable },
+        Choice { models: limits.models, preferred, migratable: limits.migratable, shared: true },
     )?;
     if cpus.iter().any(|cpu| cpu.vendor.is_none()) {
         result.vendor = None;

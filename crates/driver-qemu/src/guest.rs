@@ -25,6 +25,8 @@ pub(crate) const MONITOR_WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct Live {
     /// The definition as it runs, with aliases and run-time parts.
     pub(crate) domain: Domain,
+    /// The definition it was started with: what a transient guest shows as its inactive one.
+    pub(crate) base: Arc<Domain>,
     pub(crate) id: i32,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) process: Process,
@@ -32,10 +34,8 @@ pub(crate) struct Live {
     pub(crate) cgroup: Option<Cgroup>,
     /// The connection whose end is the guest's end.
     pub(crate) bound_to: Option<ConnectionId>,
-    /// A shutdown of the guest is a reboot.
-    pub(crate) reboot_on_shutdown: AtomicBool,
-    /// The console's client.
-    pub(crate) console: Mutex<Option<Arc<crate::console::Session>>>,
+    /// What outlives a change of the definition.
+    pub(crate) session: Arc<Session>,
     /// Numbers of the processors' threads.
     pub(crate) vcpu_threads: Vec<i32>,
     pub(crate) tainted: Vec<&'static str>,
@@ -52,6 +52,17 @@ pub(crate) struct Value {
     pub(crate) autostart_once: bool,
     /// State and reason, as the interface numbers them.
     pub(crate) state: (i32, i32),
+}
+
+/// Parts of a running guest that are not its definition.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// A shutdown of the guest is a reboot.
+    pub(crate) reboot_on_shutdown: AtomicBool,
+    /// It was just reset after a shutdown: the halt and the start that the emulator tells of are part of that.
+    pub(crate) restarting: AtomicBool,
+    /// The console's client.
+    pub(crate) console: Mutex<Option<Arc<crate::console::Session>>>,
 }
 
 /// A domain.
@@ -146,7 +157,7 @@ impl Live {
     }
 
     pub(crate) fn will_reboot(&self) -> bool {
-        self.reboot_on_shutdown.load(Ordering::Acquire)
+        self.session.reboot_on_shutdown.load(Ordering::Acquire)
     }
 }
 

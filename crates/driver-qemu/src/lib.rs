@@ -11,6 +11,7 @@
 //! * [`guest`]: one domain: its current value, which readers take as it is, and its job
 //! * [`start`], [`stop`], [`events`]: the arrows above
 //! * [`reconnect`]: guests that outlived an earlier daemon
+//! * [`describe`]: what clients are told about the host and its guests
 //! * [`emulators`]: what the installed emulators can do
 //! * one file per family of procedures
 //!
@@ -18,6 +19,7 @@
 
 mod config;
 mod console;
+mod describe;
 mod emulators;
 mod events;
 mod guest;
@@ -26,7 +28,9 @@ mod info;
 mod lifecycle;
 mod lookup;
 mod monitor;
+mod processor;
 mod reconnect;
+mod site;
 mod start;
 mod stats;
 mod status;
@@ -72,6 +76,10 @@ pub struct Driver {
     pub(crate) emulators: Arc<Emulators>,
     pub(crate) hub: Hub,
     pub(crate) next_id: AtomicI32,
+    /// What the host adds to definitions.
+    pub(crate) sites: site::Sites,
+    /// What processors of guests can do.
+    pub(crate) processors: processor::Processors,
     /// Ports of displays in use.
     pub(crate) ports: Mutex<std::collections::BTreeSet<u32>>,
     pub(crate) notices: Sender<(Uuid, i32, Notice)>,
@@ -100,16 +108,29 @@ impl Driver {
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
             next_id: AtomicI32::new(1),
+            sites: site::Sites::default(),
+            processors: processor::Processors::default(),
             ports: Mutex::default(),
             notices,
             stopping: AtomicBool::new(false),
         });
         for (folder, mode) in [
             (driver.config_dir(), 0o700),
-            (driver.autostart_dir(), 0o755),
             (driver.run_dir(), 0o755),
             (driver.state_dir(), 0o751),
             (driver.log_dir(), 0o700),
+            (driver.run_dir().join("channel"), 0o755),
+            (driver.run_dir().join("dbus"), 0o770),
+            (driver.run_dir().join("passt"), 0o755),
+            (driver.run_dir().join("rdp"), 0o755),
+            (driver.run_dir().join("slirp"), 0o755),
+            (driver.state_dir().join("checkpoint"), 0o755),
+            (driver.state_dir().join("dump"), 0o755),
+            (driver.state_dir().join("nvram"), 0o755),
+            (driver.state_dir().join("ram"), 0o755),
+            (driver.state_dir().join("save"), 0o755),
+            (driver.state_dir().join("snapshot"), 0o755),
+            (driver.state_dir().join("varstore"), 0o755),
         ] {
             host::store::folder(&folder, mode).map_err(|error| {
                 system(&error, &format!("cannot create directory '{}'", folder.display()))
@@ -123,6 +144,11 @@ impl Driver {
             .spawn(move || events::run(&watcher, &received))
             .map_err(|error| system(&error, "cannot start a thread"))?;
         driver.reconnect();
+        let completer = driver.clone();
+        std::thread::Builder::new()
+            .name("definitions".to_owned())
+            .spawn(move || completer.complete_loaded())
+            .map_err(|error| system(&error, "cannot start a thread"))?;
         let starter = driver.clone();
         std::thread::Builder::new()
             .name("autostart".to_owned())
@@ -184,7 +210,7 @@ impl Hypervisor for Driver {
 
 /// "Requested operation is not valid: domain is not running".
 pub(crate) fn not_running() -> Error {
-    Error::operation_invalid(FROM, "domain is not running")
+    Error::operation_invalid(ErrorDomain::DOMAIN, "domain is not running")
 }
 
 /// An error with a detail of this driver.

@@ -3,7 +3,7 @@
 //! Every status document names a process and a monitor. Where both are there, the guest is taken over; where not, it has
 //! ended meanwhile and what is left of it is cleaned up.
 
-use crate::guest::{Guest, Live, MONITOR_WAIT, Value, failed};
+use crate::guest::{Guest, Live, MONITOR_WAIT, Session, Value, failed};
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
 use api::consts::domain_state as state;
@@ -18,8 +18,8 @@ use host::process::Process;
 use serde_json::Value as Json;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use xml::{Document, Node};
 
 /// What a status document says.
@@ -118,16 +118,20 @@ impl Driver {
             (true, _) => (state::RUNNING, running::UNPAUSED),
             (false, _) => (state::PAUSED, paused::UNKNOWN),
         };
+        let base = guest.value().config.clone().unwrap_or_else(|| Arc::new(status.domain.clone()));
         let live = Live {
             domain: status.domain,
+            base,
             id,
             monitor,
             process,
             private_dir: status.private_dir,
             cgroup: status.cgroup.as_deref().and_then(Cgroup::adopt),
             bound_to: None,
-            reboot_on_shutdown: AtomicBool::new(status.reboot),
-            console: Mutex::new(None),
+            session: Arc::new(Session {
+                reboot_on_shutdown: AtomicBool::new(status.reboot),
+                ..Session::default()
+            }),
             vcpu_threads: status.threads,
             tainted: Vec::new(),
         };
@@ -147,6 +151,11 @@ impl Driver {
         let own = private_dir.starts_with(self.state_dir()) && private_dir != self.state_dir();
         if own {
             let _ = std::fs::remove_dir_all(private_dir);
+        }
+        if let Some(short) =
+            private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
+        {
+            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
         }
         if let Some(group) = cgroup.and_then(Cgroup::adopt) {
             group.remove();

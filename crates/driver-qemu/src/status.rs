@@ -129,17 +129,16 @@ impl Driver {
         change(&mut domain)?;
         domain.sort();
         let process = host::process::Process::of(live.process.pid()).ok_or_else(crate::not_running)?;
-        let console = live.console.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let next = Arc::new(Live {
             domain,
+            base: live.base.clone(),
             id: live.id,
             monitor: live.monitor.clone(),
             process,
             private_dir: live.private_dir.clone(),
             cgroup: live.cgroup.clone(),
             bound_to: live.bound_to,
-            reboot_on_shutdown: std::sync::atomic::AtomicBool::new(live.will_reboot()),
-            console: std::sync::Mutex::new(console),
+            session: live.session.clone(),
             vcpu_threads: live.vcpu_threads.clone(),
             tainted: live.tainted.clone(),
         });

@@ -1,6 +1,7 @@
 //! The host: the only place of the tree that spawns, opens for others, asks the kernel, the clock or for randomness.
 //!
 //! * [`image`]: what an image file says of itself
+//! * [`kvm`]: what the kernel's hypervisor offers
 //! * [`layout`]: where libvirt's files lie, below a root
 //! * [`store`]: files that are either old or new, never half
 //! * [`process`]: commands as values, detached emulators, processes of other parents
@@ -13,6 +14,7 @@ pub mod cgroup;
 pub mod cpuid;
 pub mod dialogue;
 pub mod image;
+pub mod kvm;
 pub mod layout;
 pub mod node;
 pub mod process;

@@ -166,6 +166,27 @@ impl Tree {
             .find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()))
     }
 
+    /// What kind of processor the host has, in words: enough to tell that it is another one.
+    pub fn cpu_signature(&self) -> Option<String> {
+        let text = self.text("proc/cpuinfo")?;
+        let field = |name: &str| {
+            text.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                (key.trim() == name).then(|| value.trim())
+            })
+        };
+        if let (Some(vendor), Some(name), Some(family), Some(model), Some(stepping)) =
+            (field("vendor_id"), field("model name"), field("cpu family"), field("model"), field("stepping"))
+        {
+            return Some(format!("{vendor}, {name}, family: {family}, model: {model}, stepping: {stepping}"));
+        }
+        if let (Some(name), Some(revision)) = (field("cpu"), field("revision")) {
+            return Some(format!("{name}, rev {revision}"));
+        }
+        let (vendor, facilities) = (field("vendor_id")?, field("facilities")?);
+        Some(format!("{vendor}, {}, facilities: {facilities}", field("processor 0")?))
+    }
+
     /// The microcode's version.
     pub fn microcode(&self) -> Option<u32> {
         let text = self.text("proc/cpuinfo")?;
@@ -186,6 +207,12 @@ impl Tree {
     pub fn hostname(&self) -> String {
         self.text("proc/sys/kernel/hostname").map(|text| text.trim().to_owned()).unwrap_or_default()
     }
+}
+
+/// Release and version of the running kernel.
+pub fn kernel() -> String {
+    let name = rustix::system::uname();
+    format!("{} {}", name.release().to_string_lossy(), name.version().to_string_lossy())
 }
 
 /// IOMMU groups of PCI devices by address (`0000:01:00.0`), as the kernel's `iommu_groups` folder lists them.

@@ -153,6 +153,16 @@ impl Element<'_, '_> {
         }
     }
 
+    /// Like [`Element::children`], but with an end tag of its own line even when there are none.
+    pub fn children_always(self, body: impl FnOnce(&mut Writer)) {
+        self.writer.text.push_str(">\n");
+        self.writer.deeper(body);
+        self.writer.margin();
+        self.writer.text.push_str("</");
+        self.writer.text.push_str(self.name);
+        self.writer.text.push_str(">\n");
+    }
+
     /// Like [`Element::children`], but writes nothing at all when there is neither attribute nor child.
     pub fn children_or_nothing(self, body: impl FnOnce(&mut Writer)) {
         let (start, bare, open) = (self.start, self.bare, self.writer.text.len());
@@ -236,10 +246,11 @@ mod tests {
             w.element("gone").children_or_nothing(|_| {});
             w.element("gone").empty_or_nothing();
             w.element("kept").attr("y", 1).children_or_nothing(|_| {});
+            w.element("open").children_always(|_| {});
         });
         assert_eq!(
             w.finish(),
-            "<disk type='file'>\n  <name>a&lt;b&gt;&apos;&quot;&amp;</name>\n  <empty/>\n  <kept y='1'/>\n</disk>\n"
+            "<disk type='file'>\n  <name>a&lt;b&gt;&apos;&quot;&amp;</name>\n  <empty/>\n  <kept y='1'/>\n  <open>\n  </open>\n</disk>\n"
         );
     }
 }

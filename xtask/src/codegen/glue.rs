@@ -30,7 +30,9 @@ const OBJECTS: [(&str, &str, &str); 13] = [
 ];
 
 /// Functions that say the same as a procedure but do more around it; they are written by hand.
-const BY_HAND: [&str; 23] = [
+const BY_HAND: [&str; 25] = [
+    "virDomainSetMetadata",
+    "virNetworkSetMetadata",
     "virDomainOpenGraphicsFD",
     "virDomainCreate",
     "virDomainCreateWithFlags",
@@ -360,17 +362,21 @@ impl Glue<'_> {
             ([list], "int", ["virTypedParameterPtr *", "int *"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "param") => {
                 format!("params::give(&ret, {}, {})?;\nOk(0)", name(0), name(1))
             }
-            // A structure whose fields are the results in their order.
+            // A structure whose fields are the results.
             (fields, "int", [info]) if fields.len() > 1 && info.ends_with("Ptr") => {
                 let record = info.trim_end_matches("Ptr");
                 let item = self.table.headers.iter().flat_map(|h| &h.structs).find(|item| item.name == record)?;
                 if item.fields.len() != fields.len() || item.fields.iter().any(|field| field.kind.contains('[')) {
                     return None;
                 }
+                // By name where the names are the same, else in their order.
+                let named = |to: &str| fields.iter().find(|from| from.name.replace('_', "") == to.to_lowercase());
+                let by_name = item.fields.iter().all(|to| named(&to.name).is_some());
                 let sets: Vec<String> = item
                     .fields
                     .iter()
                     .zip(fields)
+                    .map(|(to, from)| (to, if by_name { named(&to.name).unwrap_or(from) } else { from }))
                     .map(|(to, from)| format!("{}: ret.{} as _", ident(&to.name), ident(&from.name)))
                     .collect();
                 format!("put({}, {record} {{ {} }});\nOk(0)", name(0), sets.join(", "))

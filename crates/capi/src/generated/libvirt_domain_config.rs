@@ -73,38 +73,6 @@ pub extern "C" fn virDomainSetAutostartOnce(domain: *mut c_void, autostart: c_in
     })
 }
 
-/// `virDomainSetMetadata`
-#[unsafe(no_mangle)]
-pub extern "C" fn virDomainSetMetadata(
-    domain: *mut c_void,
-    type_: c_int,
-    metadata: *const c_char,
-    key: *const c_char,
-    uri: *const c_char,
-    flags: c_uint,
-) -> c_int {
-    enter("virDomainSetMetadata", 20, -1, |e| {
-        let object = e.item::<DomainRef>(domain)?;
-        let conn_ = object.conn.get().clone();
-        e.writable()?;
-        e.null(key, "key")?;
-        e.null(uri, "uri")?;
-        let metadata_ = memory::read_optional(metadata);
-        let key_ = memory::read_optional(key);
-        let uri_ = memory::read_optional(uri);
-        conn_.drivers.hypervisor.domain_set_metadata(
-            &conn_.call(),
-            &object.reference(),
-            type_ as _,
-            metadata_.as_deref(),
-            key_.as_deref(),
-            uri_.as_deref(),
-            flags as _,
-        )?;
-        Ok(0)
-    })
-}
-
 /// `virDomainUndefine`
 #[unsafe(no_mangle)]
 pub extern "C" fn virDomainUndefine(domain: *mut c_void) -> c_int {

@@ -76,8 +76,8 @@ pub extern "C" fn virDomainGetBlockInfo(
         put(
             info,
             virDomainBlockInfo {
-                capacity: ret.allocation as _,
-                allocation: ret.capacity as _,
+                capacity: ret.capacity as _,
+                allocation: ret.allocation as _,
                 physical: ret.physical as _,
             },
         );

@@ -375,38 +375,6 @@ pub extern "C" fn virNetworkSetAutostart(network: *mut c_void, autostart: c_int)
     })
 }
 
-/// `virNetworkSetMetadata`
-#[unsafe(no_mangle)]
-pub extern "C" fn virNetworkSetMetadata(
-    network: *mut c_void,
-    type_: c_int,
-    metadata: *const c_char,
-    key: *const c_char,
-    uri: *const c_char,
-    flags: c_uint,
-) -> c_int {
-    enter("virNetworkSetMetadata", 19, -1, |e| {
-        let object = e.item::<NetworkRef>(network)?;
-        let conn_ = object.conn.get().clone();
-        e.writable()?;
-        e.null(key, "key")?;
-        e.null(uri, "uri")?;
-        let metadata_ = memory::read_optional(metadata);
-        let key_ = memory::read_optional(key);
-        let uri_ = memory::read_optional(uri);
-        conn_.drivers.network.network_set_metadata(
-            &conn_.call(),
-            &object.reference(),
-            type_ as _,
-            metadata_.as_deref(),
-            key_.as_deref(),
-            uri_.as_deref(),
-            flags as _,
-        )?;
-        Ok(0)
-    })
-}
-
 /// `virNetworkUndefine`
 #[unsafe(no_mangle)]
 pub extern "C" fn virNetworkUndefine(network: *mut c_void) -> c_int {

@@ -141,9 +141,7 @@ pub(crate) fn hide_unused(interface: &mut Tree) {
     }
     if passed {
         if let Some(driver) = interface.child_mut("driver") {
-            driver
-                .attrs
-                .retain(|(name, value)| name == "name" && matches!(value.as_str(), "vfio" | "kvm" | "xen"));
+            driver.attrs.retain(|name, value| name == "name" && matches!(value, "vfio" | "kvm" | "xen"));
             driver.children.retain(|child| child.name == "model");
         }
         if interface

@@ -14,7 +14,7 @@ pub use disk::{drive_address, letter_index, place};
 
 use crate::{FormatFlags, ParseFlags, domain, values};
 use base::Result;
-use xml::Tree;
+use xml::{Tree, Trees};
 
 /// What every driver's devices get.
 pub(crate) fn complete(
@@ -113,7 +113,7 @@ pub(crate) fn complete(
 }
 
 /// Disks of one bus stand together from the second on, in the order of their targets.
-fn sort_disks(devices: &mut Vec<Tree>) {
+fn sort_disks(devices: &mut Trees) {
     if devices.iter().filter(|device| device.name == "disk").count() < 2 {
         return;
     }
@@ -194,6 +194,9 @@ pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
                 "interface" => interface::hide_live(device),
                 _ => {}
             }
+        }
+        if device.name == "disk" {
+            disk::spell_mirror(device);
         }
         if !flags.secure {
             match device.name.as_str() {

@@ -26,7 +26,8 @@ pub fn complete(domain: &Domain) -> Result<()> {
     numa::check(domain)?;
     system::tuning(domain)?;
     memory::together(domain)?;
-    others::together(domain)
+    others::together(domain)?;
+    crate::lifecycle::check(domain)
 }
 
 fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {

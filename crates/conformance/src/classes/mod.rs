@@ -1,8 +1,16 @@
 //! One runner per class: what a case of it asks for, and whether the rooms deliver it.
 
+mod addresses;
 mod cputest;
+mod describe;
+mod descriptors;
 mod domain_xml;
+mod network_xml;
+mod qemu_caps;
+mod qemuxmlactive;
 mod qemuxmlconf;
+mod qemuxmlconf_start;
+mod replies;
 mod typed_params;
 mod uri;
 mod virnetdaemon;
@@ -19,11 +27,22 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "cputest" => cputest::run,
+        "domaincaps" => describe::domain,
         "genericxml2xml" => domain_xml::generic,
+        "qemucaps2xml" => describe::host,
+        "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemumigparams" => replies::migration,
+        "qemumonitorjson" => replies::monitor,
+        "qemucapabilities" => qemu_caps::capabilities,
+        "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "viruri" => uri::run,
+        "networkxml2xml" => network_xml::round_trip,
+        "networkxml2xmlupdate" => network_xml::update,
+        "sockettest" => addresses::run,
+        "virnetworkportxml2xml" => network_xml::port,
         _ => return None,
     })
 }

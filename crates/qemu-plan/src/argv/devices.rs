@@ -134,34 +134,6 @@ pub(super) fn inputs(b: &mut Builder<'_>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn sounds(b: &mut Builder<'_>) -> Result<()> {
-    let domain = b.domain;
-    for sound in domain.all("sound") {
-        let alias = alias_of(sound).to_owned();
-        let audio = format!("audio{}", sound.attr_at("audio", "id").unwrap_or("1"));
-        let (driver, codec) = match sound.attr("model").unwrap_or_default() {
-            "ich6" => ("intel-hda", true),
-            "ich9" => ("ich9-intel-hda", true),
-            "ac97" => ("AC97", false),
-            "es1370" => ("ES1370", false),
-            "sb16" => ("sb16", false),
-            "usb" => ("usb-audio", false),
-            other => return Err(unsupported(format!("sound model '{other}' is not supported yet"))),
-        };
-        let json = b.place(Json::driver(driver).put("id", alias.clone()), sound);
-        b.device(if codec { json } else { json.put("audiodev", audio.clone()) });
-        if codec {
-            let json = Json::driver("hda-duplex")
-                .put("id", format!("{alias}-codec0"))
-                .put("bus", format!("{alias}.0"))
-                .put("cad", 0)
-                .put("audiodev", audio);
-            b.device(json);
-        }
-    }
-    Ok(())
-}
-
 pub(super) fn watchdogs(b: &mut Builder<'_>) -> Result<()> {
     let domain = b.domain;
     let mut action = None;
@@ -184,8 +156,8 @@ pub(super) fn watchdogs(b: &mut Builder<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Balloon, random numbers, sockets between host and guest, panic devices.
-pub(super) fn rest(b: &mut Builder<'_>) -> Result<()> {
+/// Memory that the guest gives back.
+pub(super) fn balloons(b: &mut Builder<'_>) {
     let domain = b.domain;
     for balloon in domain.all("memballoon").filter(|balloon| !balloon.is("model", "none")) {
         let json =
@@ -200,30 +172,11 @@ pub(super) fn rest(b: &mut Builder<'_>) -> Result<()> {
         };
         b.device(json);
     }
-    for rng in domain.all("rng") {
-        let alias = alias_of(rng).to_owned();
-        let object = format!("obj{alias}");
-        match rng.attr_at("backend", "model").unwrap_or_default() {
-            "random" => {
-                let file = rng.text_of("backend").unwrap_or("/dev/random").to_owned();
-                b.object(
-                    Json::new().put("qom-type", "rng-random").put("id", object.clone()).put("filename", file),
-                );
-            }
-            "builtin" => b.object(Json::new().put("qom-type", "rng-builtin").put("id", object.clone())),
-            other => return Err(unsupported(format!("random numbers from '{other}' are not supported yet"))),
-        }
-        let json = Json::driver(virtio(rng, "virtio-rng")).put("rng", object).put("id", alias);
-        let json = match rng.child("rate") {
-            Some(rate) => {
-                let number = |name: &str| rate.attr(name).and_then(|text| text.parse::<u64>().ok());
-                json.put_opt("max-bytes", number("bytes")).put("period", number("period").unwrap_or(1000))
-            }
-            None => json,
-        };
-        let json = b.place(json, rng);
-        b.device(json);
-    }
+}
+
+/// Devices by which a guest tells that it crashed.
+pub(super) fn panics(b: &mut Builder<'_>) -> Result<()> {
+    let domain = b.domain;
     for panic in domain.all("panic") {
         match panic.attr("model").unwrap_or("isa") {
             "isa" => b.device(Json::driver("pvpanic")),
@@ -234,9 +187,6 @@ pub(super) fn rest(b: &mut Builder<'_>) -> Result<()> {
             }
             other => return Err(unsupported(format!("panic model '{other}' is not supported yet"))),
         }
-    }
-    if let Some(vsock) = domain.all("vsock").next() {
-        return Err(unsupported(format!("vsock '{}' is not supported yet", alias_of(vsock))));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::{Builder, Json, comma, on_off};
 use crate::complete::{Board, machine as machine_name, unsupported};
 use base::Result;
+use qemu_caps::Flag;
 
 /// Flash chips of the firmware.
 pub(super) fn firmware(b: &mut Builder<'_>) -> Result<()> {
@@ -112,7 +113,7 @@ pub(super) fn machine(b: &mut Builder<'_>) -> Result<()> {
     }
     b.option("-machine", value);
     match b.domain.kind() {
-        "kvm" if !b.caps.kvm => {
+        "kvm" if !b.caps.has(Flag::Kvm) => {
             return Err(unsupported(format!(
                 "Emulator '{}' does not support virt type 'kvm'",
                 b.caps.binary

@@ -6,23 +6,42 @@
 //!
 //! Devices, block nodes and objects are JSON documents whose members stand in a fixed order.
 
-mod block;
-mod chardev;
+mod ability;
+pub mod chardev;
 mod devices;
+mod disk;
+mod filesystem;
 mod graphics;
+mod hostdev;
+mod json;
+mod link;
 mod machine;
 mod net;
+pub mod piece;
+mod ports;
 mod quote;
+mod rng;
+mod screen;
+pub mod secret;
+pub mod settings;
+mod smartcard;
+mod sound;
+mod tpm;
+mod virtio;
 
+pub use disk::number_images;
+pub use json::Json;
 pub use quote::{one_line, shell};
+pub use screen::{PortUse, choose_ports};
 
+use crate::Caps;
 use crate::complete::{Board, unsupported};
-use crate::{Caps, alias};
 use base::Result;
 use conf_domain::Domain;
 use conf_domain::device::Pci;
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use secret::{Secrets, Vault};
+use settings::Settings;
+use std::collections::{BTreeMap, BTreeSet};
 use xml::Tree;
 
 /// Facts of one start that the definition does not know.
@@ -34,24 +53,58 @@ pub struct Start {
     pub private_dir: String,
     /// Folder of the sockets of channels, e.g. `/run/libvirt/qemu/channel/1-name`.
     pub channel_dir: String,
-    /// Back end of the monitor's character device, e.g. `fd=12`.
-    pub monitor: String,
+    /// Socket of the monitor, on which the emulator listens.
+    pub monitor: chardev::Address,
+    /// The domain's number and the beginning of its name, e.g. `1-name`; part of names of folders and sockets.
+    pub short_name: String,
     /// Descriptors of listening character devices, by alias.
     pub chardev_fds: BTreeMap<String, i32>,
-    /// Descriptors of tap devices, by alias of the interface.
-    pub tap_fds: BTreeMap<String, i32>,
-    /// Descriptors of the kernel's packet mover, by alias of the interface.
-    pub vhost_fds: BTreeMap<String, i32>,
+    /// Descriptors of tap devices, one for each queue, by alias of the interface.
+    pub tap_fds: BTreeMap<String, Vec<i32>>,
+    /// Descriptors of the kernel's back ends for interfaces (one for each queue), SCSI hosts and sockets, by alias.
+    pub vhost_fds: BTreeMap<String, Vec<i32>>,
+    /// Descriptors of files and devices that the emulator finds in sets, by what they are called there: `serial0-source`
+    /// and `serial0-log` for character devices, `tpm0-tpm` and `tpm0-cancel`, `net0-vdpa`; for
+    /// vDPA disks by the path of the device.
+    pub passed_fds: BTreeMap<String, i32>,
+    /// Groups of descriptors that clients have handed over for images.
+    pub fd_groups: BTreeMap<String, FdGroup>,
+    /// Paths found on the host by alias: generic SCSI devices, USB devices, sockets of TPM emulators; by alias and
+    /// `-cancel` the file that cancels commands of a TPM.
+    pub paths: BTreeMap<String, String>,
+    /// Block devices that are CD-ROM drives.
+    pub host_drives: BTreeSet<String>,
+    /// The render node for screens that name none.
+    pub render_node: Option<String>,
+    /// Number of the guest's socket device, when it is chosen at the start.
+    pub guest_cid: Option<u32>,
+    /// Numbers of users and groups of the host by name.
+    pub ids: BTreeMap<String, u32>,
+    /// Folder of Pipewire's socket.
+    pub pipewire_dir: Option<String>,
+    /// Settings of the daemon.
+    pub settings: Settings,
+    /// Values of the secrets that the definition names.
+    pub secrets: Secrets,
+    /// Encrypts secrets; the key is in the private folder.
+    pub vault: Option<Vault>,
     /// The environment before what the definition adds.
     pub env: Vec<(String, String)>,
-    /// There is a master key in the private folder.
-    pub master_key: bool,
     /// The emulator confines itself.
     pub sandbox: bool,
     /// Lines of the emulator's log carry the time.
     pub timestamps: bool,
     /// Time zone offset of the host in seconds; only used by guests whose clock shows local time.
     pub local_offset: i64,
+}
+
+/// Descriptors that a client has handed over under one name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FdGroup {
+    /// The descriptors as the emulator gets them.
+    pub fds: Vec<i32>,
+    /// They may be written to.
+    pub writable: bool,
 }
 
 /// A planned command line.
@@ -65,40 +118,6 @@ pub struct Line {
     pub env: Vec<(String, String)>,
 }
 
-/// A JSON document with members in the order in which they are put.
-#[derive(Debug, Default)]
-pub(crate) struct Json(Map<String, Value>);
-
-impl Json {
-    pub(crate) fn new() -> Json {
-        Json::default()
-    }
-
-    pub(crate) fn driver(name: impl Into<String>) -> Json {
-        Json::new().put("driver", name.into())
-    }
-
-    pub(crate) fn put(mut self, name: &str, value: impl Into<Value>) -> Json {
-        self.0.insert(name.to_owned(), value.into());
-        self
-    }
-
-    pub(crate) fn put_opt(self, name: &str, value: Option<impl Into<Value>>) -> Json {
-        match value {
-            Some(value) => self.put(name, value),
-            None => self,
-        }
-    }
-
-    pub(crate) fn value(self) -> Value {
-        Value::Object(self.0)
-    }
-
-    pub(crate) fn text(self) -> String {
-        Value::Object(self.0).to_string()
-    }
-}
-
 /// The line under construction.
 pub(crate) struct Builder<'d> {
     pub(crate) domain: &'d Domain,
@@ -107,6 +126,12 @@ pub(crate) struct Builder<'d> {
     pub(crate) board: Board,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    /// Number of the next block node.
+    pub(crate) next_node: u32,
+    /// Number of the next set of descriptors.
+    pub(crate) next_fdset: u32,
+    /// Places in the boot order of network cards that are devices of the host.
+    pub(crate) host_card_boot: Vec<Option<u32>>,
 }
 
 impl Builder<'_> {
@@ -120,7 +145,8 @@ impl Builder<'_> {
     }
 
     pub(crate) fn device(&mut self, json: Json) {
-        self.option("-device", json.text());
+        let text = if ability::device_json(self.caps) { json.text() } else { json.plain("driver") };
+        self.option("-device", text);
     }
 
     pub(crate) fn object(&mut self, json: Json) {
@@ -128,7 +154,17 @@ impl Builder<'_> {
     }
 
     pub(crate) fn set_env(&mut self, name: &str, value: &str) {
-        self.env.push((name.to_owned(), value.to_owned()));
+        // What is set again keeps its place.
+        match self.env.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.env.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    /// The entry of its boot menu that a device is booted with.
+    pub(crate) fn loadparm<'t>(&self, device: &'t Tree) -> Option<&'t str> {
+        let asked = device.attr_at("boot", "loadparm");
+        asked.filter(|_| self.board == Board::Ccw && ability::loadparm(self.caps))
     }
 
     /// Adds where a device sits.
@@ -137,7 +173,7 @@ impl Builder<'_> {
         let text = |name: &str| address.attr(name).unwrap_or("0").to_owned();
         match address.attr("type").unwrap_or_default() {
             "pci" => match Pci::of(device) {
-                Some(pci) => self.place_pci(json, pci, address),
+                Some(pci) => self.place_pci(json, device, pci, address),
                 None => json,
             },
             "usb" => {
@@ -157,11 +193,16 @@ impl Builder<'_> {
                     format!("{:x}.{:x}.{:04x}", number("cssid"), number("ssid"), number("devno")),
                 )
             }
+            "spapr-vio" => {
+                let register = text("reg");
+                let register = u64::from_str_radix(register.trim_start_matches("0x"), 16);
+                json.put_opt("reg", register.ok())
+            }
             _ => json,
         }
     }
 
-    fn place_pci(&self, json: Json, pci: Pci, address: &Tree) -> Json {
+    fn place_pci(&self, json: Json, device: &Tree, pci: Pci, address: &Tree) -> Json {
         let controller = self
             .domain
             .all("controller")
@@ -182,9 +223,8 @@ impl Builder<'_> {
             Some("off") => json.put("multifunction", false),
             _ => json,
         };
-        let index = controller.is_some();
-        let _ = index;
-        json.put("addr", addr)
+        let index = device.attr_at("acpi", "index").and_then(|text| text.parse::<u64>().ok());
+        json.put("addr", addr).put_opt("acpi-index", index.filter(|index| *index > 0))
     }
 }
 
@@ -225,10 +265,20 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     let board = Board::of_domain(domain);
     let program = domain.all("emulator").next().map(|emulator| emulator.body().to_owned());
     let program = program.ok_or_else(|| unsupported("the definition names no emulator"))?;
-    let mut b = Builder { domain, caps, start, board, args: Vec::new(), env: start.env.clone() };
+    let mut b = Builder {
+        domain,
+        caps,
+        start,
+        board,
+        args: Vec::new(),
+        env: start.env.clone(),
+        next_node: 1,
+        next_fdset: 0,
+        host_card_boot: Vec::new(),
+    };
     b.option("-name", format!("guest={},debug-threads=on", comma(&domain.name)));
     b.flag("-S");
-    if start.master_key {
+    if start.vault.is_some() {
         let file = format!("{}/master-key.aes", start.private_dir);
         let key = Json::new()
             .put("qom-type", "secret")
@@ -237,6 +287,7 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
             .put("file", file);
         b.object(key);
     }
+    disk::reservations(&mut b);
     machine::firmware(&mut b)?;
     machine::machine(&mut b)?;
     machine::cpu(&mut b)?;
@@ -251,26 +302,37 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     machine::smbios(&mut b);
     b.flag("-no-user-config");
     b.flag("-nodefaults");
-    b.option("-chardev", format!("socket,id=charmonitor,{},server=on,wait=off", start.monitor));
+    b.add(chardev::monitor(&start.monitor));
     b.option("-mon", "chardev=charmonitor,id=monitor,mode=control");
     machine::clock(&mut b)?;
     b.flag("-no-shutdown");
     machine::power(&mut b);
     machine::boot(&mut b);
     devices::controllers(&mut b)?;
-    block::disks(&mut b)?;
+    disk::disks(&mut b)?;
+    filesystem::filesystems(&mut b)?;
     net::interfaces(&mut b)?;
-    chardev::ports(&mut b)?;
+    smartcard::smartcards(&mut b)?;
+    ports::ports(&mut b)?;
+    tpm::modules(&mut b)?;
     devices::inputs(&mut b)?;
-    graphics::audio(&mut b)?;
-    graphics::screens(&mut b)?;
+    sound::back_ends(&mut b)?;
+    screen::screens(&mut b)?;
     graphics::videos(&mut b)?;
-    devices::sounds(&mut b)?;
+    sound::cards(&mut b)?;
     devices::watchdogs(&mut b)?;
-    devices::rest(&mut b)?;
+    hostdev::redirected(&mut b)?;
+    hostdev::hostdevs(&mut b)?;
+    devices::balloons(&mut b);
+    rng::rngs(&mut b)?;
+    link::shared_memory(&mut b)?;
+    devices::panics(&mut b)?;
     if start.sandbox {
         b.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     }
+    link::vsocks(&mut b)?;
+    link::cryptos(&mut b);
+    link::stores(&mut b);
     extension(&mut b);
     if start.timestamps {
         b.option("-msg", "timestamp=on");
@@ -300,6 +362,16 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
         "rng",
         "vsock",
         "panic",
+        "filesystem",
+        "smartcard",
+        "tpm",
+        "hostdev",
+        "redirdev",
+        "redirfilter",
+        "shmem",
+        "crypto",
+        "pstore",
+        "lease",
     ];
     match domain.devices().iter().find(|device| !PLANNED.contains(&device.name.as_str())) {
         Some(device) => Err(unsupported(format!(
@@ -337,17 +409,3 @@ fn extension(b: &mut Builder<'_>) {
 pub(crate) fn comma(text: &str) -> String {
     text.replace(',', ",,")
 }
-
-/// The command line of a definition that is not running, as a shell would read it.
-///
-/// # Errors
-/// As [`plan`].
-pub fn rehearse(domain: &Domain, caps: &Caps, start: &Start) -> Result<String> {
-    let mut domain = domain.clone();
-    crate::complete::for_start(&mut domain, caps, start.host_nodes.as_ref())?;
-    alias::assign(&mut domain);
-    graphics::choose_ports(&mut domain, &mut 5900);
-    Ok(shell(&plan(&domain, caps, start)?))
-}
-
-pub use graphics::choose_ports;

@@ -4,6 +4,7 @@ use super::controllers::{self, controller, has};
 use super::setting::{Board, Setting};
 use super::{Site, devices};
 use conf_domain::Domain;
+use qemu_caps::Flag;
 use xml::Tree;
 
 /// What a machine brings along.
@@ -57,7 +58,7 @@ fn of(setting: &Setting<'_>) -> Builtin {
             ..Builtin::default()
         },
         "s390x" | "s390" => Builtin {
-            root: setting.knows("zpci").then_some("pci-root"),
+            root: setting.has(Flag::Zpci).then_some("pci-root"),
             balloon: true,
             panic: Some("s390"),
             ..Builtin::default()

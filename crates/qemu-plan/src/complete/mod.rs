@@ -110,7 +110,9 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
         crate::validate::given(domain, &setting)?;
     }
     crate::firmware::choose(domain, &site.firmware, abi_update);
-    generated::forget(domain, site)?;
+    if flags.inactive {
+        generated::forget(domain, site)?;
+    }
     builtin::add(domain, &setting, site);
     cpu::complete(domain, &setting);
     features::complete(domain, &setting);

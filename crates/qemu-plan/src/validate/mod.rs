@@ -9,9 +9,12 @@
 mod cpu;
 mod disk;
 mod domain;
+mod lifecycle;
 mod memory;
 mod others;
 mod pci;
+
+pub use lifecycle::check_lifecycle;
 
 use crate::complete::Site;
 use crate::complete::setting::Setting;
@@ -52,6 +55,7 @@ pub(crate) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
 /// # Errors
 /// With the first refusal.
 pub(crate) fn complete(domain: &Domain, setting: &Setting<'_>, site: &Site) -> Result<()> {
+    check_lifecycle(domain)?;
     domain::check(domain, setting)?;
     cpu::check(domain, setting)?;
     memory::check(domain, setting)?;

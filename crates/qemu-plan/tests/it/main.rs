@@ -1,0 +1,5 @@
+//! Definitions through the public face.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod refusals;
