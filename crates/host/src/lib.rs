@@ -13,6 +13,7 @@
 
 pub mod cgroup;
 pub mod cpuid;
+pub mod dialogue;
 pub mod image;
 pub mod kvm;
 pub mod layout;

@@ -135,3 +135,12 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
     }
 }
+
+/// A file without a name, gone when it is closed.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn unnamed() -> io::Result<File> {
+    let fd = rustix::fs::memfd_create("ferrovirt", rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(File::from(fd))
+}
