@@ -8,8 +8,8 @@ use crate::handle;
 use crate::last_error::{Handler, NONE, Slot};
 use api::{Call, ConnectionId, DriverSet, Identity, Session};
 use base::object::{
-    DomainCheckpointRef, DomainRef, DomainSnapshotRef, InterfaceRef, NetworkPortRef, NetworkRef, NodeDeviceRef,
-    NwfilterBindingRef, NwfilterRef, SecretRef, StoragePoolRef, StorageVolRef,
+    DomainCheckpointRef, DomainRef, DomainSnapshotRef, InterfaceRef, NetworkPortRef, NetworkRef,
+    NodeDeviceRef, NwfilterBindingRef, NwfilterRef, SecretRef, StoragePoolRef, StorageVolRef,
 };
 use base::{ErrorCode, ErrorDomain};
 use std::any::Any;
@@ -287,6 +287,15 @@ macro_rules! wrap {
     };
 }
 wrap!(
-    NetworkRef, NetworkPortRef, InterfaceRef, StoragePoolRef, StorageVolRef, NodeDeviceRef, SecretRef, NwfilterRef,
-    NwfilterBindingRef, DomainSnapshotRef, DomainCheckpointRef
+    NetworkRef,
+    NetworkPortRef,
+    InterfaceRef,
+    StoragePoolRef,
+    StorageVolRef,
+    NodeDeviceRef,
+    SecretRef,
+    NwfilterRef,
+    NwfilterBindingRef,
+    DomainSnapshotRef,
+    DomainCheckpointRef
 );

@@ -193,6 +193,9 @@ pub fn write(tree: &Tree, w: &mut Writer) {
         Some(text) if tree.children.is_empty() => element.text(text),
         // Only these are opened and closed even when they are empty.
         _ if tree.name == "devices" && tree.children.is_empty() => element.text("\n  "),
+        _ if tree.name == "bandwidth" && tree.children.is_empty() && tree.attrs.iter().next().is_none() => {
+            element.text("\n      ");
+        }
         _ if tree.name == "hyperv" && tree.children.is_empty() && tree.attr("mode").is_some() => {
             element.text("\n    ");
         }

@@ -27,6 +27,7 @@ impl Driver {
         conf_capabilities::host::Host {
             uuid: self.host_uuid.or_else(|| tree.uuid()),
             arch: node.arch.clone(),
+            cpu: crate::comparison::described_host(&tree, &node),
             vendor: vendor(),
             microcode: tree.microcode(),
             signature,
@@ -214,6 +215,47 @@ impl Host for Driver {
             kind: virttype,
             without_deprecated: flags & 1 != 0,
         })
+    }
+
+    fn connect_compare_cpu(&self, _cx: &Call, xml: &str, flags: u32) -> Result<i32> {
+        self.compare_processor(xml, flags)
+    }
+
+    fn connect_baseline_cpu(&self, _cx: &Call, xml_cp_us: &[String], flags: u32) -> Result<String> {
+        self.baseline_processor(xml_cp_us, flags)
+    }
+
+    fn connect_compare_hypervisor_cpu(
+        &self,
+        _cx: &Call,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virttype: Option<&str>,
+        xml_cpu: &str,
+        flags: u32,
+    ) -> Result<i32> {
+        let asked = Asked { emulator, arch, machine, kind: virttype, ..Asked::default() };
+        self.compare_with_emulator(asked, xml_cpu, flags)
+    }
+
+    fn connect_baseline_hypervisor_cpu(
+        &self,
+        _cx: &Call,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virttype: Option<&str>,
+        xml_cp_us: &[String],
+        flags: u32,
+    ) -> Result<String> {
+        let asked = Asked { emulator, arch, machine, kind: virttype, ..Asked::default() };
+        self.baseline_with_emulator(asked, xml_cp_us, flags)
+    }
+
+    fn connect_get_sysinfo(&self, _cx: &Call, flags: u32) -> Result<String> {
+        check_flags(flags, 0, "qemuConnectGetSysinfo")?;
+        Err(error(ErrorCode::CONFIG_UNSUPPORTED, "Host SMBIOS information is not available"))
     }
 
     fn connect_get_cpu_model_names(

@@ -17,6 +17,11 @@
 //!
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
+mod addresses;
+mod agent;
+mod block;
+mod chain;
+mod comparison;
 mod config;
 mod console;
 mod describe;
@@ -24,18 +29,27 @@ mod emulators;
 mod events;
 mod guest;
 mod host_info;
+mod hotplug;
 mod info;
+mod labels;
 mod lifecycle;
 mod lookup;
+mod migration_limits;
 mod monitor;
+mod peek;
+mod perf;
+mod placement;
 mod processor;
 mod reconnect;
+mod removal;
+mod shaping;
 mod site;
 mod start;
-mod stats;
+mod statistics;
 mod status;
 mod stop;
 mod surroundings;
+mod tuning;
 mod unserved;
 
 use api::{ConnectionId, EventSink, Hypervisor};

@@ -3,7 +3,7 @@
 //! Every status document names a process and a monitor. Where both are there, the guest is taken over; where not, it has
 //! ended meanwhile and what is left of it is cleaned up.
 
-use crate::guest::{Guest, Live, MONITOR_WAIT, Session, Value, failed};
+use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
 use api::consts::domain_state as state;
@@ -20,7 +20,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use xml::{Document, Node};
+use xml::Document;
 
 /// What a status document says.
 struct Status {
@@ -30,7 +30,6 @@ struct Status {
     monitor: PathBuf,
     private_dir: PathBuf,
     cgroup: Option<PathBuf>,
-    threads: Vec<i32>,
     reboot: bool,
 }
 
@@ -49,17 +48,11 @@ fn read(text: &str) -> Result<Status> {
     let number = position(STATES, root.attr("state"));
     let reasons = if number == state::PAUSED { PAUSED } else { RUNNING };
     let monitor = path("monitor").ok_or_else(|| wrong("no monitor"))?;
-    let threads = root
-        .child("vcpus")
-        .into_iter()
-        .flat_map(Node::elements)
-        .filter_map(|vcpu| vcpu.attr("pid")?.parse().ok());
     Ok(Status {
         state: (number, position(reasons, root.attr("reason"))),
         pid: root.attr("pid").and_then(|pid| pid.parse().ok()).ok_or_else(|| wrong("no pid"))?,
         private_dir: path("libDir").or_else(|| monitor.parent().map(Path::to_owned)).unwrap_or_default(),
         cgroup: path("cgroup"),
-        threads: threads.collect(),
         reboot: root.child("fakereboot").is_some(),
         monitor,
         domain,
@@ -176,22 +169,22 @@ impl Driver {
             (true, _) => (state::RUNNING, running::UNPAUSED),
             (false, _) => (state::PAUSED, paused::UNKNOWN),
         };
+        let vcpus = qemu_live::vcpus::ask(&Asking(&monitor), status.domain.vcpus_max())?;
         let base = guest.value().config.clone().unwrap_or_else(|| Arc::new(status.domain.clone()));
         let live = Live {
             domain: status.domain,
-            base,
-            id,
-            monitor,
-            process,
-            private_dir: status.private_dir,
-            cgroup: status.cgroup.as_deref().and_then(Cgroup::adopt),
-            bound_to: None,
-            session: Arc::new(Session {
-                reboot_on_shutdown: AtomicBool::new(status.reboot),
-                ..Session::default()
+            vcpus,
+            run: Arc::new(Run {
+                base,
+                id,
+                monitor,
+                process,
+                private_dir: status.private_dir,
+                cgroup: status.cgroup.as_deref().and_then(Cgroup::adopt),
+                bound_to: None,
+                session: Session { reboot_on_shutdown: AtomicBool::new(status.reboot), ..Session::default() },
+                tainted: Vec::new(),
             }),
-            vcpu_threads: status.threads,
-            tainted: Vec::new(),
         };
         guest.change(|value| {
             value.live = Some(Arc::new(live));

@@ -36,7 +36,7 @@ impl Driver {
     pub(crate) fn settle(&self, guest: &Arc<Guest>, live: &Arc<Live>, why: i32, detail: i32, word: &str) {
         let mut first = false;
         guest.change(|value| {
-            if value.live.as_ref().is_some_and(|current| Arc::ptr_eq(current, live)) {
+            if value.live.as_ref().is_some_and(|current| Arc::ptr_eq(&current.run, &live.run)) {
                 value.live = None;
                 value.state = (state::SHUTOFF, why);
                 first = true;
@@ -45,6 +45,7 @@ impl Driver {
         if !first {
             return;
         }
+        live.session.removals.give_up();
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {

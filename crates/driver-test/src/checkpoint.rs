@@ -13,7 +13,9 @@ use xml::{Tree, Writer};
 fn moment<'d>(dom: &'d Dom, name: &str) -> Result<&'d Moment> {
     match dom.checkpoints.find(name) {
         Some(moment) => Ok(moment),
-        None => fail(ErrorCode::NO_DOMAIN_CHECKPOINT, format!("no domain checkpoint with matching name '{name}'")),
+        None => {
+            fail(ErrorCode::NO_DOMAIN_CHECKPOINT, format!("no domain checkpoint with matching name '{name}'"))
+        }
     }
 }
 
@@ -109,7 +111,12 @@ impl DomainCheckpoint for Test {
         self.change(|world| create(world, dom, xml, flags))
     }
 
-    fn domain_checkpoint_get_xml_desc(&self, _: &Call, point: &DomainCheckpointRef, flags: u32) -> Result<String> {
+    fn domain_checkpoint_get_xml_desc(
+        &self,
+        _: &Call,
+        point: &DomainCheckpointRef,
+        flags: u32,
+    ) -> Result<String> {
         known(flags, 3, "testDomainCheckpointGetXMLDesc")?;
         let mut world = self.world();
         Ok(format(moment(world.dom(&point.dom)?, &point.name)?, flags))

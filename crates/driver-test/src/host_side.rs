@@ -154,7 +154,8 @@ impl Host for Test {
     fn node_get_cpu_stats(&self, _: &Call, cpu: i32, nparams: i32, flags: u32) -> Result<NodeGetCpuStatsRet> {
         known(flags, 0, "testNodeGetCPUStats")?;
         if cpu >= CPUS as i32 * 2 {
-            let text = format!("invalid argument: cpuNum in testNodeGetCPUStats must be less than {}", CPUS * 2);
+            let text =
+                format!("invalid argument: cpuNum in testNodeGetCPUStats must be less than {}", CPUS * 2);
             return fail(ErrorCode::INVALID_ARG, text);
         }
         let stats = [

@@ -239,6 +239,22 @@ impl Tree {
             .or_else(|| self.text("etc/machine-id")?.trim().parse().ok())
     }
 
+    /// Sizes of pages in KiB, the plain ones first.
+    pub fn page_sizes_kib(&self) -> Vec<u64> {
+        let mut sizes = vec![rustix::param::page_size() as u64 / 1024];
+        let folders = fs::read_dir(self.0.join("sys/kernel/mm/hugepages")).into_iter().flatten();
+        let mut large: Vec<u64> = folders
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                name.to_str()?.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()
+            })
+            .collect();
+        large.sort_unstable();
+        sizes.extend(large);
+        sizes
+    }
+
     /// Name of the host.
     pub fn hostname(&self) -> String {
         self.text("proc/sys/kernel/hostname").map(|text| text.trim().to_owned()).unwrap_or_default()
@@ -264,6 +280,21 @@ pub fn iommu_groups() -> std::collections::HashMap<String, u32> {
     groups
 }
 
+/// Counters of a network device of the host, as it receives and as it sends: bytes, packets, errors, packets dropped.
+pub fn device_counters(device: &str) -> Option<([u64; 4], [u64; 4])> {
+    // The table of the network this process is in; the files below /sys may be of another.
+    let text = fs::read_to_string("/proc/self/net/dev").ok()?;
+    let line = text.lines().find_map(|line| {
+        let (name, rest) = line.split_once(':')?;
+        (name.trim() == device).then_some(rest)
+    })?;
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let side = |at: usize| {
+        Some([*numbers.get(at)?, *numbers.get(at + 1)?, *numbers.get(at + 2)?, *numbers.get(at + 3)?])
+    };
+    Some((side(0)?, side(8)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +305,7 @@ mod tests {
         assert!(node.cpus > 0 && node.memory_kib > 0, "{node:?}");
         assert_eq!(node.nodes * node.sockets * node.cores * node.threads, node.cpus, "{node:?}");
         assert_eq!(Tree::machine().memory_stats().len(), 4);
+        assert!(device_counters("lo").is_some());
         assert_eq!(Tree::machine().cpu_stats(None).map(|stats| stats.len()), Some(4));
     }
 }
