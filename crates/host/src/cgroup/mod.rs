@@ -186,14 +186,13 @@ impl Cgroup {
         let mut group = Cgroup::default();
         let mut failed = None;
         if let Some((mount, served)) = found.unified {
-            let outcome = make(&mount, &below, None, parents).and_then(|path| {
+            let outcome = make(&mount, &below, None, parents).inspect(|_path| {
                 let mut up = mount.clone();
                 delegate(&up);
                 for component in below.components() {
                     up.push(component);
                     delegate(&up);
                 }
-                Ok(path)
             });
             match outcome {
                 Ok(path) => group.unified = Some((path, served)),
