@@ -15,8 +15,8 @@ mod stream;
 
 pub use call::{Call, ConnectionId, Identity};
 pub use drivers::{DriverSet, EventSink, Hypervisor, OpenRequest, Opener};
-pub use generated::*;
 pub use event_loop::EventLoop;
+pub use generated::*;
 pub use session::Session;
 pub use stream::{Conduit, Outcome, Received, Source, Stream};
 

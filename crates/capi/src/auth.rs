@@ -43,7 +43,8 @@ unsafe impl Sync for AuthPointer {}
 /// Name, prompt with echo, realm, password, prompt without echo, something done elsewhere.
 static KINDS: [c_int; 6] = [2, 6, 8, 5, 7, 9];
 
-static CONSOLE: Auth = Auth { kinds: KINDS.as_ptr(), count: 6, callback: Some(ask), data: std::ptr::null_mut() };
+static CONSOLE: Auth =
+    Auth { kinds: KINDS.as_ptr(), count: 6, callback: Some(ask), data: std::ptr::null_mut() };
 
 /// `virConnectAuthPtrDefault`: asks on the console.
 #[unsafe(no_mangle)]

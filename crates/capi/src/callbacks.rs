@@ -329,7 +329,11 @@ pub extern "C" fn virConnectDomainEventDeregister(conn: *mut c_void, cb: Generic
         e.present(cb.is_some(), "cb")?;
         let which = |r: &Registration| r.legacy && r.function.map(|f| f as usize) == cb.map(|f| f as usize);
         deregister(&conn, which)?.map(|()| 0).ok_or_else(|| {
-            Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, "could not find event callback for deletion")
+            Error::new(
+                ErrorCode::INVALID_ARG,
+                ErrorDomain::NONE,
+                "could not find event callback for deletion",
+            )
         })
     })
 }
@@ -347,11 +351,8 @@ pub extern "C" fn virConnectDomainQemuMonitorEventRegister(
 ) -> c_int {
     enter("virConnectDomainQemuMonitorEventRegister", 0, -1, |e| {
         let conn = e.conn(conn)?;
-        let subject = if dom.is_null() {
-            None
-        } else {
-            Some(Subject::Domain(e.item::<DomainRef>(dom)?.reference()))
-        };
+        let subject =
+            if dom.is_null() { None } else { Some(Subject::Domain(e.item::<DomainRef>(dom)?.reference())) };
         e.present(cb.is_some(), "cb")?;
         e.writable()?;
         let monitor = Some((crate::memory::read_optional(event), flags));

@@ -98,7 +98,9 @@ pub(crate) fn event(event: &Event, conn: &ConnRef, function: Generic, data: Ptr)
         | Event::SecretValueChanged(_) => call!(f, data, c => Ptr, o => Ptr),
         Event::DomainRtcChange(m) => call!(f, data, c => Ptr, o => Ptr, m.offset => c_longlong),
         Event::DomainWatchdog(m) => one(f, data, c, o, m.action),
-        Event::DomainPmwakeup(_) | Event::DomainPmsuspend(_) | Event::DomainPmsuspendDisk(_) => one(f, data, c, o, 0),
+        Event::DomainPmwakeup(_) | Event::DomainPmsuspend(_) | Event::DomainPmsuspendDisk(_) => {
+            one(f, data, c, o, 0)
+        }
         Event::DomainMigrationIteration(m) => one(f, data, c, o, m.iteration),
         Event::DomainIoError(m) => {
             let (src, alias) = (text(&m.src_path), text(&m.dev_alias));
@@ -112,10 +114,15 @@ pub(crate) fn event(event: &Event, conn: &ConnRef, function: Generic, data: Ptr)
         Event::DomainGraphics(m) => {
             let address = |a: &DomainEventGraphicsAddress| (a.family, text(&a.node), text(&a.service));
             let (local, remote, scheme) = (address(&m.local), address(&m.remote), text(&m.auth_scheme));
-            let plain = |a: &(i32, CString, CString)| Address { family: a.0, node: a.1.as_ptr(), service: a.2.as_ptr() };
+            let plain = |a: &(i32, CString, CString)| Address {
+                family: a.0,
+                node: a.1.as_ptr(),
+                service: a.2.as_ptr(),
+            };
             let (local, remote) = (plain(&local), plain(&remote));
             let names: Vec<_> = m.subject.iter().map(|s| (text(&s.type_), text(&s.name))).collect();
-            let list: Vec<_> = names.iter().map(|n| Identity { kind: n.0.as_ptr(), name: n.1.as_ptr() }).collect();
+            let list: Vec<_> =
+                names.iter().map(|n| Identity { kind: n.0.as_ptr(), name: n.1.as_ptr() }).collect();
             let subject = Subject { count: list.len() as c_int, identities: list.as_ptr() };
             call!(f, data, c => Ptr, o => Ptr, m.phase => c_int, &raw const local => *const Address,
                 &raw const remote => *const Address, scheme.as_ptr() => *const c_char, &raw const subject => *const Subject);

@@ -22,7 +22,9 @@ pub(crate) fn copies(e: &Entry, fds: &[c_int]) -> Result<Vec<OwnedFd>> {
         }
         // SAFETY: the descriptor is the caller's and open during the call.
         let borrowed = unsafe { BorrowedFd::borrow_raw(*fd) };
-        borrowed.try_clone_to_owned().map_err(|error| Error::system(e.domain, &error, "cannot copy a descriptor"))
+        borrowed
+            .try_clone_to_owned()
+            .map_err(|error| Error::system(e.domain, &error, "cannot copy a descriptor"))
     };
     fds.iter().map(copy).collect()
 }

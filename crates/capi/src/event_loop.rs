@@ -22,7 +22,8 @@ pub type FreeCallback = Option<unsafe extern "C" fn(*mut c_void)>;
 pub type HandleCallback = Option<unsafe extern "C" fn(c_int, c_int, c_int, *mut c_void)>;
 /// `virEventTimeoutCallback`
 pub type TimeoutCallback = Option<unsafe extern "C" fn(c_int, *mut c_void)>;
-type AddHandle = Option<unsafe extern "C" fn(c_int, c_int, HandleCallback, *mut c_void, FreeCallback) -> c_int>;
+type AddHandle =
+    Option<unsafe extern "C" fn(c_int, c_int, HandleCallback, *mut c_void, FreeCallback) -> c_int>;
 type UpdateHandle = Option<unsafe extern "C" fn(c_int, c_int)>;
 type RemoveHandle = Option<unsafe extern "C" fn(c_int) -> c_int>;
 type AddTimeout = Option<unsafe extern "C" fn(c_int, TimeoutCallback, *mut c_void, FreeCallback) -> c_int>;
@@ -207,8 +208,7 @@ pub extern "C" fn virEventRegisterImpl(
 ) {
     let foreign =
         Foreign { add_handle, update_handle, remove_handle, add_timeout, update_timeout, remove_timeout };
-    *REGISTERED.lock().unwrap_or_else(PoisonError::into_inner) =
-        Some(Registered::Foreign(Arc::new(foreign)));
+    *REGISTERED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Registered::Foreign(Arc::new(foreign)));
 }
 
 /// `virEventRegisterDefaultImpl`
@@ -253,7 +253,9 @@ pub extern "C" fn virEventAddHandle(
             })
         }
         // SAFETY: the program's function, called as its type says.
-        Some(Registered::Foreign(f)) => f.add_handle.map_or(-1, |add| unsafe { add(fd, events, cb, opaque, ff) }),
+        Some(Registered::Foreign(f)) => {
+            f.add_handle.map_or(-1, |add| unsafe { add(fd, events, cb, opaque, ff) })
+        }
         None => -1,
     }
 }
@@ -296,7 +298,9 @@ pub extern "C" fn virEventAddTimeout(
             })
         }
         // SAFETY: the program's function, called as its type says.
-        Some(Registered::Foreign(f)) => f.add_timeout.map_or(-1, |add| unsafe { add(timeout, cb, opaque, ff) }),
+        Some(Registered::Foreign(f)) => {
+            f.add_timeout.map_or(-1, |add| unsafe { add(timeout, cb, opaque, ff) })
+        }
         None => -1,
     }
 }

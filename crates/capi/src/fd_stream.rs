@@ -31,8 +31,14 @@ pub(crate) fn conduit(mut stream: Stream) -> Result<Arc<dyn Conduit>> {
     }
 }
 
-fn copy(fd: &OwnedFd, length: Option<u64>, on_end: Option<Box<dyn FnOnce(Outcome) + Send>>) -> Result<Arc<dyn Conduit>> {
-    let fd = fd.try_clone().map_err(|error| Error::system(ErrorDomain::STREAMS, &error, "cannot copy a descriptor"))?;
+fn copy(
+    fd: &OwnedFd,
+    length: Option<u64>,
+    on_end: Option<Box<dyn FnOnce(Outcome) + Send>>,
+) -> Result<Arc<dyn Conduit>> {
+    let fd = fd
+        .try_clone()
+        .map_err(|error| Error::system(ErrorDomain::STREAMS, &error, "cannot copy a descriptor"))?;
     Ok(Arc::new(FdStream { fd, rest: Mutex::new(Rest { length, on_end }) }))
 }
 
@@ -64,11 +70,13 @@ impl Conduit for FdStream {
         if left == Some(0) && !data.is_empty() {
             return Err(failed(Errno::NOSPC, "cannot write to stream"));
         }
-        let part = &data[..data.len().min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)))];
+        let part = &data
+            [..data.len().min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)))];
         if !self.ready(PollFlags::OUT, wait) {
             return Ok(None);
         }
-        let count = rustix::io::write(&self.fd, part).map_err(|error| failed(error, "cannot write to stream"))?;
+        let count =
+            rustix::io::write(&self.fd, part).map_err(|error| failed(error, "cannot write to stream"))?;
         if let Some(length) = &mut self.rest().length {
             *length -= count as u64;
         }
@@ -99,7 +107,8 @@ impl Conduit for FdStream {
     }
 
     fn send_hole(&self, length: i64) -> Result<()> {
-        let at = seek(&self.fd, SeekFrom::Current(length)).map_err(|error| failed(error, "unable to seek"))?;
+        let at =
+            seek(&self.fd, SeekFrom::Current(length)).map_err(|error| failed(error, "unable to seek"))?;
         ftruncate(&self.fd, at).map_err(|error| failed(error, "unable to truncate"))
     }
 

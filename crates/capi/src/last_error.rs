@@ -148,7 +148,8 @@ pub(crate) fn set(error: &Error, conn: Option<&Arc<ConnectObj>>) {
 /// The structure to hand out, NULL when there was no error.
 fn current() -> *mut VirError {
     // SAFETY: the slot is this thread's own.
-    let shown = |error: *mut VirError| unsafe { if (*error).code == 0 { std::ptr::null_mut() } else { error } };
+    let shown =
+        |error: *mut VirError| unsafe { if (*error).code == 0 { std::ptr::null_mut() } else { error } };
     last(shown).unwrap_or(std::ptr::null_mut())
 }
 
@@ -290,8 +291,10 @@ pub extern "C" fn virDefaultErrorFunc(err: *mut VirError) {
         _ => "",
     };
     let domain = ErrorDomain(error.domain).text();
-    let message = memory::read_optional(error.message).unwrap_or_else(|| "No error message provided".to_owned());
-    let detail = error.domain == ErrorDomain::XML.0 && error.code == ErrorCode::XML_DETAIL.0 && error.int1 != 0;
+    let message =
+        memory::read_optional(error.message).unwrap_or_else(|| "No error message provided".to_owned());
+    let detail =
+        error.domain == ErrorDomain::XML.0 && error.code == ErrorCode::XML_DETAIL.0 && error.int1 != 0;
     let line = if detail { format!("line {}: ", error.int1) } else { String::new() };
     let _ = writeln!(std::io::stderr(), "libvirt: {domain} {level} : {line}{message}");
 }

@@ -11,7 +11,10 @@
 //! *Invariant:* the library has no thread and no lock is held while a caller's function runs.
 
 #![allow(non_snake_case, non_upper_case_globals, reason = "the names are those of C")]
-#![allow(clippy::not_unsafe_ptr_arg_deref, reason = "every function of the interface takes pointers on its contract")]
+#![allow(
+    clippy::not_unsafe_ptr_arg_deref,
+    reason = "every function of the interface takes pointers on its contract"
+)]
 
 mod admin;
 mod auth;

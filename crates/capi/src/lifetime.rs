@@ -5,10 +5,10 @@ use crate::handle;
 use crate::memory;
 use crate::object::{DomainObj, Item, Wrap};
 use base::object::{
-    DomainCheckpointRef, DomainRef, DomainSnapshotRef, InterfaceRef, NetworkPortRef, NetworkRef, NodeDeviceRef,
-    NwfilterBindingRef, NwfilterRef, SecretRef, StoragePoolRef, StorageVolRef,
+    DomainCheckpointRef, DomainRef, DomainSnapshotRef, InterfaceRef, NetworkPortRef, NetworkRef,
+    NodeDeviceRef, NwfilterBindingRef, NwfilterRef, SecretRef, StoragePoolRef, StorageVolRef,
 };
-use base::{ErrorCode, Error, Uuid};
+use base::{Error, ErrorCode, Uuid};
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 macro_rules! references {
@@ -167,7 +167,11 @@ pub extern "C" fn virNetworkPortLookupByUUIDString(net: *mut c_void, uuidstr: *c
         let net = e.item::<NetworkRef>(net)?;
         e.nonnull(uuidstr, "uuidstr")?;
         let uuid: Uuid = memory::read(uuidstr).parse().map_err(|_| {
-            Error::new(ErrorCode::INVALID_ARG, e.domain, "uuidstr in virNetworkPortLookupByUUIDString must be a valid UUID")
+            Error::new(
+                ErrorCode::INVALID_ARG,
+                e.domain,
+                "uuidstr in virNetworkPortLookupByUUIDString must be a valid UUID",
+            )
         })?;
         let conn = net.conn.get();
         Ok(conn.drivers.network.network_port_lookup_by_uuid(&conn.call(), net.plain(), uuid)?.wrap(conn))

@@ -29,7 +29,12 @@ fn check_flags(e: &Entry, flags: u64) -> Result<()> {
 }
 
 /// The arguments of the older functions as parameters.
-fn collected(uri: *const c_char, dname: *const c_char, dxml: *const c_char, bandwidth: c_ulong) -> Vec<TypedParam> {
+fn collected(
+    uri: *const c_char,
+    dname: *const c_char,
+    dxml: *const c_char,
+    bandwidth: c_ulong,
+) -> Vec<TypedParam> {
     let texts = [("migrate_uri", uri), ("destination_name", dname), ("destination_xml", dxml)];
     let given = texts.into_iter().filter_map(|(name, text)| Some((name, memory::read_optional(text)?)));
     let mut params: Vec<TypedParam> = given.map(|(name, text)| TypedParam::new(name, text)).collect();
@@ -47,7 +52,13 @@ fn known(e: &Entry, flags: u64) -> Result<u32> {
 }
 
 /// Led by the source.
-fn peer2peer(e: &Entry, domain: &DomainObj, uri: Option<&str>, params: &[TypedParam], flags: u64) -> Result<c_int> {
+fn peer2peer(
+    e: &Entry,
+    domain: &DomainObj,
+    uri: Option<&str>,
+    params: &[TypedParam],
+    flags: u64,
+) -> Result<c_int> {
     let conn = domain.conn.get();
     let flags = known(e, flags)?;
     conn.drivers.hypervisor.domain_migrate_perform3_params(
@@ -61,7 +72,13 @@ fn peer2peer(e: &Entry, domain: &DomainObj, uri: Option<&str>, params: &[TypedPa
     Ok(0)
 }
 
-fn to_uri(e: &Entry, domain: &DomainObj, uri: Option<String>, mut params: Vec<TypedParam>, flags: u64) -> Result<c_int> {
+fn to_uri(
+    e: &Entry,
+    domain: &DomainObj,
+    uri: Option<String>,
+    mut params: Vec<TypedParam>,
+    flags: u64,
+) -> Result<c_int> {
     if flags & PEER2PEER != 0 {
         let Some(uri) = uri else { return e.present(false, "dconnuri").map(|()| -1) };
         return peer2peer(e, domain, Some(&uri), &params, flags);
@@ -80,7 +97,13 @@ fn to_uri(e: &Entry, domain: &DomainObj, uri: Option<String>, mut params: Vec<Ty
 }
 
 /// Led by us.
-fn managed(e: &Entry, domain: &DomainObj, dest: &Arc<ConnectObj>, params: &[TypedParam], flags: u64) -> Result<Ptr> {
+fn managed(
+    e: &Entry,
+    domain: &DomainObj,
+    dest: &Arc<ConnectObj>,
+    params: &[TypedParam],
+    flags: u64,
+) -> Result<Ptr> {
     if flags & TUNNELLED != 0 {
         let text = "cannot perform tunnelled migration without using peer2peer flag";
         return Err(Error::new(ErrorCode::OPERATION_INVALID, e.domain, text));

@@ -4,8 +4,8 @@ use crate::domain::room;
 use crate::entry::entries;
 use crate::memory::{self, fixed, get, put};
 use crate::params::{self, VirTypedParameter};
-use base::object::{NetworkPortRef, NetworkRef, NodeDeviceRef, SecretRef};
 use base::Result;
+use base::object::{NetworkPortRef, NetworkRef, NodeDeviceRef, SecretRef};
 use std::ffi::{CString, c_char, c_int, c_uint, c_ulong, c_ulonglong, c_void};
 use std::sync::PoisonError;
 

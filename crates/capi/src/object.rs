@@ -8,8 +8,8 @@ use crate::handle;
 use crate::last_error::{Handler, NONE, Slot};
 use api::{Call, ConnectionId, DriverSet, Identity, Session};
 use base::object::{
-    DomainCheckpointRef, DomainRef, DomainSnapshotRef, InterfaceRef, NetworkPortRef, NetworkRef, NodeDeviceRef,
-    NwfilterBindingRef, NwfilterRef, SecretRef, StoragePoolRef, StorageVolRef,
+    DomainCheckpointRef, DomainRef, DomainSnapshotRef, InterfaceRef, NetworkPortRef, NetworkRef,
+    NodeDeviceRef, NwfilterBindingRef, NwfilterRef, SecretRef, StoragePoolRef, StorageVolRef,
 };
 use base::{ErrorCode, ErrorDomain};
 use std::any::Any;
@@ -209,6 +209,12 @@ impl DomainObj {
     }
 
     pub(crate) fn id(&self) -> i32 {
+        let conn = self.conn.get();
+        if conn.session.is_local()
+            && let Ok(now) = conn.drivers.hypervisor.domain_lookup_by_uuid(&conn.call(), self.reference.uuid)
+        {
+            return now.id;
+        }
         self.id.load(Ordering::Relaxed)
     }
 
@@ -287,6 +293,15 @@ macro_rules! wrap {
     };
 }
 wrap!(
-    NetworkRef, NetworkPortRef, InterfaceRef, StoragePoolRef, StorageVolRef, NodeDeviceRef, SecretRef, NwfilterRef,
-    NwfilterBindingRef, DomainSnapshotRef, DomainCheckpointRef
+    NetworkRef,
+    NetworkPortRef,
+    InterfaceRef,
+    StoragePoolRef,
+    StorageVolRef,
+    NodeDeviceRef,
+    SecretRef,
+    NwfilterRef,
+    NwfilterBindingRef,
+    DomainSnapshotRef,
+    DomainCheckpointRef
 );

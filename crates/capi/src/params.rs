@@ -120,7 +120,8 @@ pub(crate) fn give(
 /// Fills a caller's array, which has room for `*count`, and tells how many are there.
 pub(crate) fn fill(params: &[TypedParam], target: *mut VirTypedParameter, count: *mut c_int) -> Result<()> {
     let room = get(count).max(0) as usize;
-    let items: Result<Vec<VirTypedParameter>> = params.iter().take(room).map(VirTypedParameter::new).collect();
+    let items: Result<Vec<VirTypedParameter>> =
+        params.iter().take(room).map(VirTypedParameter::new).collect();
     let filled = memory::fill(target, room, &items?);
     put(count, filled as c_int);
     Ok(())

@@ -139,7 +139,9 @@ impl PollLoop {
                 let lists = self.lists();
                 let handle = lists.handles.iter().find(|handle| handle.watch == watch);
                 // Removed, or no longer interested, since the poll.
-                handle.filter(|handle| handle.what != Readiness::default()).map(|handle| handle.action.clone())
+                handle
+                    .filter(|handle| handle.what != Readiness::default())
+                    .map(|handle| handle.action.clone())
             };
             if let Some(action) = action {
                 action(watch, what);
@@ -164,7 +166,11 @@ impl PollLoop {
             Ok(_) => {}
             Err(Errno::INTR | Errno::AGAIN) => return Ok(Vec::new()),
             Err(error) => {
-                return Err(Error::system(ErrorDomain::EVENT, &error.into(), "Unable to poll on file handles"));
+                return Err(Error::system(
+                    ErrorDomain::EVENT,
+                    &error.into(),
+                    "Unable to poll on file handles",
+                ));
             }
         }
         if polled[0].revents().contains(PollFlags::IN) {

@@ -2,8 +2,8 @@
 
 use crate::entry::{Entry, entries};
 use crate::generated::structures::{
-    virDomainBlockJobInfo, virDomainBlockStatsStruct, virDomainInterfaceStatsStruct, virDomainMemoryStatStruct,
-    virVcpuInfo,
+    virDomainBlockJobInfo, virDomainBlockStatsStruct, virDomainInterfaceStatsStruct,
+    virDomainMemoryStatStruct, virVcpuInfo,
 };
 use crate::handle;
 use crate::memory::{self, fixed, free, put, text};
@@ -70,7 +70,13 @@ fn put_part<T>(target: *mut T, room: usize, value: T) {
     unsafe { std::ptr::copy_nonoverlapping((&raw const value).cast::<u8>(), target.cast::<u8>(), size) };
 }
 
-fn stats(e: &mut Entry, conn: &Arc<crate::object::ConnectObj>, doms: &[DomainRef], (stats, flags): (c_uint, c_uint), target: *mut *mut *mut StatsRecord) -> Result<c_int> {
+fn stats(
+    e: &mut Entry,
+    conn: &Arc<crate::object::ConnectObj>,
+    doms: &[DomainRef],
+    (stats, flags): (c_uint, c_uint),
+    target: *mut *mut *mut StatsRecord,
+) -> Result<c_int> {
     let active = (1, "VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE");
     let _ = (&e, active);
     let records = conn.drivers.hypervisor.connect_get_all_domain_stats(&conn.call(), doms, stats, flags)?;

@@ -49,8 +49,7 @@ pub(crate) struct StreamObj {
 }
 
 impl Object for StreamObj {
-    const INVALID: (ErrorCode, Option<ErrorDomain>) =
-        (ErrorCode::INVALID_STREAM, Some(ErrorDomain::STREAMS));
+    const INVALID: (ErrorCode, Option<ErrorDomain>) = (ErrorCode::INVALID_STREAM, Some(ErrorDomain::STREAMS));
 }
 
 impl std::fmt::Debug for StreamObj {
@@ -111,7 +110,8 @@ impl StreamObj {
     fn arm(&self) {
         let ready = self.conduit().as_ref().map(|conduit| conduit.readiness()).unwrap_or_default();
         let arm = self.watching().as_ref().map(|w| {
-            let now = ready.error || (ready.readable && w.events.readable) || (ready.writable && w.events.writable);
+            let now =
+                ready.error || (ready.readable && w.events.readable) || (ready.writable && w.events.writable);
             (w.event_loop.clone(), w.timer, now)
         });
         if let Some((event_loop, timer, now)) = arm {
@@ -176,7 +176,13 @@ pub extern "C" fn virStreamSend(stream: *mut c_void, data: *const c_char, nbytes
     })
 }
 
-fn receive(e: &mut Entry, stream: *mut c_void, data: *mut c_char, room: usize, flags: c_uint) -> Result<c_int> {
+fn receive(
+    e: &mut Entry,
+    stream: *mut c_void,
+    data: *mut c_char,
+    room: usize,
+    flags: c_uint,
+) -> Result<c_int> {
     e.other::<StreamObj>(stream)?;
     e.nonnull(data, "data")?;
     let (stream, conduit) = opened(e, stream)?;
@@ -251,7 +257,11 @@ pub extern "C" fn virStreamAbort(stream: *mut c_void) -> c_int {
 /// A caller's function has failed: its errno says how.
 fn handler_failed(what: &str) -> Error {
     let last = std::io::Error::last_os_error();
-    let error = if last.raw_os_error().unwrap_or(0) == 0 { std::io::Error::from_raw_os_error(libc::EIO) } else { last };
+    let error = if last.raw_os_error().unwrap_or(0) == 0 {
+        std::io::Error::from_raw_os_error(libc::EIO)
+    } else {
+        last
+    };
     Error::system(ErrorDomain::STREAMS, &error, what)
 }
 
@@ -441,7 +451,9 @@ pub extern "C" fn virStreamEventAddCallback(
         if stream.watching().is_some() {
             return Err(Error::internal(e.domain, "multiple stream callbacks not supported"));
         }
-        let refuse = || Error::internal(ErrorDomain::STREAMS, "cannot register a stream callback without an event loop");
+        let refuse = || {
+            Error::internal(ErrorDomain::STREAMS, "cannot register a stream callback without an event loop")
+        };
         let event_loop = event_loop::current().ok_or_else(refuse)?;
         let weak: Weak<StreamObj> = Arc::downgrade(&stream);
         let action = move || {
@@ -451,8 +463,13 @@ pub extern "C" fn virStreamEventAddCallback(
         };
         let timer = event_loop.add_timeout(-1, Box::new(action)).ok_or_else(refuse)?;
         let data = Arc::new(Owned { data: Opaque(opaque), free: ff });
-        *stream.watching() =
-            Some(Watching { events: readiness(events), function: cb, data, event_loop: event_loop.clone(), timer });
+        *stream.watching() = Some(Watching {
+            events: readiness(events),
+            function: cb,
+            data,
+            event_loop: event_loop.clone(),
+            timer,
+        });
         conduit.watch(Some(Arc::new(move || event_loop.update_timeout(timer, 0))));
         stream.arm();
         Ok(0)

@@ -49,13 +49,17 @@ fn unix(target: &Target, around: &Surroundings) -> Result<UnixStream> {
     let wanted = around.variables.get("LIBVIRT_AUTOSTART").is_none_or(|value| value != "0");
     let (Some(daemon), true) = (&target.autostart, wanted) else { return Err(failure) };
     let given = around.variable("VIRTD_PATH").or_else(|| around.variable("LIBVIRTD_PATH"));
-    let program = given.map(Into::into).or_else(|| host::process::find(daemon)).or_else(|| host::process::find("libvirtd"));
+    let program = given
+        .map(Into::into)
+        .or_else(|| host::process::find(daemon))
+        .or_else(|| host::process::find("libvirtd"));
     let Some(program) = program else { return Err(failure) };
     host::dialogue::start_daemon(&program)
         .map_err(|error| system(&error, format!("cannot start {}", program.display())))?;
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        if let Some(socket) = target.sockets.iter().find_map(|path| UnixStream::connect(Path::new(path)).ok()) {
+        if let Some(socket) = target.sockets.iter().find_map(|path| UnixStream::connect(Path::new(path)).ok())
+        {
             return Ok(socket);
         }
         if Instant::now() > deadline {

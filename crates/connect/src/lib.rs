@@ -79,7 +79,8 @@ where
 /// Code `NO_CONNECT` when no driver serves the URI, or what went wrong on the way.
 pub fn open(name: Option<&str>, options: Options) -> Result<Backend> {
     let around = Surroundings::of_process();
-    let Some(text) = names::resolve(name.filter(|name| !name.is_empty()), options.no_aliases, &around)? else {
+    let Some(text) = names::resolve(name.filter(|name| !name.is_empty()), options.no_aliases, &around)?
+    else {
         return probe(options, &around);
     };
     let uri = Uri::read(&text)?;

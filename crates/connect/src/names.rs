@@ -38,10 +38,14 @@ fn alias(file: &File, name: &str) -> Result<Option<String>> {
             return Err(conf("Expected a string for 'uri_aliases' config parameter list entry".to_owned()));
         };
         let Some((known, target)) = entry.split_once('=') else {
-            return Err(conf(format!("Malformed 'uri_aliases' config entry '{entry}', expected 'alias=uri://host/path'")));
+            return Err(conf(format!(
+                "Malformed 'uri_aliases' config entry '{entry}', expected 'alias=uri://host/path'"
+            )));
         };
         if !known.chars().all(plain) {
-            return Err(conf(format!("Malformed 'uri_aliases' config entry '{entry}', aliases may only contain 'a-Z, 0-9, _, -'")));
+            return Err(conf(format!(
+                "Malformed 'uri_aliases' config entry '{entry}', aliases may only contain 'a-Z, 0-9, _, -'"
+            )));
         }
         if known == name {
             return Ok(Some(target.to_owned()));

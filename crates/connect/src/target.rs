@@ -88,8 +88,19 @@ fn refuse(text: impl Into<String>) -> Error {
 
 /// Parameters that are for the client and not for the daemon.
 const TEXTS: [&str; 13] = [
-    "name", "command", "socket", "auth", "sshauth", "netcat", "keyfile", "pkipath", "known_hosts",
-    "known_hosts_verify", "tls_priority", "mode", "proxy",
+    "name",
+    "command",
+    "socket",
+    "auth",
+    "sshauth",
+    "netcat",
+    "keyfile",
+    "pkipath",
+    "known_hosts",
+    "known_hosts_verify",
+    "tls_priority",
+    "mode",
+    "proxy",
 ];
 const NUMBERS: [&str; 3] = ["no_sanity", "no_verify", "no_tty"];
 
@@ -199,7 +210,10 @@ pub fn resolve(uri: &Uri, read_only: bool, around: &Surroundings) -> Result<Targ
         return Err(refuse(format!("using unix socket and remote server '{server}' is not supported.")));
     }
     let plain_local = transport == Transport::Unix && uri.scheme.as_deref() == Some(driver.as_str());
-    if plain_local && own_daemon(&driver).is_none() && !matches!(driver.as_str(), "test" | "openvz" | "vmwareplayer") {
+    if plain_local
+        && own_daemon(&driver).is_none()
+        && !matches!(driver.as_str(), "test" | "openvz" | "vmwareplayer")
+    {
         return Err(crate::no_connect(uri.format()));
     }
     let session = uri.path.as_deref() == Some("/session");
@@ -220,8 +234,14 @@ pub fn resolve(uri: &Uri, read_only: bool, around: &Surroundings) -> Result<Targ
         Some("") => None,
         Some(name) => Some(name.to_owned()),
         None => Some(
-            Uri { scheme: Some(driver.clone()), server: Some(String::new()), port: 0, user: None, ..uri.clone() }
-                .format(),
+            Uri {
+                scheme: Some(driver.clone()),
+                server: Some(String::new()),
+                port: 0,
+                user: None,
+                ..uri.clone()
+            }
+            .format(),
         ),
     };
     let command = match transport {
@@ -232,7 +252,8 @@ pub fn resolve(uri: &Uri, read_only: bool, around: &Surroundings) -> Result<Targ
         Transport::Ssh => ssh(&uri, &taken, &sockets, for_daemon.as_deref().unwrap_or_default(), read_only),
         _ => Vec::new(),
     };
-    let autostart = session && transport == Transport::Unix && taken.text("socket").is_none() && !around.privileged;
+    let autostart =
+        session && transport == Transport::Unix && taken.text("socket").is_none() && !around.privileged;
     Ok(Target {
         transport,
         autostart: autostart.then(|| match names[..] {
@@ -281,11 +302,12 @@ fn ssh(uri: &Uri, taken: &Taken, sockets: &[String], for_daemon: &str, read_only
         "if {netcat} -q 2>&1 | grep 'requires an argument' >/dev/null 2>&1; then ARG=-q0; else ARG=; fi; {netcat} $ARG -U {socket}"
     );
     let helper = format!("virt-ssh-helper {}{}", if read_only { "-r " } else { "" }, quoted(for_daemon));
-    let script = match taken.text("proxy").unwrap_or(if taken.text("netcat").is_some() { "netcat" } else { "auto" }) {
-        "netcat" => nc,
-        "native" => helper,
-        _ => format!("if command -v virt-ssh-helper >/dev/null 2>&1; then {helper}; else {nc}; fi"),
-    };
+    let script =
+        match taken.text("proxy").unwrap_or(if taken.text("netcat").is_some() { "netcat" } else { "auto" }) {
+            "netcat" => nc,
+            "native" => helper,
+            _ => format!("if command -v virt-ssh-helper >/dev/null 2>&1; then {helper}; else {nc}; fi"),
+        };
     option(&["-e", "none", "--", host, &format!("sh -c {}", quoted(&script))]);
     argv
 }
@@ -301,9 +323,23 @@ pub fn admin_socket(uri: &Uri, around: &Surroundings) -> Result<String> {
     }
     let daemon = uri.scheme.as_deref().unwrap_or_default();
     let known = ["libvirtd", "virtlogd", "virtlockd", "virtproxyd"].contains(&daemon)
-        || ["qemu", "lxc", "xen", "bhyve", "vbox", "vz", "ch", "interface", "network", "nodedev", "nwfilter", "secret", "storage"]
-            .iter()
-            .any(|driver| own_daemon(driver) == Some(daemon));
+        || [
+            "qemu",
+            "lxc",
+            "xen",
+            "bhyve",
+            "vbox",
+            "vz",
+            "ch",
+            "interface",
+            "network",
+            "nodedev",
+            "nwfilter",
+            "secret",
+            "storage",
+        ]
+        .iter()
+        .any(|driver| own_daemon(driver) == Some(daemon));
     if !known {
         return Err(refuse(format!("unsupported URI scheme '{daemon}'")));
     }
@@ -320,7 +356,8 @@ mod tests {
     use super::*;
 
     fn around(privileged: bool) -> Surroundings {
-        let variables = [("XDG_RUNTIME_DIR", "/run/user/7")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
+        let variables =
+            [("XDG_RUNTIME_DIR", "/run/user/7")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
         Surroundings { privileged, variables }
     }
 

@@ -70,7 +70,14 @@ impl DomainAgent for Test {
         Ok((before - dom.frozen.len()) as i32)
     }
 
-    fn domain_fstrim(&self, _: &Call, dom: &DomainRef, mount: Option<&str>, _: u64, flags: u32) -> Result<()> {
+    fn domain_fstrim(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        mount: Option<&str>,
+        _: u64,
+        flags: u32,
+    ) -> Result<()> {
         known(flags, 0, "testDomainFSTrim")?;
         let mut world = self.world();
         let dom = world.running(dom)?;

@@ -10,8 +10,14 @@ use base::object::DomainRef;
 use base::param::{TypedParam, TypedValue};
 use base::{ErrorCode, Result};
 
-const RATES: [&str; 6] =
-    ["total_bytes_sec", "read_bytes_sec", "write_bytes_sec", "total_iops_sec", "read_iops_sec", "write_iops_sec"];
+const RATES: [&str; 6] = [
+    "total_bytes_sec",
+    "read_bytes_sec",
+    "write_bytes_sec",
+    "total_iops_sec",
+    "read_iops_sec",
+    "write_iops_sec",
+];
 
 fn defaults() -> Vec<TypedParam> {
     let numbers = |suffix: &str| -> Vec<TypedParam> {

@@ -109,7 +109,8 @@ fn item(node: xml::Node<'_>, folder: Option<&Path>) -> Result<String> {
 const RUNSTATE: &str = "http://libvirt.org/schemas/domain/test/1.0";
 
 fn read(text: &str, folder: Option<&Path>) -> Result<World> {
-    let document = Document::parse(text).map_err(|error| xml(format!("at line {}: {}", error.line, error.message)))?;
+    let document =
+        Document::parse(text).map_err(|error| xml(format!("at line {}: {}", error.line, error.message)))?;
     let root = document.root();
     if root.name() != "node" {
         return Err(xml("Root element is not 'node'"));
@@ -128,11 +129,18 @@ fn read(text: &str, folder: Option<&Path>) -> Result<World> {
                 if state != crate::world::SHUTOFF {
                     world.start(at, 1);
                     world.domains[at].state = state;
+                    world.domains[at].reason = 0;
                 }
             }
             "network" => {
                 let def = Network::parse(&text, &mut random)?;
-                world.networks.push(Net { def, next: None, active: true, persistent: true, autostart: false });
+                world.networks.push(Net {
+                    def,
+                    next: None,
+                    active: true,
+                    persistent: true,
+                    autostart: false,
+                });
             }
             "interface" => {
                 world.interfaces.push(IfaceState { def: Interface::parse(&text)?, active: true });

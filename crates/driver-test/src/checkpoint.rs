@@ -13,7 +13,9 @@ use xml::{Tree, Writer};
 fn moment<'d>(dom: &'d Dom, name: &str) -> Result<&'d Moment> {
     match dom.checkpoints.find(name) {
         Some(moment) => Ok(moment),
-        None => fail(ErrorCode::NO_DOMAIN_CHECKPOINT, format!("no domain checkpoint with matching name '{name}'")),
+        None => {
+            fail(ErrorCode::NO_DOMAIN_CHECKPOINT, format!("no domain checkpoint with matching name '{name}'"))
+        }
     }
 }
 
@@ -52,7 +54,7 @@ fn create(world: &mut World, dom: &DomainRef, xml: &str, flags: u32) -> Result<D
     let found = world.dom(dom)?;
     if !found.snapshots.is_empty() {
         let text = "cannot create checkpoint while snapshot exists";
-        return Err(Error::unsupported(ErrorDomain::TEST, text));
+        return fail(ErrorCode::OPERATION_UNSUPPORTED, text);
     }
     let redefine = flags & 1 != 0;
     if !found.active() && !redefine {
@@ -109,7 +111,12 @@ impl DomainCheckpoint for Test {
         self.change(|world| create(world, dom, xml, flags))
     }
 
-    fn domain_checkpoint_get_xml_desc(&self, _: &Call, point: &DomainCheckpointRef, flags: u32) -> Result<String> {
+    fn domain_checkpoint_get_xml_desc(
+        &self,
+        _: &Call,
+        point: &DomainCheckpointRef,
+        flags: u32,
+    ) -> Result<String> {
         known(flags, 3, "testDomainCheckpointGetXMLDesc")?;
         let mut world = self.world();
         Ok(format(moment(world.dom(&point.dom)?, &point.name)?, flags))

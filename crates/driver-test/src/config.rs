@@ -52,7 +52,13 @@ fn undefine(world: &mut World, dom: &DomainRef, flags: u32) -> Result<()> {
     Ok(())
 }
 
-fn metadata(def: &mut Domain, kind: i32, text: Option<&str>, key: Option<&str>, uri: Option<&str>) -> Result<()> {
+fn metadata(
+    def: &mut Domain,
+    kind: i32,
+    text: Option<&str>,
+    key: Option<&str>,
+    uri: Option<&str>,
+) -> Result<()> {
     match kind {
         0 | 1 => {
             let name = if kind == 0 { "description" } else { "title" };
@@ -66,8 +72,10 @@ fn metadata(def: &mut Domain, kind: i32, text: Option<&str>, key: Option<&str>, 
             let uri = uri.unwrap_or_default();
             def.metadata.retain(|(known, _)| known != uri);
             if let Some(text) = text {
-                def.metadata
-                    .push((uri.to_owned(), conf_domain::domain::with_namespace(text, key.unwrap_or_default(), uri)?));
+                def.metadata.push((
+                    uri.to_owned(),
+                    conf_domain::domain::with_namespace(text, key.unwrap_or_default(), uri)?,
+                ));
             }
         }
     }
@@ -121,7 +129,10 @@ impl DomainConfig for Test {
         let name = new_name.unwrap_or_default().to_owned();
         self.change(|world| {
             if world.domains.iter().any(|known| known.def.name == name) {
-                return fail(ErrorCode::OPERATION_INVALID, format!("domain with name '{name}' already exists"));
+                return fail(
+                    ErrorCode::OPERATION_INVALID,
+                    format!("domain with name '{name}' already exists"),
+                );
             }
             let found = world.dom(dom)?;
             if found.active() {
@@ -193,6 +204,10 @@ impl DomainConfig for Test {
 }
 
 /// The element of a device, for those who change it.
-pub(crate) fn device<'d>(def: &'d mut Domain, kind: &str, which: impl Fn(&Tree) -> bool) -> Option<&'d mut Tree> {
+pub(crate) fn device<'d>(
+    def: &'d mut Domain,
+    kind: &str,
+    which: impl Fn(&Tree) -> bool,
+) -> Option<&'d mut Tree> {
     def.devices_mut().iter_mut().find(|device| device.name == kind && which(device))
 }

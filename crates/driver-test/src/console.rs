@@ -8,9 +8,9 @@ use std::io::{Seek, Write};
 
 /// A picture of one grey pixel in the format PNG.
 const PICTURE: [u8; 67] = [
-    0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0, 1, 8, 0,
-    0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 10, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63, 0x68, 0, 0, 0, 0x82, 0,
-    0x81, 0x4c, 0x17, 0xd7, 0xdf, 0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
+    0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0,
+    1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 10, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63, 0x68, 0,
+    0, 0, 0x82, 0, 0x81, 0x4c, 0x17, 0xd7, 0xdf, 0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
 ];
 
 impl DomainConsole for Test {
@@ -23,7 +23,8 @@ impl DomainConsole for Test {
     ) -> Result<(Option<String>, Stream)> {
         known(flags, 0, "testDomainScreenshot")?;
         self.world().running(dom)?;
-        let broken = |error: std::io::Error| Error::system(ErrorDomain::TEST, &error, "cannot make a picture");
+        let broken =
+            |error: std::io::Error| Error::system(ErrorDomain::TEST, &error, "cannot make a picture");
         let mut file = host::store::unnamed().map_err(broken)?;
         file.write_all(&PICTURE).map_err(broken)?;
         file.rewind().map_err(broken)?;

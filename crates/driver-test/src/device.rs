@@ -62,7 +62,8 @@ impl DomainDevice for Test {
                 let document =
                     xml::Document::parse(xml).map_err(|error| conf_domain::fault::malformed(xml, &error))?;
                 let wanted = Tree::of(document.root());
-                let Some(at) = def.devices().iter().position(|known| key(known).is_some() && same(known, &wanted))
+                let Some(at) =
+                    def.devices().iter().position(|known| key(known).is_some() && same(known, &wanted))
                 else {
                     return fail(ErrorCode::INVALID_ARG, "target device could not be found");
                 };

@@ -5,7 +5,8 @@ use xml::{Document, Tree, Writer};
 
 /// Reads a document with this root element.
 pub(crate) fn root(text: &str, name: &str, domain: ErrorDomain) -> Result<Tree> {
-    let document = Document::parse(text).map_err(|error| conf_domain::fault::malformed(text, &error).in_domain(domain))?;
+    let document = Document::parse(text)
+        .map_err(|error| conf_domain::fault::malformed(text, &error).in_domain(domain))?;
     let root = document.root();
     if root.name() != name {
         let text = format!("unexpected root element <{}>, expecting <{name}>", root.name());
@@ -62,8 +63,20 @@ fn default_format(kind: &str) -> Option<&'static str> {
 }
 
 const POOL_KINDS: [&str; 14] = [
-    "dir", "fs", "netfs", "logical", "disk", "iscsi", "iscsi-direct", "scsi", "mpath", "rbd", "sheepdog", "gluster",
-    "zfs", "vstorage",
+    "dir",
+    "fs",
+    "netfs",
+    "logical",
+    "disk",
+    "iscsi",
+    "iscsi-direct",
+    "scsi",
+    "mpath",
+    "rbd",
+    "sheepdog",
+    "gluster",
+    "zfs",
+    "vstorage",
 ];
 
 impl Pool {
@@ -79,7 +92,8 @@ impl Pool {
             return Err(Error::internal(ErrorDomain::STORAGE, format!("unknown storage pool type {kind}")));
         }
         let mut source = tree.child("source").cloned().unwrap_or_else(|| Tree::new("source"));
-        let own = text(&tree, "name").or_else(|| (kind == "logical").then(|| text(&source, "name")).flatten());
+        let own =
+            text(&tree, "name").or_else(|| (kind == "logical").then(|| text(&source, "name")).flatten());
         let name = own.map(str::to_owned).ok_or_else(|| refuse("missing pool source name element"))?;
         let uuid = match text(&tree, "uuid") {
             Some(text) => text.parse().map_err(|_| refuse("malformed uuid element"))?,
@@ -93,10 +107,12 @@ impl Pool {
         {
             source.children.push(Tree::new("format").with("type", format));
         }
-        let order = ["host", "device", "dir", "adapter", "auth", "name", "initiator", "format", "vendor", "product"];
+        let order =
+            ["host", "device", "dir", "adapter", "auth", "name", "initiator", "format", "vendor", "product"];
         let rank = |tree: &Tree| order.iter().position(|name| tree.name == *name).unwrap_or(order.len());
         source.children.sort_by_key(rank);
-        let mut target = tree.child_mut("target").map_or_else(|| Tree::new("target"), |target| target.clone());
+        let mut target =
+            tree.child_mut("target").map_or_else(|| Tree::new("target"), |target| target.clone());
         if kind == "logical" && target.child("path").is_none() {
             target.children.push(Tree::leaf("path", format!("/dev/{name}")));
         }

@@ -154,12 +154,13 @@ impl Host for Test {
     fn node_get_cpu_stats(&self, _: &Call, cpu: i32, nparams: i32, flags: u32) -> Result<NodeGetCpuStatsRet> {
         known(flags, 0, "testNodeGetCPUStats")?;
         if cpu >= CPUS as i32 * 2 {
-            let text = format!("invalid argument: cpuNum in testNodeGetCPUStats must be less than {}", CPUS * 2);
+            let text =
+                format!("invalid argument: cpuNum in testNodeGetCPUStats must be less than {}", CPUS * 2);
             return fail(ErrorCode::INVALID_ARG, text);
         }
         let stats = [
-            ("kernel", 34_678_723_400_000),
             ("user", 9_797_400_000),
+            ("kernel", 34_678_723_400_000),
             ("idle", 87_264_900_000),
             ("iowait", 763_600_000),
         ];

@@ -4,9 +4,10 @@ use crate::host_side::signed;
 use crate::world::{Dom, now};
 use crate::{Test, fail, known};
 use api::domain_info::{
-    DomainBlockStatsRet, DomainDiskError, DomainGetBlockInfoRet, DomainGetControlInfoRet, DomainGetCpuStatsRet,
-    DomainGetDiskErrorsRet, DomainGetInfoRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetTimeRet,
-    DomainGetVcpusRet, DomainInterface, DomainInterfaceStatsRet, DomainMemoryStat, DomainStatsRecord, VcpuInfo,
+    DomainBlockStatsRet, DomainDiskError, DomainGetBlockInfoRet, DomainGetControlInfoRet,
+    DomainGetCpuStatsRet, DomainGetDiskErrorsRet, DomainGetInfoRet, DomainGetSecurityLabelRet,
+    DomainGetStateRet, DomainGetTimeRet, DomainGetVcpusRet, DomainInterface, DomainInterfaceStatsRet,
+    DomainMemoryStat, DomainStatsRecord, VcpuInfo,
 };
 use api::event::DomainIpAddr;
 use api::{Call, DomainInfo};
@@ -16,10 +17,28 @@ use base::{Error, ErrorCode, ErrorDomain, Result};
 
 /// Events of the processor that can be counted.
 const PERF: [&str; 22] = [
-    "cmt", "mbmt", "mbml", "cpu_cycles", "instructions", "cache_references", "cache_misses", "branch_instructions",
-    "branch_misses", "bus_cycles", "stalled_cycles_frontend", "stalled_cycles_backend", "ref_cpu_cycles", "cpu_clock",
-    "task_clock", "page_faults", "context_switches", "cpu_migrations", "page_faults_min", "page_faults_maj",
-    "alignment_faults", "emulation_faults",
+    "cmt",
+    "mbmt",
+    "mbml",
+    "cpu_cycles",
+    "instructions",
+    "cache_references",
+    "cache_misses",
+    "branch_instructions",
+    "branch_misses",
+    "bus_cycles",
+    "stalled_cycles_frontend",
+    "stalled_cycles_backend",
+    "ref_cpu_cycles",
+    "cpu_clock",
+    "task_clock",
+    "page_faults",
+    "context_switches",
+    "cpu_migrations",
+    "page_faults_min",
+    "page_faults_maj",
+    "alignment_faults",
+    "emulation_faults",
 ];
 
 /// A number that grows: microseconds since 1970.
@@ -69,7 +88,12 @@ impl DomainInfo for Test {
         Ok(DomainGetStateRet { state: dom.state, reason: dom.reason })
     }
 
-    fn domain_get_control_info(&self, _: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetControlInfoRet> {
+    fn domain_get_control_info(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        flags: u32,
+    ) -> Result<DomainGetControlInfoRet> {
         known(flags, 0, "testDomainGetControlInfo")?;
         self.world().running(dom)?;
         Ok(DomainGetControlInfoRet { state: 0, details: 0, state_time: 0 })
@@ -125,7 +149,12 @@ impl DomainInfo for Test {
         Ok(DomainBlockStatsRet { rd_req, rd_bytes, wr_req, wr_bytes, errs: time / 200_000 })
     }
 
-    fn domain_interface_stats(&self, _: &Call, dom: &DomainRef, device: &str) -> Result<DomainInterfaceStatsRet> {
+    fn domain_interface_stats(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        device: &str,
+    ) -> Result<DomainInterfaceStatsRet> {
         let mut world = self.world();
         let dom = world.running(dom)?;
         let named = |name: Option<&str>| name == Some(device);
@@ -134,7 +163,11 @@ impl DomainInfo for Test {
         });
         if !found {
             let text = format!("invalid argument: '{device}' is not a known interface");
-            return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, text.replace("invalid argument: ", "")));
+            return Err(Error::new(
+                ErrorCode::INVALID_ARG,
+                ErrorDomain::DOMAIN,
+                text.replace("invalid argument: ", ""),
+            ));
         }
         let time = micros() as i64 / 10;
         Ok(DomainInterfaceStatsRet {
@@ -227,7 +260,7 @@ impl DomainInfo for Test {
         }
         let full = 1 << 40;
         Ok(if dom.active() {
-            DomainGetBlockInfoRet { allocation: 1_099_506_450_432, capacity: full, physical: full }
+            DomainGetBlockInfoRet { allocation: full, capacity: 1_099_506_450_432, physical: full }
         } else {
             DomainGetBlockInfoRet { allocation: full, capacity: full, physical: full }
         })
@@ -251,8 +284,11 @@ impl DomainInfo for Test {
                 ("user_time", 5_540_000_000),
                 ("system_time", 6_460_000_000u64),
             ];
-            let params: Vec<TypedParam> =
-                params.iter().take(nparams as usize).map(|(name, value)| TypedParam::new(*name, *value)).collect();
+            let params: Vec<TypedParam> = params
+                .iter()
+                .take(nparams as usize)
+                .map(|(name, value)| TypedParam::new(*name, *value))
+                .collect();
             let count = if nparams == 0 { 3 } else { params.len() as i32 };
             return Ok(DomainGetCpuStatsRet { params, nparams: count });
         }
@@ -270,9 +306,13 @@ impl DomainInfo for Test {
         }
         let mut params = Vec::new();
         for cpu in start..(start + ncpus).min(total) {
-            let values =
-                [("cpu_time", 24_386_308_517 + u64::from(cpu)), ("vcpu_time", 23_151_740_627 + u64::from(cpu))];
-            params.extend(values.iter().take(nparams as usize).map(|(name, value)| TypedParam::new(*name, *value)));
+            let values = [
+                ("cpu_time", 24_386_308_517 + u64::from(cpu)),
+                ("vcpu_time", 23_151_740_627 + u64::from(cpu)),
+            ];
+            params.extend(
+                values.iter().take(nparams as usize).map(|(name, value)| TypedParam::new(*name, *value)),
+            );
         }
         Ok(DomainGetCpuStatsRet { params, nparams: nparams.min(2) as i32 })
     }
@@ -366,9 +406,14 @@ impl DomainInfo for Test {
         for (at, interface) in dom.def.all("interface").enumerate() {
             let name = interface.attr_at("target", "dev").unwrap_or_default().to_owned();
             let network = interface.is("type", "network");
-            let addr = if network { format!("192.168.122.{}", at + 1) } else { format!("192.168.0.{}", at + 1) };
+            let addr =
+                if network { format!("192.168.122.{}", at + 1) } else { format!("192.168.0.{}", at + 1) };
             let addrs = vec![DomainIpAddr { type_: 0, addr, prefix: 24 }];
-            out.push(DomainInterface { name, hwaddr: interface.attr_at("mac", "address").map(str::to_owned), addrs });
+            out.push(DomainInterface {
+                name,
+                hwaddr: interface.attr_at("mac", "address").map(str::to_owned),
+                addrs,
+            });
         }
         Ok(out)
     }
@@ -377,16 +422,28 @@ impl DomainInfo for Test {
         known(flags, 7, "testDomainGetPerfEvents")?;
         let mut world = self.world();
         let dom = world.dom(dom)?;
-        Ok(PERF.iter().map(|name| TypedParam::new(*name, dom.perf.get(*name).copied().unwrap_or(false))).collect())
+        Ok(PERF
+            .iter()
+            .map(|name| TypedParam::new(*name, dom.perf.get(*name).copied().unwrap_or(false)))
+            .collect())
     }
 
-    fn domain_set_perf_events(&self, _: &Call, dom: &DomainRef, params: &[TypedParam], flags: u32) -> Result<()> {
+    fn domain_set_perf_events(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        params: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
         known(flags, 3, "testDomainSetPerfEvents")?;
         let mut world = self.world();
         let dom = world.dom(dom)?;
         for param in params {
             if !PERF.contains(&param.field.as_str()) {
-                return fail(ErrorCode::ARGUMENT_UNSUPPORTED, format!("parameter '{}' not supported", param.field));
+                return fail(
+                    ErrorCode::ARGUMENT_UNSUPPORTED,
+                    format!("parameter '{}' not supported", param.field),
+                );
             }
             if let base::param::TypedValue::Boolean(on) = param.value {
                 dom.perf.insert(param.field.clone(), on);
@@ -395,14 +452,22 @@ impl DomainInfo for Test {
         Ok(())
     }
 
-    fn domain_get_launch_security_info(&self, _: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<TypedParam>> {
+    fn domain_get_launch_security_info(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        flags: u32,
+    ) -> Result<Vec<TypedParam>> {
         known(flags, 3, "testDomainGetLaunchSecurityInfo")?;
         let mut world = self.world();
         let dom = world.dom(dom)?;
         if dom.def.tree.child("launchSecurity").is_none() {
             return Ok(Vec::new());
         }
-        Ok(vec![TypedParam::new("sev-measurement", "LMnv8i8N2QejezMPkscShF0cyPYCslgUoCxGWRqQuyt0Q0aUjVkH/T6NcmkwZkWp")])
+        Ok(vec![TypedParam::new(
+            "sev-measurement",
+            "LMnv8i8N2QejezMPkscShF0cyPYCslgUoCxGWRqQuyt0Q0aUjVkH/T6NcmkwZkWp",
+        )])
     }
 
     fn domain_get_messages(&self, _: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<String>> {

@@ -20,7 +20,12 @@ fn unchanged<T>() -> Result<T> {
 impl Test {
     fn interface_names(&self, active: bool) -> Vec<String> {
         let world = self.world();
-        world.interfaces.iter().filter(|known| known.active == active).map(|known| known.def.name.clone()).collect()
+        world
+            .interfaces
+            .iter()
+            .filter(|known| known.active == active)
+            .map(|known| known.def.name.clone())
+            .collect()
     }
 }
 
@@ -41,7 +46,12 @@ impl Interface for Test {
         Ok(first(self.interface_names(false).into_iter(), maxnames))
     }
 
-    fn connect_list_all_interfaces(&self, _: &Call, _: i32, flags: u32) -> Result<ConnectListAllInterfacesRet> {
+    fn connect_list_all_interfaces(
+        &self,
+        _: &Call,
+        _: i32,
+        flags: u32,
+    ) -> Result<ConnectListAllInterfacesRet> {
         known(flags, 3, "testConnectListAllInterfaces")?;
         let world = self.world();
         let wanted = |known: &&IfaceState| {

@@ -24,14 +24,16 @@ fn write(path: &str, text: &str) -> Result<()> {
     let mut bytes = MARK.to_vec();
     bytes.extend_from_slice(&(text.len() as u32).to_ne_bytes());
     bytes.extend_from_slice(text.as_bytes());
-    std::fs::write(path, bytes).map_err(|error| system(&error, format!("saving domain to '{path}': open failed")))
+    std::fs::write(path, bytes)
+        .map_err(|error| system(&error, format!("saving domain to '{path}': open failed")))
 }
 
 fn read(path: &str) -> Result<String> {
     let bytes =
         std::fs::read(path).map_err(|error| system(&error, format!("cannot read domain image '{path}'")))?;
     let rest = bytes.strip_prefix(MARK).ok_or_else(|| internal("mismatched header magic"))?;
-    let (length, text) = rest.split_first_chunk::<4>().ok_or_else(|| internal("failed to read metadata length"))?;
+    let (length, text) =
+        rest.split_first_chunk::<4>().ok_or_else(|| internal("failed to read metadata length"))?;
     let length = u32::from_ne_bytes(*length) as usize;
     if !(1..=LENGTH_MAX).contains(&length) {
         return Err(internal("length of metadata out of range"));
@@ -57,7 +59,7 @@ fn restore(world: &mut World, path: &str, xml: Option<&str>, flags: u32) -> Resu
     };
     let def = parse_domain(&text, true)?;
     let (at, _) = world.take(def.clone(), true)?;
-    world.domains[at].def = def;
+    world.domains[at].run_as(def);
     let now = world.start(at, 3);
     world.happened(now.clone(), life::STARTED, 2);
     if flags & 4 != 0 {
@@ -82,8 +84,9 @@ impl Test {
     fn dump(&self, dom: &DomainRef, to: &str, flags: u32) -> Result<()> {
         self.change(|world| {
             let found = world.running(dom)?;
-            std::fs::write(to, MARK)
-                .map_err(|error| system(&error, format!("domain '{}' coredump: failed to open {to}", dom.name)))?;
+            std::fs::write(to, MARK).map_err(|error| {
+                system(&error, format!("domain '{}' coredump: failed to open {to}", dom.name))
+            })?;
             let now = found.reference();
             if flags & 1 != 0 {
                 world.stop(dom.uuid, 3);
@@ -101,7 +104,14 @@ impl DomainJob for Test {
         self.change(|world| save(world, dom, to))
     }
 
-    fn domain_save_flags(&self, _: &Call, dom: &DomainRef, to: &str, dxml: Option<&str>, flags: u32) -> Result<()> {
+    fn domain_save_flags(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        to: &str,
+        dxml: Option<&str>,
+        flags: u32,
+    ) -> Result<()> {
         known(flags, 0, "testDomainSaveFlags")?;
         if dxml.is_some() {
             let text = "xml modification unsupported";

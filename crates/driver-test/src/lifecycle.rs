@@ -30,7 +30,7 @@ fn create(world: &mut World, dom: &DomainRef, flags: u32) -> Result<DomainRef> {
 fn create_new(world: &mut World, xml: &str, flags: u32) -> Result<DomainRef> {
     let def = parse_domain(xml, true)?;
     let (at, _) = world.take(def.clone(), true)?;
-    world.domains[at].def = def;
+    world.domains[at].run_as(def);
     let now = world.start(at, 1);
     world.happened(now.clone(), life::STARTED, 0);
     if flags & 1 != 0 {
@@ -42,7 +42,13 @@ fn create_new(world: &mut World, xml: &str, flags: u32) -> Result<DomainRef> {
 }
 
 /// What happens by the definition's `on_…` elements.
-fn by_action(world: &mut World, dom: &DomainRef, element: &str, reason: i32, event: (i32, i32)) -> Result<()> {
+fn by_action(
+    world: &mut World,
+    dom: &DomainRef,
+    element: &str,
+    reason: i32,
+    event: (i32, i32),
+) -> Result<()> {
     let known = world.running(dom)?;
     let action = known.def.tree.text_of(element).unwrap_or("destroy").to_owned();
     let now = known.reference();
@@ -196,7 +202,8 @@ impl DomainLifecycle for Test {
         let elements = ["on_poweroff", "on_reboot", "on_crash"];
         let actions =
             ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"];
-        let (Some(element), Some(action)) = (elements.get(kind as usize), actions.get(action as usize)) else {
+        let (Some(element), Some(action)) = (elements.get(kind as usize), actions.get(action as usize))
+        else {
             return invalid("unknown lifecycle type or action");
         };
         self.change(|world| {

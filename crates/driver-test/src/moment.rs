@@ -49,7 +49,6 @@ impl Moments {
         self.list.iter().find(|moment| moment.name == name)
     }
 
-
     /// Adds a moment below the current one and makes it current.
     pub(crate) fn add(&mut self, moment: Moment) {
         self.current = Some(moment.name.clone());
@@ -74,7 +73,8 @@ impl Moments {
     fn walk(&self, parent: Option<&str>, which: Which, out: &mut Vec<String>) {
         for child in self.children(parent) {
             let leaf = self.is_leaf(child);
-            let wanted = (!which.leaves && !which.no_leaves) || (which.leaves && leaf) || (which.no_leaves && !leaf);
+            let wanted =
+                (!which.leaves && !which.no_leaves) || (which.leaves && leaf) || (which.no_leaves && !leaf);
             if wanted {
                 out.push(child.name.clone());
             }
@@ -90,7 +90,8 @@ impl Moments {
         let below = self.below(Some(name), all);
         let parent = self.find(name).and_then(|moment| moment.parent.clone());
         let gone = |candidate: &str| {
-            (candidate == name && !only_children) || (children && below.iter().any(|known| known == candidate))
+            (candidate == name && !only_children)
+                || (children && below.iter().any(|known| known == candidate))
         };
         self.list.retain(|moment| !gone(&moment.name));
         if !children {

@@ -45,7 +45,11 @@ fn define(world: &mut World, xml: &str, flags: u32) -> Result<NetworkRef> {
         Some(at) => {
             let net = &mut world.networks[at];
             net.persistent = true;
-            if net.active { net.next = Some(def) } else { net.def = def }
+            if net.active {
+                net.next = Some(def)
+            } else {
+                net.def = def
+            }
             at
         }
         None => {
@@ -79,7 +83,12 @@ fn create(world: &mut World, xml: &str, flags: u32) -> Result<NetworkRef> {
 
 impl Test {
     fn network_names(&self, active: bool) -> Vec<String> {
-        self.world().networks.iter().filter(|net| net.active == active).map(|net| net.def.name.clone()).collect()
+        self.world()
+            .networks
+            .iter()
+            .filter(|net| net.active == active)
+            .map(|net| net.def.name.clone())
+            .collect()
     }
 }
 
@@ -106,8 +115,9 @@ impl Network for Test {
             flags & (yes | no) == 0 || (flags & yes != 0 && is) || (flags & no != 0 && !is)
         };
         let world = self.world();
-        let wanted =
-            |net: &&Net| passes(2, 1, net.active) && passes(4, 8, net.persistent) && passes(16, 32, net.autostart);
+        let wanted = |net: &&Net| {
+            passes(2, 1, net.active) && passes(4, 8, net.persistent) && passes(16, 32, net.autostart)
+        };
         let nets: Vec<NetworkRef> = world.networks.iter().filter(wanted).map(Net::reference).collect();
         Ok(ConnectListAllNetworksRet { ret: nets.len() as u32, nets })
     }

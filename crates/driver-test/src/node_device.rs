@@ -11,8 +11,27 @@ use xml::Tree;
 
 /// Kinds of capabilities in the order of the bits that list them.
 const KINDS: [&str; 21] = [
-    "system", "pci", "usb_device", "usb", "net", "scsi_host", "scsi_target", "scsi", "storage", "fc_host", "vports",
-    "scsi_generic", "drm", "mdev_types", "mdev", "ccw", "css", "vdpa", "ap_card", "ap_queue", "ap_matrix",
+    "system",
+    "pci",
+    "usb_device",
+    "usb",
+    "net",
+    "scsi_host",
+    "scsi_target",
+    "scsi",
+    "storage",
+    "fc_host",
+    "vports",
+    "scsi_generic",
+    "drm",
+    "mdev_types",
+    "mdev",
+    "ccw",
+    "css",
+    "vdpa",
+    "ap_card",
+    "ap_queue",
+    "ap_matrix",
 ];
 
 /// All kinds that a device has, those within others included.
@@ -90,18 +109,37 @@ impl NodeDevice for Test {
         Ok(self.device_names(cap).len() as i32)
     }
 
-    fn node_list_devices(&self, _: &Call, cap: Option<&str>, maxnames: i32, flags: u32) -> Result<Vec<String>> {
+    fn node_list_devices(
+        &self,
+        _: &Call,
+        cap: Option<&str>,
+        maxnames: i32,
+        flags: u32,
+    ) -> Result<Vec<String>> {
         known(flags, 0, "testNodeListDevices")?;
         Ok(first(self.device_names(cap).into_iter(), maxnames))
     }
 
-    fn connect_list_all_node_devices(&self, _: &Call, _: i32, flags: u32) -> Result<ConnectListAllNodeDevicesRet> {
+    fn connect_list_all_node_devices(
+        &self,
+        _: &Call,
+        _: i32,
+        flags: u32,
+    ) -> Result<ConnectListAllNodeDevicesRet> {
         let world = self.world();
-        let asked: Vec<&str> =
-            KINDS.iter().enumerate().filter(|(at, _)| flags & (1 << at) != 0).map(|(_, kind)| *kind).collect();
+        let asked: Vec<&str> = KINDS
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| flags & (1 << at) != 0)
+            .map(|(_, kind)| *kind)
+            .collect();
         let wanted = |device: &&Device| asked.is_empty() || asked.iter().any(|kind| has(device, kind));
-        let devices: Vec<NodeDeviceRef> =
-            world.devices.iter().filter(wanted).map(|device| NodeDeviceRef { name: device.name.clone() }).collect();
+        let devices: Vec<NodeDeviceRef> = world
+            .devices
+            .iter()
+            .filter(wanted)
+            .map(|device| NodeDeviceRef { name: device.name.clone() })
+            .collect();
         Ok(ConnectListAllNodeDevicesRet { ret: devices.len() as u32, devices })
     }
 

@@ -46,7 +46,9 @@ fn possible(flags: u32) -> bool {
 fn moment<'d>(dom: &'d Dom, name: &str) -> Result<&'d Moment> {
     match dom.snapshots.find(name) {
         Some(moment) => Ok(moment),
-        None => fail(ErrorCode::NO_DOMAIN_SNAPSHOT, format!("no domain snapshot with matching name '{name}'")),
+        None => {
+            fail(ErrorCode::NO_DOMAIN_SNAPSHOT, format!("no domain snapshot with matching name '{name}'"))
+        }
     }
 }
 
@@ -96,7 +98,7 @@ fn create(world: &mut World, dom: &DomainRef, xml: &str, flags: u32) -> Result<D
     let found = world.dom(dom)?;
     if !found.checkpoints.is_empty() {
         let text = "cannot create snapshot while checkpoint exists";
-        return Err(Error::unsupported(ErrorDomain::TEST, text));
+        return fail(ErrorCode::OPERATION_UNSUPPORTED, text);
     }
     if !found.persistent && flags & HALT != 0 {
         return invalid("cannot halt after transient domain snapshot");
@@ -131,7 +133,9 @@ fn create(world: &mut World, dom: &DomainRef, xml: &str, flags: u32) -> Result<D
     if redefine {
         moment.parent = tree.at("parent/name").map(|name| name.body().to_owned());
         let state = document::text(&tree, "state");
-        moment.state = state.ok_or_else(|| Error::xml(ErrorDomain::DOMAIN_SNAPSHOT, "missing state from existing snapshot"))?.to_owned();
+        moment.state = state
+            .ok_or_else(|| Error::xml(ErrorDomain::DOMAIN_SNAPSHOT, "missing state from existing snapshot"))?
+            .to_owned();
         if let Some(time) = document::text(&tree, "creationTime").and_then(|time| time.parse().ok()) {
             moment.created = time;
         }
@@ -204,7 +208,13 @@ fn revert(world: &mut World, snap: &DomainSnapshotRef, flags: u32) -> Result<()>
 }
 
 impl Test {
-    fn snapshot_names(&self, dom: &DomainRef, parent: Option<&str>, flags: u32, function: &str) -> Result<Vec<String>> {
+    fn snapshot_names(
+        &self,
+        dom: &DomainRef,
+        parent: Option<&str>,
+        flags: u32,
+        function: &str,
+    ) -> Result<Vec<String>> {
         known(flags, 0x7ff, function)?;
         let mut world = self.world();
         let found = world.dom(dom)?;
@@ -220,7 +230,13 @@ fn references(dom: &DomainRef, names: Vec<String>) -> Vec<DomainSnapshotRef> {
 }
 
 impl DomainSnapshot for Test {
-    fn domain_snapshot_create_xml(&self, _: &Call, dom: &DomainRef, xml: &str, flags: u32) -> Result<DomainSnapshotRef> {
+    fn domain_snapshot_create_xml(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        xml: &str,
+        flags: u32,
+    ) -> Result<DomainSnapshotRef> {
         self.change(|world| create(world, dom, xml, flags))
     }
 
@@ -235,19 +251,32 @@ impl DomainSnapshot for Test {
         Ok(self.snapshot_names(dom, None, flags, "testDomainSnapshotNum")?.len() as i32)
     }
 
-    fn domain_snapshot_list_names(&self, _: &Call, dom: &DomainRef, maxnames: i32, flags: u32) -> Result<Vec<String>> {
+    fn domain_snapshot_list_names(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        maxnames: i32,
+        flags: u32,
+    ) -> Result<Vec<String>> {
         let names = self.snapshot_names(dom, None, flags, "testDomainSnapshotListNames")?;
         Ok(first(names.into_iter(), maxnames))
     }
 
-    fn domain_list_all_snapshots(&self, _: &Call, dom: &DomainRef, _: i32, flags: u32) -> Result<DomainListAllSnapshotsRet> {
+    fn domain_list_all_snapshots(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        _: i32,
+        flags: u32,
+    ) -> Result<DomainListAllSnapshotsRet> {
         let names = self.snapshot_names(dom, None, flags, "testDomainListAllSnapshots")?;
         let snapshots = references(dom, names);
         Ok(DomainListAllSnapshotsRet { ret: snapshots.len() as i32, snapshots })
     }
 
     fn domain_snapshot_num_children(&self, _: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<i32> {
-        let names = self.snapshot_names(&snap.dom, Some(&snap.name), flags, "testDomainSnapshotNumChildren")?;
+        let names =
+            self.snapshot_names(&snap.dom, Some(&snap.name), flags, "testDomainSnapshotNumChildren")?;
         Ok(names.len() as i32)
     }
 
@@ -258,7 +287,8 @@ impl DomainSnapshot for Test {
         maxnames: i32,
         flags: u32,
     ) -> Result<Vec<String>> {
-        let names = self.snapshot_names(&snap.dom, Some(&snap.name), flags, "testDomainSnapshotListChildrenNames")?;
+        let names =
+            self.snapshot_names(&snap.dom, Some(&snap.name), flags, "testDomainSnapshotListChildrenNames")?;
         Ok(first(names.into_iter(), maxnames))
     }
 
@@ -269,12 +299,19 @@ impl DomainSnapshot for Test {
         _: i32,
         flags: u32,
     ) -> Result<DomainSnapshotListAllChildrenRet> {
-        let names = self.snapshot_names(&snap.dom, Some(&snap.name), flags, "testDomainSnapshotListAllChildren")?;
+        let names =
+            self.snapshot_names(&snap.dom, Some(&snap.name), flags, "testDomainSnapshotListAllChildren")?;
         let snapshots = references(&snap.dom, names);
         Ok(DomainSnapshotListAllChildrenRet { ret: snapshots.len() as i32, snapshots })
     }
 
-    fn domain_snapshot_lookup_by_name(&self, _: &Call, dom: &DomainRef, name: &str, flags: u32) -> Result<DomainSnapshotRef> {
+    fn domain_snapshot_lookup_by_name(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        name: &str,
+        flags: u32,
+    ) -> Result<DomainSnapshotRef> {
         known(flags, 0, "testDomainSnapshotLookupByName")?;
         let mut world = self.world();
         let found = world.dom(dom)?;
@@ -297,7 +334,12 @@ impl DomainSnapshot for Test {
         }
     }
 
-    fn domain_snapshot_get_parent(&self, _: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<DomainSnapshotRef> {
+    fn domain_snapshot_get_parent(
+        &self,
+        _: &Call,
+        snap: &DomainSnapshotRef,
+        flags: u32,
+    ) -> Result<DomainSnapshotRef> {
         known(flags, 0, "testDomainSnapshotGetParent")?;
         let mut world = self.world();
         let found = world.dom(&snap.dom)?;

@@ -12,7 +12,11 @@ use base::object::{StoragePoolRef, StorageVolRef};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 
 fn happened(world: &mut World, pool: StoragePoolRef, event: i32) {
-    world.events.push(Event::StoragePoolLifecycle(StoragePoolEventLifecyclePayload { pool, event, detail: 0 }));
+    world.events.push(Event::StoragePoolLifecycle(StoragePoolEventLifecyclePayload {
+        pool,
+        event,
+        detail: 0,
+    }));
 }
 
 fn place(world: &World, def: &Pool, live: bool) -> Result<Option<usize>> {
@@ -45,12 +49,22 @@ fn take(world: &mut World, xml: &str, live: bool) -> Result<StoragePoolRef> {
         }
         None => {
             let persistent = !live;
-            world.pools.push(PoolState { def, active: false, persistent, autostart: false, volumes: Vec::new() });
+            world.pools.push(PoolState {
+                def,
+                active: false,
+                persistent,
+                autostart: false,
+                volumes: Vec::new(),
+            });
             world.pools.len() - 1
         }
     };
     let pool = &mut world.pools[at];
-    if live { pool.active = true } else { pool.persistent = true }
+    if live {
+        pool.active = true
+    } else {
+        pool.persistent = true
+    }
     let reference = pool.reference();
     happened(world, reference.clone(), if live { 2 } else { 0 });
     Ok(reference)
@@ -110,8 +124,20 @@ fn listed(pool: &PoolState, flags: u32) -> bool {
         flags & (yes | no) == 0 || (flags & yes != 0 && is) || (flags & no != 0 && !is)
     };
     let kinds = [
-        "dir", "fs", "netfs", "logical", "disk", "iscsi", "scsi", "mpath", "rbd", "sheepdog", "gluster", "zfs",
-        "vstorage", "iscsi-direct",
+        "dir",
+        "fs",
+        "netfs",
+        "logical",
+        "disk",
+        "iscsi",
+        "scsi",
+        "mpath",
+        "rbd",
+        "sheepdog",
+        "gluster",
+        "zfs",
+        "vstorage",
+        "iscsi-direct",
     ];
     let asked = flags & 0x0fff_ffc0;
     let bit = kinds.iter().position(|kind| *kind == pool.def.kind).map_or(0, |at| 64u32 << at);
@@ -123,7 +149,12 @@ fn listed(pool: &PoolState, flags: u32) -> bool {
 
 impl Test {
     fn pool_names(&self, active: bool) -> Vec<String> {
-        self.world().pools.iter().filter(|pool| pool.active == active).map(|pool| pool.def.name.clone()).collect()
+        self.world()
+            .pools
+            .iter()
+            .filter(|pool| pool.active == active)
+            .map(|pool| pool.def.name.clone())
+            .collect()
     }
 
     fn find_volume(&self, what: &str, which: impl Fn(&Volume) -> bool) -> Result<StorageVolRef> {
@@ -154,16 +185,28 @@ impl Storage for Test {
         Ok(first(self.pool_names(false).into_iter(), maxnames))
     }
 
-    fn connect_list_all_storage_pools(&self, _: &Call, _: i32, flags: u32) -> Result<ConnectListAllStoragePoolsRet> {
+    fn connect_list_all_storage_pools(
+        &self,
+        _: &Call,
+        _: i32,
+        flags: u32,
+    ) -> Result<ConnectListAllStoragePoolsRet> {
         let world = self.world();
         let pools: Vec<StoragePoolRef> =
             world.pools.iter().filter(|pool| listed(pool, flags)).map(PoolState::reference).collect();
         Ok(ConnectListAllStoragePoolsRet { ret: pools.len() as u32, pools })
     }
 
-    fn connect_find_storage_pool_sources(&self, _: &Call, kind: &str, spec: Option<&str>, flags: u32) -> Result<String> {
+    fn connect_find_storage_pool_sources(
+        &self,
+        _: &Call,
+        kind: &str,
+        spec: Option<&str>,
+        flags: u32,
+    ) -> Result<String> {
         known(flags, 0, "testConnectFindStoragePoolSources")?;
-        let kinds = ["dir", "fs", "netfs", "logical", "disk", "iscsi", "scsi", "mpath", "rbd", "zfs", "gluster"];
+        let kinds =
+            ["dir", "fs", "netfs", "logical", "disk", "iscsi", "scsi", "mpath", "rbd", "zfs", "gluster"];
         match kind {
             "logical" => Ok(LOGICAL.to_owned()),
             "netfs" => {
@@ -314,7 +357,12 @@ impl Storage for Test {
         Ok(self.world().active_pool(&pool.name)?.volumes.len() as i32)
     }
 
-    fn storage_pool_list_volumes(&self, _: &Call, pool: &StoragePoolRef, maxnames: i32) -> Result<Vec<String>> {
+    fn storage_pool_list_volumes(
+        &self,
+        _: &Call,
+        pool: &StoragePoolRef,
+        maxnames: i32,
+    ) -> Result<Vec<String>> {
         let mut world = self.world();
         let pool = world.active_pool(&pool.name)?;
         Ok(first(pool.volumes.iter().map(|volume| volume.name.clone()), maxnames))
@@ -330,11 +378,17 @@ impl Storage for Test {
         known(flags, 0, "testStoragePoolListAllVolumes")?;
         let mut world = self.world();
         let pool = world.active_pool(&pool.name)?;
-        let vols: Vec<StorageVolRef> = pool.volumes.iter().map(|volume| reference(&pool.def, volume)).collect();
+        let vols: Vec<StorageVolRef> =
+            pool.volumes.iter().map(|volume| reference(&pool.def, volume)).collect();
         Ok(StoragePoolListAllVolumesRet { ret: vols.len() as u32, vols })
     }
 
-    fn storage_vol_lookup_by_name(&self, _: &Call, pool: &StoragePoolRef, name: &str) -> Result<StorageVolRef> {
+    fn storage_vol_lookup_by_name(
+        &self,
+        _: &Call,
+        pool: &StoragePoolRef,
+        name: &str,
+    ) -> Result<StorageVolRef> {
         let mut world = self.world();
         let pool = world.active_pool(&pool.name)?;
         match pool.volumes.iter().find(|volume| volume.name == name) {
@@ -351,7 +405,13 @@ impl Storage for Test {
         self.find_volume(&format!("path '{path}'"), |volume| volume.path == path)
     }
 
-    fn storage_vol_create_xml(&self, _: &Call, pool: &StoragePoolRef, xml: &str, flags: u32) -> Result<StorageVolRef> {
+    fn storage_vol_create_xml(
+        &self,
+        _: &Call,
+        pool: &StoragePoolRef,
+        xml: &str,
+        flags: u32,
+    ) -> Result<StorageVolRef> {
         known(flags, 8, "testStorageVolCreateXML")?;
         self.change(|world| {
             let pool = world.active_pool(&pool.name)?;

@@ -5,8 +5,8 @@ use crate::world::Dom;
 use crate::{Test, fail, invalid, known};
 use api::domain_tuning::{
     DomainGetBlkioParametersRet, DomainGetEmulatorPinInfoRet, DomainGetInterfaceParametersRet,
-    DomainGetIothreadInfoRet, DomainGetMemoryParametersRet, DomainGetNumaParametersRet, DomainGetSchedulerTypeRet,
-    DomainGetVcpuPinInfoRet, DomainIothreadInfo,
+    DomainGetIothreadInfoRet, DomainGetMemoryParametersRet, DomainGetNumaParametersRet,
+    DomainGetSchedulerTypeRet, DomainGetVcpuPinInfoRet, DomainIothreadInfo,
 };
 use api::{Call, DomainTuning};
 use base::object::DomainRef;
@@ -22,8 +22,9 @@ fn defaults(subject: &str) -> Vec<TypedParam> {
     let numbers = |names: &[&str], value: u64| -> Vec<TypedParam> {
         names.iter().map(|name| TypedParam::new(*name, value)).collect()
     };
-    let unsigned =
-        |names: &[&str]| -> Vec<TypedParam> { names.iter().map(|name| TypedParam::new(*name, 0u32)).collect() };
+    let unsigned = |names: &[&str]| -> Vec<TypedParam> {
+        names.iter().map(|name| TypedParam::new(*name, 0u32)).collect()
+    };
     match subject {
         "memory" => numbers(&["hard_limit", "soft_limit", "swap_hard_limit"], UNLIMITED),
         "numa" => vec![TypedParam::new("numa_mode", 0), TypedParam::new("numa_nodeset", "")],
@@ -61,7 +62,12 @@ pub(crate) fn current(dom: &Dom, subject: &str, defaults: Vec<TypedParam>) -> Ve
 }
 
 /// Sets parameters of a subject; names and types must be those of `defaults`.
-pub(crate) fn set(dom: &mut Dom, subject: &str, defaults: &[TypedParam], params: &[TypedParam]) -> Result<()> {
+pub(crate) fn set(
+    dom: &mut Dom,
+    subject: &str,
+    defaults: &[TypedParam],
+    params: &[TypedParam],
+) -> Result<()> {
     for param in params {
         let Some(known) = defaults.iter().find(|known| known.field == param.field) else {
             let text = format!("parameter '{}' not supported", param.field);
@@ -128,7 +134,11 @@ impl Test {
             }
             let max = def.vcpus_max();
             let element = def.tree.child_or_new("vcpu");
-            if count == max { element.unset("current") } else { element.set("current", count.to_string()) }
+            if count == max {
+                element.unset("current")
+            } else {
+                element.set("current", count.to_string())
+            }
             Ok(())
         })
     }
@@ -166,12 +176,17 @@ impl Test {
             match (&param.field[..], &param.value) {
                 ("weight", TypedValue::UInt(weight)) => dom.scheduler_weight = *weight,
                 ("weight", other) => {
-                    let text =
-                        format!("invalid type '{}' for parameter 'weight', expected 'uint'", other.type_name());
+                    let text = format!(
+                        "invalid type '{}' for parameter 'weight', expected 'uint'",
+                        other.type_name()
+                    );
                     return fail(ErrorCode::INVALID_ARG, text);
                 }
                 (name, _) => {
-                    return fail(ErrorCode::ARGUMENT_UNSUPPORTED, format!("parameter '{name}' not supported"));
+                    return fail(
+                        ErrorCode::ARGUMENT_UNSUPPORTED,
+                        format!("parameter '{name}' not supported"),
+                    );
                 }
             }
         }
@@ -193,7 +208,13 @@ impl DomainTuning for Test {
         self.set_memory(dom, memory, flags)
     }
 
-    fn domain_set_memory_stats_period(&self, _: &Call, dom: &DomainRef, period: i32, flags: u32) -> Result<()> {
+    fn domain_set_memory_stats_period(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        period: i32,
+        flags: u32,
+    ) -> Result<()> {
         known(flags, 3, "testDomainSetMemoryStatsPeriod")?;
         let mut world = self.world();
         world.dom(dom)?.each(flags, |def| {
@@ -233,7 +254,10 @@ impl DomainTuning for Test {
             return invalid("cannot pin vcpus on an inactive domain");
         }
         if vcpu >= dom.def.vcpus() {
-            return fail(ErrorCode::INVALID_ARG, format!("requested vcpu '{vcpu}' is not present in the domain"));
+            return fail(
+                ErrorCode::INVALID_ARG,
+                format!("requested vcpu '{vcpu}' is not present in the domain"),
+            );
         }
         dom.pins.insert(vcpu, cpumap.to_vec());
         Ok(())
@@ -296,7 +320,12 @@ impl DomainTuning for Test {
         self.scheduler(dom)
     }
 
-    fn domain_set_scheduler_parameters(&self, _: &Call, dom: &DomainRef, params: &[TypedParam]) -> Result<()> {
+    fn domain_set_scheduler_parameters(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        params: &[TypedParam],
+    ) -> Result<()> {
         self.set_scheduler(dom, params)
     }
 
@@ -324,7 +353,13 @@ impl DomainTuning for Test {
         Ok(DomainGetMemoryParametersRet { params, nparams })
     }
 
-    fn domain_set_memory_parameters(&self, _: &Call, dom: &DomainRef, params: &[TypedParam], flags: u32) -> Result<()> {
+    fn domain_set_memory_parameters(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        params: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
         known(flags, 3, "testDomainSetMemoryParameters")?;
         set(self.world().dom(dom)?, "memory", &defaults("memory"), params)
     }
@@ -342,7 +377,13 @@ impl DomainTuning for Test {
         Ok(DomainGetNumaParametersRet { params, nparams })
     }
 
-    fn domain_set_numa_parameters(&self, _: &Call, dom: &DomainRef, params: &[TypedParam], flags: u32) -> Result<()> {
+    fn domain_set_numa_parameters(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        params: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
         known(flags, 3, "testDomainSetNumaParameters")?;
         set(self.world().dom(dom)?, "numa", &defaults("numa"), params)
     }
@@ -360,7 +401,13 @@ impl DomainTuning for Test {
         Ok(DomainGetBlkioParametersRet { params, nparams })
     }
 
-    fn domain_set_blkio_parameters(&self, _: &Call, dom: &DomainRef, params: &[TypedParam], flags: u32) -> Result<()> {
+    fn domain_set_blkio_parameters(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        params: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
         known(flags, 3, "testDomainSetBlkioParameters")?;
         set(self.world().dom(dom)?, "blkio", &defaults("blkio"), params)
     }
@@ -396,7 +443,12 @@ impl DomainTuning for Test {
         set(dom, &subject, &defaults(&subject), params)
     }
 
-    fn domain_get_iothread_info(&self, _: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetIothreadInfoRet> {
+    fn domain_get_iothread_info(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        flags: u32,
+    ) -> Result<DomainGetIothreadInfoRet> {
         known(flags, 3, "testDomainGetIOThreadInfo")?;
         let mut world = self.world();
         let threads = iothreads(world.dom(dom)?);
@@ -446,7 +498,14 @@ impl DomainTuning for Test {
         })
     }
 
-    fn domain_pin_iothread(&self, _: &Call, dom: &DomainRef, id: u32, cpumap: &[u8], flags: u32) -> Result<()> {
+    fn domain_pin_iothread(
+        &self,
+        _: &Call,
+        dom: &DomainRef,
+        id: u32,
+        cpumap: &[u8],
+        flags: u32,
+    ) -> Result<()> {
         known(flags, 3, "testDomainPinIOThread")?;
         let mut world = self.world();
         let dom = world.dom(dom)?;

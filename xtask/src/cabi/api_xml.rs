@@ -9,7 +9,8 @@ fn escaped(text: &str) -> String {
 
 fn arguments(out: &mut String, params: &[Param]) {
     for param in params {
-        let _ = writeln!(out, "      <arg name='{}' type='{}' info='{0}'/>", param.name, escaped(&param.kind));
+        let _ =
+            writeln!(out, "      <arg name='{}' type='{}' info='{0}'/>", param.name, escaped(&param.kind));
     }
 }
 
@@ -37,7 +38,8 @@ fn symbols(out: &mut String, header: &Header, table: &Table) {
             Some(text) => format!("string='{}'", escaped(text.trim_end_matches('"'))),
             None => format!("raw='{}'", escaped(&item.value)),
         };
-        let _ = writeln!(out, "    <macro name='{}' file='{file}' {value} version='{}'/>", item.name, item.since);
+        let _ =
+            writeln!(out, "    <macro name='{}' file='{file}' {value} version='{}'/>", item.name, item.since);
     }
     for group in &header.enums {
         for (name, value, since) in &group.members {
@@ -61,21 +63,30 @@ fn symbols(out: &mut String, header: &Header, table: &Table) {
         let _ = writeln!(out, "    <typedef name='{}' file='{file}' type='enum'/>", group.name);
     }
     for (name, since) in &header.opaques {
-        let _ = writeln!(out, "    <struct name='{name}' file='{file}' type='struct _{name}' version='{since}'/>");
+        let _ = writeln!(
+            out,
+            "    <struct name='{name}' file='{file}' type='struct _{name}' version='{since}'/>"
+        );
     }
     for item in &header.structs {
         let name = &item.name;
-        let _ = writeln!(out, "    <struct name='{name}' file='{file}' type='struct _{name}' version='{}'>", item.since);
+        let _ = writeln!(
+            out,
+            "    <struct name='{name}' file='{file}' type='struct _{name}' version='{}'>",
+            item.since
+        );
         for field in &item.fields {
             if field.alternatives.is_empty() {
                 let kind = match field.kind.split_once('[') {
                     Some((element, count)) => format!("{element} {}[{count}", field.name),
                     None => field.kind.clone(),
                 };
-                let _ = writeln!(out, "      <field name='{}' type='{}' info=''/>", field.name, escaped(&kind));
+                let _ =
+                    writeln!(out, "      <field name='{}' type='{}' info=''/>", field.name, escaped(&kind));
                 continue;
             }
-            let _ = writeln!(out, "      <field name='{}' type='union' info=''>\n        <union>", field.name);
+            let _ =
+                writeln!(out, "      <field name='{}' type='union' info=''>\n        <union>", field.name);
             for (kind, name) in &field.alternatives {
                 let _ = writeln!(out, "          <field name='{name}' type='{}' info=''/>", escaped(kind));
             }
@@ -98,7 +109,8 @@ fn symbols(out: &mut String, header: &Header, table: &Table) {
     }
     let mut call = |tag: &str, name: &str, since: &str, returns: &str, params: &[Param]| {
         let _ = writeln!(out, "    <{tag} name='{name}' file='{file}' module='{file}' version='{since}'>");
-        let _ = writeln!(out, "      <info><![CDATA[{name} of the public interface, since {since}.]]></info>");
+        let _ =
+            writeln!(out, "      <info><![CDATA[{name} of the public interface, since {since}.]]></info>");
         let info = if returns == "void" { "" } else { " info='the result'" };
         let _ = writeln!(out, "      <return type='{}'{info}/>", escaped(returns));
         arguments(out, params);
@@ -117,7 +129,11 @@ pub(crate) fn document(table: &Table, library: &str) -> String {
     let mut out = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<api name='{library}'>\n  <files>\n");
     let headers: Vec<&Header> = table.headers.iter().filter(|header| header.library == library).collect();
     for header in &headers {
-        let _ = writeln!(out, "    <file name='{0}'>\n     <summary>{0}</summary>\n     <description>{0}</description>", header.name);
+        let _ = writeln!(
+            out,
+            "    <file name='{0}'>\n     <summary>{0}</summary>\n     <description>{0}</description>",
+            header.name
+        );
         exports(&mut out, header);
         out.push_str("    </file>\n");
     }

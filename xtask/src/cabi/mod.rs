@@ -141,5 +141,11 @@ fn compare(table: &Table, library: &str, out: &Path) -> Result<(), String> {
     if missing.is_empty() && extra.is_empty() {
         return Ok(());
     }
-    Err(format!("{library}: {} symbols missing: {}\n{} too many: {}", missing.len(), missing.join(" "), extra.len(), extra.join(" ")))
+    Err(format!(
+        "{library}: {} symbols missing: {}\n{} too many: {}",
+        missing.len(),
+        missing.join(" "),
+        extra.len(),
+        extra.join(" ")
+    ))
 }

@@ -29,7 +29,9 @@ pub(crate) fn symbols(table: &Table, library: &str) -> Vec<(String, String)> {
     for header in table.headers.iter().filter(|header| header.library == library) {
         let functions = header.functions.iter().map(|f| (&f.name, &f.node));
         let data = header.data.iter().map(|d| (&d.name, &d.node));
-        out.extend(functions.chain(data).map(|(name, node)| (name.clone(), format!("{}{node}", prefix(library)))));
+        out.extend(
+            functions.chain(data).map(|(name, node)| (name.clone(), format!("{}{node}", prefix(library)))),
+        );
     }
     out.sort();
     out

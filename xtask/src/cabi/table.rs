@@ -161,7 +161,8 @@ struct Reader<'t> {
 /// `TYPE NAME`, where stars belong to the type.
 fn declaration(text: &str) -> Result<Param, String> {
     let text = text.trim();
-    let start = text.rfind(|c: char| !c.is_alphanumeric() && c != '_').ok_or_else(|| format!("'{text}': no type"))?;
+    let start =
+        text.rfind(|c: char| !c.is_alphanumeric() && c != '_').ok_or_else(|| format!("'{text}': no type"))?;
     let (kind, name) = text.split_at(start + 1);
     Ok(Param { kind: kind.trim().to_owned(), name: name.to_owned() })
 }
@@ -197,7 +198,11 @@ impl Reader<'_> {
                 let (name, library) = two(rest)?;
                 let known = self.table.headers.iter().position(|header| header.name == name);
                 self.header = known.unwrap_or_else(|| {
-                    self.table.headers.push(Header { name, library: library.to_owned(), ..Header::default() });
+                    self.table.headers.push(Header {
+                        name,
+                        library: library.to_owned(),
+                        ..Header::default()
+                    });
                     self.table.headers.len() - 1
                 });
                 return Ok(());
@@ -209,7 +214,11 @@ impl Reader<'_> {
             "alias" => {
                 let (left, target) = rest.split_once(" = ").ok_or("'=' expected")?;
                 let (name, since) = two(left)?;
-                self.header().aliases.push(Alias { name, since: since.to_owned(), target: target.to_owned() });
+                self.header().aliases.push(Alias {
+                    name,
+                    since: since.to_owned(),
+                    target: target.to_owned(),
+                });
             }
             "macro" => {
                 let (name, rest) = two(rest)?;
@@ -225,7 +234,12 @@ impl Reader<'_> {
                 let (name, rest) = two(rest)?;
                 let (since, size) = rest.split_once(" size ").ok_or("size expected")?;
                 let size = size.parse().map_err(|_| "size is no number")?;
-                self.header().structs.push(Struct { name, since: since.to_owned(), size, fields: Vec::new() });
+                self.header().structs.push(Struct {
+                    name,
+                    since: since.to_owned(),
+                    size,
+                    fields: Vec::new(),
+                });
             }
             "callback" => {
                 let (left, right) = rest.split_once(" = ").ok_or("'=' expected")?;
@@ -262,7 +276,9 @@ impl Reader<'_> {
         match last {
             "enum" => {
                 let words: Vec<&str> = line.split_whitespace().collect();
-                let [name, value, since] = words[..] else { return Err("NAME VALUE SINCE expected".to_owned()) };
+                let [name, value, since] = words[..] else {
+                    return Err("NAME VALUE SINCE expected".to_owned());
+                };
                 let last = header.enums.last_mut().ok_or("no enumeration")?;
                 last.members.push((name.to_owned(), value.to_owned(), since.to_owned()));
             }

@@ -154,24 +154,35 @@ impl Glue<'_> {
     fn counted(&self, name: &str) -> Option<&Param> {
         let params = &self.function.params;
         let at = params.iter().position(|param| param.name == name)?;
-        let array = |kind: &str| kind.ends_with('*') || matches!(kind, "virTypedParameterPtr" | "char ** const");
+        let array =
+            |kind: &str| kind.ends_with('*') || matches!(kind, "virTypedParameterPtr" | "char ** const");
         let count = params.get(at + 1)?;
-        let counts = integer(&count.kind).is_some() && (count.name.starts_with('n') || count.name.starts_with("max"));
+        let counts =
+            integer(&count.kind).is_some() && (count.name.starts_with('n') || count.name.starts_with("max"));
         let pointed = params[at].kind == "virTypedParameterPtr" && count.kind == "int *";
         (array(&params[at].kind) && (counts || pointed)).then_some(count)
     }
 
     fn check(&self, check: &Check) -> Option<String> {
         let flag = |name: &str| {
-            let bits = name.split('|').map(|name| self.table.value(name.trim()).unwrap_or(0) as u64).fold(0, |a, b| a | b);
+            let bits = name
+                .split('|')
+                .map(|name| self.table.value(name.trim()).unwrap_or(0) as u64)
+                .fold(0, |a, b| a | b);
             format!("({bits:#x}, {:?})", name.replace('|', " | "))
         };
         Some(match check {
             Check::Object => return None,
             Check::Write => "e.writable()?;\n".to_owned(),
-            Check::WriteIfFlags(bits) => format!("if u64::from(flags) & {bits:#x} != 0 {{ e.writable()?; }}\n"),
-            Check::Exclusive(a, b, arg) => format!("e.exclusive(u64::from(flags), {}, {}, {arg:?})?;\n", flag(a), flag(b)),
-            Check::Requires(a, b, arg) => format!("e.requires(u64::from(flags), {}, {}, {arg:?})?;\n", flag(a), flag(b)),
+            Check::WriteIfFlags(bits) => {
+                format!("if u64::from(flags) & {bits:#x} != 0 {{ e.writable()?; }}\n")
+            }
+            Check::Exclusive(a, b, arg) => {
+                format!("e.exclusive(u64::from(flags), {}, {}, {arg:?})?;\n", flag(a), flag(b))
+            }
+            Check::Requires(a, b, arg) => {
+                format!("e.requires(u64::from(flags), {}, {}, {arg:?})?;\n", flag(a), flag(b))
+            }
             Check::Arg(how, name) => {
                 let original = name.trim_start_matches('*');
                 let plain = &ident(original);
@@ -187,7 +198,8 @@ impl Glue<'_> {
                         _ => format!("e.{how}({plain}, {name:?})?;\n"),
                     },
                     "nonempty" => format!("e.nonempty({plain}, {name:?})?;\n"),
-                    other => format!("e.{other}(i128::from({value}), {name:?})?;\n").replace("i128::from(size)", "size as i128"),
+                    other => format!("e.{other}(i128::from({value}), {name:?})?;\n")
+                        .replace("i128::from(size)", "size as i128"),
                 }
             }
         })
@@ -244,7 +256,8 @@ impl Glue<'_> {
             }
             Kind::List(kind, _) if kind == "string" && matches!(first.kind.as_str(), "const char **") => {
                 let count = left.get(1).filter(|count| integer(&count.kind).is_some())?.name.clone();
-                body.before.push_str(&format!("let {name}_ = memory::read_list({}, {count})?;\n", first.name));
+                body.before
+                    .push_str(&format!("let {name}_ = memory::read_list({}, {count})?;\n", first.name));
                 left.remove(0);
                 format!("&{name}_")
             }
@@ -279,7 +292,9 @@ impl Glue<'_> {
             ));
             let (own, rest) = fields.split_first()?;
             body.args.push(match &own.kind {
-                Kind::Plain(kind) if kind == "string" && reference == "NodeDeviceRef" => "&object.plain().name".to_owned(),
+                Kind::Plain(kind) if kind == "string" && reference == "NodeDeviceRef" => {
+                    "&object.plain().name".to_owned()
+                }
                 Kind::Plain(kind) if object(&first.kind).is_some_and(|(known, _)| known == kind) => {
                     "&object.reference()".to_owned()
                 }
@@ -294,16 +309,26 @@ impl Glue<'_> {
             }
         }
         // Results that stand before arguments are set aside.
-        let outs = |param: &Param| (param.kind.ends_with("**") && !param.kind.starts_with("const")) || param.kind == "char ***" || param.kind == "char ** const";
+        let outs = |param: &Param| {
+            (param.kind.ends_with("**") && !param.kind.starts_with("const"))
+                || param.kind == "char ***"
+                || param.kind == "char ** const"
+        };
         let mut aside: Vec<Param> = Vec::new();
         for field in fields {
             while let Some(param) = left.first() {
-                let fills = param.kind.ends_with('*') && !param.kind.starts_with("const") && !matches!(field.kind, Kind::Bytes(_) | Kind::List(..))
+                let fills = param.kind.ends_with('*')
+                    && !param.kind.starts_with("const")
+                    && !matches!(field.kind, Kind::Bytes(_) | Kind::List(..))
                     || outs(param)
-                    || (param.kind == "virTypedParameterPtr" && !matches!(&field.kind, Kind::List(kind, _) if kind == "param"))
+                    || (param.kind == "virTypedParameterPtr"
+                        && !matches!(&field.kind, Kind::List(kind, _) if kind == "param"))
                     || param.kind == "virTypedParameterPtr *"
                     || (param.kind.ends_with("InfoPtr"));
-                let keeps = matches!(field.name.as_str(), "need_results" | "maxnames" | "maxuuids" | "maxids" | "nparams");
+                let keeps = matches!(
+                    field.name.as_str(),
+                    "need_results" | "maxnames" | "maxuuids" | "maxids" | "nparams"
+                );
                 if !fills || keeps {
                     break;
                 }
@@ -314,7 +339,8 @@ impl Glue<'_> {
                 self.argument(field, &mut left, &mut body)?;
                 continue;
             }
-            while left.first().is_some_and(|param| param.name.starts_with("max") && param.name != field.name) {
+            while left.first().is_some_and(|param| param.name.starts_with("max") && param.name != field.name)
+            {
                 aside.push(left.remove(0));
             }
             self.argument(field, &mut left, &mut body)?;
@@ -333,10 +359,21 @@ impl Glue<'_> {
         Some(match (&ret[..], returns, &kinds[..]) {
             ([], "int", []) => "Ok(0)".to_owned(),
             ([one], _, []) => match (&one.kind, returns) {
-                (Kind::Plain(kind), _) if kind == "string" && returns == "char *" => "memory::text(&ret)".to_owned(),
-                (Kind::Optional(kind), "char *") if kind == "string" => "memory::optional_text(ret.as_deref())".to_owned(),
-                (Kind::Plain(kind), _) if object(returns).is_some_and(|(known, _)| known == kind) => "Ok(ret.wrap(&conn_))".to_owned(),
-                (Kind::Plain(kind), _) if matches!(kind.as_str(), "i32" | "u32" | "i64" | "u64") && integer(returns).is_some() => "Ok(ret as _)".to_owned(),
+                (Kind::Plain(kind), _) if kind == "string" && returns == "char *" => {
+                    "memory::text(&ret)".to_owned()
+                }
+                (Kind::Optional(kind), "char *") if kind == "string" => {
+                    "memory::optional_text(ret.as_deref())".to_owned()
+                }
+                (Kind::Plain(kind), _) if object(returns).is_some_and(|(known, _)| known == kind) => {
+                    "Ok(ret.wrap(&conn_))".to_owned()
+                }
+                (Kind::Plain(kind), _)
+                    if matches!(kind.as_str(), "i32" | "u32" | "i64" | "u64")
+                        && integer(returns).is_some() =>
+                {
+                    "Ok(ret as _)".to_owned()
+                }
                 _ => return None,
             },
             // Lists of objects.
@@ -346,31 +383,46 @@ impl Glue<'_> {
                 format!("give_objects(&conn_, ret.{}, ret.ret as c_int, {})", ident(&list.name), name(0))
             }
             // Names into an array of the caller.
-            ([list], "int", ["char ** const" | "char **", "int"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "string") => {
+            ([list], "int", ["char ** const" | "char **", "int"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "string") =>
+            {
                 format!("memory::fill_names({}, {}, &ret)", name(0), name(1))
             }
-            ([list], "int", ["int *", "int"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "i32") => {
+            ([list], "int", ["int *", "int"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "i32") =>
+            {
                 format!("Ok(memory::fill({}, {}, &ret) as c_int)", name(0), name(1))
             }
             // Typed parameters into an array of the caller, or how many there are.
-            ([list, count], "int", ["virTypedParameterPtr", "int *"]) if count.name == "nparams" && matches!(&list.kind, Kind::List(kind, _) if kind == "param") => {
-                format!("if get({1}) == 0 {{ put({1}, ret.nparams); }} else {{ params::fill(&ret.params, {0}, {1})?; }}\nOk(0)", name(0), name(1))
+            ([list, count], "int", ["virTypedParameterPtr", "int *"])
+                if count.name == "nparams"
+                    && matches!(&list.kind, Kind::List(kind, _) if kind == "param") =>
+            {
+                format!(
+                    "if get({1}) == 0 {{ put({1}, ret.nparams); }} else {{ params::fill(&ret.params, {0}, {1})?; }}\nOk(0)",
+                    name(0),
+                    name(1)
+                )
             }
-            ([list], "int", ["virTypedParameterPtr", "int *"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "param") => {
+            ([list], "int", ["virTypedParameterPtr", "int *"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "param") =>
+            {
                 format!("params::fill(&ret, {}, {})?;\nOk(0)", name(0), name(1))
             }
-            ([list], "int", ["virTypedParameterPtr *", "int *"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "param") => {
+            ([list], "int", ["virTypedParameterPtr *", "int *"]) if matches!(&list.kind, Kind::List(kind, _) if kind == "param") =>
+            {
                 format!("params::give(&ret, {}, {})?;\nOk(0)", name(0), name(1))
             }
             // A structure whose fields are the results.
             (fields, "int", [info]) if fields.len() > 1 && info.ends_with("Ptr") => {
                 let record = info.trim_end_matches("Ptr");
-                let item = self.table.headers.iter().flat_map(|h| &h.structs).find(|item| item.name == record)?;
-                if item.fields.len() != fields.len() || item.fields.iter().any(|field| field.kind.contains('[')) {
+                let item =
+                    self.table.headers.iter().flat_map(|h| &h.structs).find(|item| item.name == record)?;
+                if item.fields.len() != fields.len()
+                    || item.fields.iter().any(|field| field.kind.contains('['))
+                {
                     return None;
                 }
                 // By name where the names are the same, else in their order.
-                let named = |to: &str| fields.iter().find(|from| from.name.replace('_', "") == to.to_lowercase());
+                let named =
+                    |to: &str| fields.iter().find(|from| from.name.replace('_', "") == to.to_lowercase());
                 let by_name = item.fields.iter().all(|to| named(&to.name).is_some());
                 let sets: Vec<String> = item
                     .fields
@@ -390,7 +442,11 @@ impl Glue<'_> {
                     if integer(inner).is_none() || !matches!(kind.as_str(), "i32" | "u32" | "i64" | "u64") {
                         return None;
                     }
-                    let value = if fields.len() == 1 { "ret".to_owned() } else { format!("ret.{}", ident(&field.name)) };
+                    let value = if fields.len() == 1 {
+                        "ret".to_owned()
+                    } else {
+                        format!("ret.{}", ident(&field.name))
+                    };
                     text.push_str(&format!("put({}, {value} as _);\n", name(at)));
                 }
                 text + "Ok(0)"
@@ -413,8 +469,12 @@ impl Glue<'_> {
         }
         let body = self.body()?;
         let results = self.results(&body.left)?;
-        let params: Vec<String> =
-            self.function.params.iter().map(|param| format!("{}: {}", ident(&param.name), ffi(&param.kind))).collect();
+        let params: Vec<String> = self
+            .function
+            .params
+            .iter()
+            .map(|param| format!("{}: {}", ident(&param.name), ffi(&param.kind)))
+            .collect();
         let name = &self.function.name;
         let symbol = if self.header.library == "libvirt" {
             "#[unsafe(no_mangle)]".to_owned()
@@ -427,7 +487,8 @@ impl Glue<'_> {
             self.proc.name,
             body.args.iter().map(|arg| format!(", {arg}")).collect::<String>()
         );
-        let call = if self.proc.ret.is_empty() { format!("{call};\n") } else { format!("let ret = {call};\n") };
+        let call =
+            if self.proc.ret.is_empty() { format!("{call};\n") } else { format!("let ret = {call};\n") };
         Some(format!(
             "/// `{name}`\n{symbol}\npub extern \"C\" fn {name}({}) -> {} {{\nenter({name:?}, {}, {}, |e| {{\n{}{call}{results}\n}})\n}}\n\n",
             params.join(", "),
@@ -452,7 +513,8 @@ fn structures(table: &Table) -> (String, String) {
     let mut text = String::new();
     let mut sizes = String::new();
     for item in table.headers.iter().flat_map(|header| &header.structs) {
-        let plain = |kind: &str| integer(kind).is_some() || matches!(kind, "unsigned char" | "unsigned short");
+        let plain =
+            |kind: &str| integer(kind).is_some() || matches!(kind, "unsigned char" | "unsigned short");
         if item.fields.iter().any(|field| !plain(&field.kind)) {
             continue;
         }
@@ -499,15 +561,27 @@ pub(crate) fn files(model: &Model, table: &Table) -> Vec<Output> {
     ));
     index.push_str("pub mod structures;\n");
     let imports = [
-        ("c_char", "c_char"), ("c_int", "c_int"), ("c_long", "c_long"), ("c_longlong", "c_longlong"), ("c_uint", "c_uint"),
-        ("c_ulong", "c_ulong"), ("c_ulonglong", "c_ulonglong"), ("c_void", "c_void"),
+        ("c_char", "c_char"),
+        ("c_int", "c_int"),
+        ("c_long", "c_long"),
+        ("c_longlong", "c_longlong"),
+        ("c_uint", "c_uint"),
+        ("c_ulong", "c_ulong"),
+        ("c_ulonglong", "c_ulonglong"),
+        ("c_void", "c_void"),
     ];
     for (part, text) in parts {
         let has = |word: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
         let ffi: Vec<&str> = imports.iter().filter(|(word, _)| has(word)).map(|(_, name)| *name).collect();
-        let refs: Vec<&str> = OBJECTS.iter().map(|(_, _, r)| *r).filter(|r| !r.is_empty() && has(r)).collect();
-        let mut head = format!("//! Part `{part}`.\n\n#![allow(non_snake_case, clippy::unnecessary_cast, clippy::cast_lossless, reason = \"the names and numbers are those of C\")]\n\nuse crate::entry::enter;\n");
-        let mem: Vec<&str> = ["get", "put"].into_iter().filter(|w| [" ", "(", "\n"].iter().any(|before| text.contains(&format!("{before}{w}(")))).collect();
+        let refs: Vec<&str> =
+            OBJECTS.iter().map(|(_, _, r)| *r).filter(|r| !r.is_empty() && has(r)).collect();
+        let mut head = format!(
+            "//! Part `{part}`.\n\n#![allow(non_snake_case, clippy::unnecessary_cast, clippy::cast_lossless, reason = \"the names and numbers are those of C\")]\n\nuse crate::entry::enter;\n"
+        );
+        let mem: Vec<&str> = ["get", "put"]
+            .into_iter()
+            .filter(|w| [" ", "(", "\n"].iter().any(|before| text.contains(&format!("{before}{w}("))))
+            .collect();
         if has("memory") && mem.is_empty() {
             head.push_str("use crate::memory;\n");
         } else if !mem.is_empty() {
@@ -526,7 +600,13 @@ pub(crate) fn files(model: &Model, table: &Table) -> Vec<Output> {
         if text.contains(".wrap(") {
             head.push_str("use crate::object::Wrap;\n");
         }
-        let structs: Vec<&str> = table.headers.iter().flat_map(|h| &h.structs).map(|s| s.name.as_str()).filter(|name| has(name)).collect();
+        let structs: Vec<&str> = table
+            .headers
+            .iter()
+            .flat_map(|h| &h.structs)
+            .map(|s| s.name.as_str())
+            .filter(|name| has(name))
+            .collect();
         if !structs.is_empty() {
             head.push_str(&format!("use crate::generated::structures::{{{}}};\n", structs.join(", ")));
         }
@@ -537,7 +617,9 @@ pub(crate) fn files(model: &Model, table: &Table) -> Vec<Output> {
         outputs.push((folder.join(format!("{part}.rs")), head + &text));
         index.push_str(&format!("pub mod {part};\n"));
     }
-    index.push_str("\n/// Functions that are written by hand.\n#[cfg(test)]\npub(crate) const BY_HAND: &[&str] = &[\n");
+    index.push_str(
+        "\n/// Functions that are written by hand.\n#[cfg(test)]\npub(crate) const BY_HAND: &[&str] = &[\n",
+    );
     for name in by_hand {
         index.push_str(&format!("{name:?},\n"));
     }

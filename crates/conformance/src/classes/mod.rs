@@ -6,6 +6,7 @@ mod describe;
 mod descriptors;
 mod domain_xml;
 mod network_xml;
+mod objectevent;
 mod qemu_caps;
 mod qemuxmlactive;
 mod qemuxmlconf;
@@ -38,6 +39,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemuxmlconf" => qemuxmlconf::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
+        "objectevent" => objectevent::run,
         "viruri" => uri::run,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
