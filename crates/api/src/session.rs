@@ -73,6 +73,11 @@ pub const UNNUMBERED: i32 = -1;
 
 /// A connection as its client sees it. The default is that of a driver inside the client.
 pub trait Session: Send + Sync {
+    /// The drivers are in this process: asking them costs nothing.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// Still there.
     ///
     /// # Errors

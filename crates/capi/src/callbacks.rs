@@ -164,6 +164,21 @@ impl Callbacks {
         }
     }
 
+    /// Nobody wants to hear of anything any more: the loop is left, as programs expect that wait for it to become idle.
+    fn rest(&self) {
+        let looping = {
+            let mut state = self.state();
+            if !state.registrations.is_empty() || state.closing.is_some() {
+                return;
+            }
+            state.queue.clear();
+            state.looping.take()
+        };
+        if let Some((event_loop, timer)) = looping {
+            event_loop.remove_timeout(timer);
+        }
+    }
+
     /// The connection is gone.
     pub(crate) fn end(&self) {
         let looping = self.state().looping.take();
@@ -225,6 +240,7 @@ fn deregister(conn: &Arc<ConnectObj>, which: impl Fn(&Registration) -> bool) -> 
         let last = !state.registrations.iter().any(|r| r.subscription == gone.subscription);
         (gone, last)
     };
+    conn.callbacks.rest();
     if last {
         conn.session.unsubscribe(&gone.subscription, gone.number)?;
     }
@@ -410,6 +426,7 @@ pub extern "C" fn virConnectUnregisterCloseCallback(conn: *mut c_void, cb: Close
             }
             state.closing.take()
         };
+        conn.callbacks.rest();
         drop(gone);
         Ok(0)
     })

@@ -209,6 +209,12 @@ impl DomainObj {
     }
 
     pub(crate) fn id(&self) -> i32 {
+        let conn = self.conn.get();
+        if conn.session.is_local()
+            && let Ok(now) = conn.drivers.hypervisor.domain_lookup_by_uuid(&conn.call(), self.reference.uuid)
+        {
+            return now.id;
+        }
         self.id.load(Ordering::Relaxed)
     }
 

@@ -129,6 +129,7 @@ fn read(text: &str, folder: Option<&Path>) -> Result<World> {
                 if state != crate::world::SHUTOFF {
                     world.start(at, 1);
                     world.domains[at].state = state;
+                    world.domains[at].reason = 0;
                 }
             }
             "network" => {

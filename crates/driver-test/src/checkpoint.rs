@@ -54,7 +54,7 @@ fn create(world: &mut World, dom: &DomainRef, xml: &str, flags: u32) -> Result<D
     let found = world.dom(dom)?;
     if !found.snapshots.is_empty() {
         let text = "cannot create checkpoint while snapshot exists";
-        return Err(Error::unsupported(ErrorDomain::TEST, text));
+        return fail(ErrorCode::OPERATION_UNSUPPORTED, text);
     }
     let redefine = flags & 1 != 0;
     if !found.active() && !redefine {

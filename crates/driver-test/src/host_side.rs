@@ -159,8 +159,8 @@ impl Host for Test {
             return fail(ErrorCode::INVALID_ARG, text);
         }
         let stats = [
-            ("kernel", 34_678_723_400_000),
             ("user", 9_797_400_000),
+            ("kernel", 34_678_723_400_000),
             ("idle", 87_264_900_000),
             ("iowait", 763_600_000),
         ];

@@ -260,7 +260,7 @@ impl DomainInfo for Test {
         }
         let full = 1 << 40;
         Ok(if dom.active() {
-            DomainGetBlockInfoRet { allocation: 1_099_506_450_432, capacity: full, physical: full }
+            DomainGetBlockInfoRet { allocation: full, capacity: 1_099_506_450_432, physical: full }
         } else {
             DomainGetBlockInfoRet { allocation: full, capacity: full, physical: full }
         })

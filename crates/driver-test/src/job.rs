@@ -59,7 +59,7 @@ fn restore(world: &mut World, path: &str, xml: Option<&str>, flags: u32) -> Resu
     };
     let def = parse_domain(&text, true)?;
     let (at, _) = world.take(def.clone(), true)?;
-    world.domains[at].def = def;
+    world.domains[at].run_as(def);
     let now = world.start(at, 3);
     world.happened(now.clone(), life::STARTED, 2);
     if flags & 4 != 0 {

@@ -100,12 +100,23 @@ pub fn open(path: &str) -> Result<Arc<Test>> {
             Arc::new(Shared { world, listeners: Mutex::default() })
         }
     };
+    Ok(connect(&shared))
+}
+
+/// Opens a default world that nobody else has.
+///
+/// # Errors
+/// Never in practice: the default world is part of the program.
+pub fn open_alone() -> Result<Arc<Test>> {
+    Ok(connect(&Arc::new(Shared { world: Mutex::new(builtin::world()?), listeners: Mutex::default() })))
+}
+
+fn connect(shared: &Arc<Shared>) -> Arc<Test> {
     let test = Arc::new(Test { shared: shared.clone(), on_event: Mutex::default() });
     let mut listeners = shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
     listeners.retain(|listener| listener.strong_count() > 0);
     listeners.push(Arc::downgrade(&test));
-    drop(listeners);
-    Ok(test)
+    test
 }
 
 impl Test {
@@ -141,6 +152,10 @@ impl Test {
 }
 
 impl Session for Test {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn on_event(&self, action: OnEvent) {
         *self.on_event.lock().unwrap_or_else(PoisonError::into_inner) = Some(action);
     }

@@ -30,7 +30,7 @@ fn create(world: &mut World, dom: &DomainRef, flags: u32) -> Result<DomainRef> {
 fn create_new(world: &mut World, xml: &str, flags: u32) -> Result<DomainRef> {
     let def = parse_domain(xml, true)?;
     let (at, _) = world.take(def.clone(), true)?;
-    world.domains[at].def = def;
+    world.domains[at].run_as(def);
     let now = world.start(at, 1);
     world.happened(now.clone(), life::STARTED, 0);
     if flags & 1 != 0 {

@@ -98,7 +98,7 @@ fn create(world: &mut World, dom: &DomainRef, xml: &str, flags: u32) -> Result<D
     let found = world.dom(dom)?;
     if !found.checkpoints.is_empty() {
         let text = "cannot create snapshot while checkpoint exists";
-        return Err(Error::unsupported(ErrorDomain::TEST, text));
+        return fail(ErrorCode::OPERATION_UNSUPPORTED, text);
     }
     if !found.persistent && flags & HALT != 0 {
         return invalid("cannot halt after transient domain snapshot");

@@ -77,6 +77,14 @@ impl Dom {
         }
     }
 
+    /// Gives it a definition to run with; a stored one is kept for later.
+    pub(crate) fn run_as(&mut self, def: Domain) {
+        let stored = std::mem::replace(&mut self.def, def);
+        if self.persistent {
+            self.next = Some(stored);
+        }
+    }
+
     pub(crate) fn active(&self) -> bool {
         self.def.id.is_some()
     }
@@ -193,14 +201,18 @@ pub(crate) fn now() -> (u64, u64) {
 pub(crate) fn parse_domain(xml: &str, inactive: bool) -> Result<Domain> {
     let flags = ParseFlags { inactive, ..ParseFlags::default() };
     let mut domain = Domain::parse(xml, flags, &mut || host::random::bytes())?;
-    complete(&mut domain);
+    let document = xml::Document::parse(xml).map_err(|error| conf_domain::fault::malformed(xml, &error))?;
+    let given = document.root().descend("os/type").is_some_and(|kind| kind.attr("arch").is_some());
+    complete(&mut domain, given);
     Ok(domain)
 }
 
 /// What this driver adds: the architecture it has, and names for interfaces.
-fn complete(domain: &mut Domain) {
-    if let Some(kind) = domain.tree.child_or_new("os").child_mut("type") {
-        kind.default_to("arch", "i686");
+fn complete(domain: &mut Domain, arch_given: bool) {
+    if let Some(kind) = domain.tree.child_or_new("os").child_mut("type")
+        && !arch_given
+    {
+        kind.set("arch", "i686");
     }
     let mut next = 0;
     let used: Vec<String> = domain
@@ -271,7 +283,7 @@ impl World {
         self.next_id = self.next_id.max(0) + 1;
         let id = self.next_id;
         let dom = &mut self.domains[at];
-        if dom.persistent {
+        if dom.persistent && dom.next.is_none() {
             dom.next = Some(dom.def.clone());
         }
         dom.def.id = Some(id);

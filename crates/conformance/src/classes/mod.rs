@@ -11,6 +11,7 @@ mod moments;
 mod nbdkit;
 mod network_host;
 mod network_xml;
+mod objectevent;
 mod qemu_caps;
 mod qemustatus;
 mod qemuxmlactive;
@@ -53,6 +54,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemuxmlconf" => qemuxmlconf::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
+        "objectevent" => objectevent::run,
         "viruri" => uri::run,
         "networkxml2conf" => network_host::conf,
         "networkxml2firewall" => network_host::rules,
