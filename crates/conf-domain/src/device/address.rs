@@ -102,7 +102,7 @@ pub(crate) fn spell(device: &mut Tree) {
         Some("ccw") => return hexadecimal(address, &[("cssid", 1), ("ssid", 1), ("devno", 4)]),
         Some("spapr-vio") => return hexadecimal(address, &[("reg", 8)]),
         Some("dimm") => {
-            if let Some(base) = address.attr("base").and_then(|base| crate::values::unsigned(base)) {
+            if let Some(base) = address.attr("base").and_then(crate::values::unsigned) {
                 address.set("base", format!("0x{base:x}"));
             }
         }
