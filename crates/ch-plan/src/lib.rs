@@ -62,10 +62,5 @@ fn device(device: &Tree) -> Result<()> {
     if KNOWN.contains(&device.name.as_str()) || device.name == "memballoon" && device.is("model", "none") {
         return Ok(());
     }
-    let name = match device.name.as_str() {
-        "redirdev" => "redirdev",
-        "memballoon" => "memballoon",
-        other => other,
-    };
-    Err(unsupported(format!("Cloud-Hypervisor doesn't support '{name}' device")))
+    Err(unsupported(format!("Cloud-Hypervisor doesn't support '{}' device", device.name)))
 }
