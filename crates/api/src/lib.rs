@@ -8,13 +8,18 @@
 
 mod call;
 mod drivers;
+pub mod event_loop;
 pub mod generated;
+pub mod session;
 mod stream;
 
 pub use call::{Call, ConnectionId, Identity};
 pub use drivers::{DriverSet, EventSink, Hypervisor, OpenRequest, Opener};
+pub use event_loop::EventLoop;
 pub use generated::*;
-pub use stream::{Outcome, Source, Stream};
+pub use proto::generated::remote_shared::DomainIpAddr;
+pub use session::Session;
+pub use stream::{Conduit, Outcome, Received, Source, Stream};
 
 pub use base::{Error, ErrorCode, ErrorDomain, Result};
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo xtask bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--quick] [--json]
+//! cargo xtask bench --documents [--only NAME]... [--quick] [--json]
 //! ```
 //!
 //! Without `--socket` a daemon of this workspace is started below a temporary root. Each measure is a line
@@ -10,6 +11,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures go to standard output")]
 
+mod documents;
 mod measures;
 mod subject;
 
@@ -24,10 +26,12 @@ struct Options {
     against: Option<PathBuf>,
     only: Vec<String>,
     quick: bool,
+    documents: bool,
     json: bool,
 }
 
-const USAGE: &str = "usage: bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--quick] [--json]";
+const USAGE: &str =
+    "usage: bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--documents] [--quick] [--json]";
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options::default();
@@ -38,6 +42,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--against" => options.against = Some(value()?.into()),
             "--only" => options.only.push(value()?),
             "--quick" => options.quick = true,
+            "--documents" => options.documents = true,
             "--json" => options.json = true,
             _ => return Err(format!("unknown option {arg}")),
         }
@@ -63,13 +68,21 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
+    let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
+    if options.documents {
+        let bench = documents::Bench::new(options.quick)?;
+        for (name, unit, measure) in documents::MEASURES.iter().filter(|(name, ..)| wanted(name)) {
+            line(name, unit, &measure(&bench), None, options.json);
+        }
+        return Ok(());
+    }
     let mut ours = match &options.socket {
         Some(socket) => Subject::foreign(socket.clone()),
         None => Subject::own()?,
     };
     let mut theirs = options.against.clone().map(Subject::foreign);
     for (name, unit, measure) in MEASURES {
-        if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
+        if !wanted(name) {
             continue;
         }
         let of = |subject: &mut Subject| -> Figure { measure(subject, options.quick) };

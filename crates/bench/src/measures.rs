@@ -35,12 +35,12 @@ fn words(error: &base::Error) -> String {
     error.to_string()
 }
 
-fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
 /// The median of `rounds` timings.
-fn median(
+pub(crate) fn median(
     rounds: usize,
     mut round: impl FnMut(usize) -> Result<Duration, String>,
 ) -> Result<Duration, String> {

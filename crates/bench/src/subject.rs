@@ -21,7 +21,7 @@ impl Subject {
 
     /// A daemon of this workspace below a temporary root.
     pub(crate) fn own() -> Result<Subject, String> {
-        let root = PathBuf::from(format!("/tmp/fb{}", std::process::id()));
+        let root = std::env::temp_dir().join(format!("fb{}", std::process::id()));
         std::fs::create_dir_all(&root).map_err(|e| format!("{}: {e}", root.display()))?;
         let child = start(&root)?;
         let socket = root.join("run/libvirt/libvirt-sock");

@@ -21,8 +21,10 @@ pub mod elements;
 pub mod fault;
 mod flags;
 pub mod foreign;
+pub mod lifecycle;
 mod memory;
 mod numa;
+mod reader;
 mod tuning;
 pub mod validate;
 mod values;
@@ -30,3 +32,4 @@ mod vcpu;
 
 pub use domain::Domain;
 pub use flags::{FormatFlags, ParseFlags};
+pub use reader::{Complete, Reader};

@@ -2,7 +2,7 @@
 
 use crate::bitmap;
 use std::collections::BTreeMap;
-use xml::Tree;
+use xml::{Tree, Trees};
 
 /// Distance of a cell to itself.
 const LOCAL: &str = "10";
@@ -74,14 +74,14 @@ fn distances(numa: &mut Tree) {
     for cell in numa.all_mut("cell") {
         let from = cell.attr("id").unwrap_or_default().to_owned();
         // Those that are no cell stay for the checks to refuse.
-        let strange: Vec<Tree> = cell
+        let strange: Trees = cell
             .child("distances")
             .into_iter()
             .flat_map(|distances| distances.all("sibling"))
             .filter(|sibling| sibling.attr("id").is_none_or(|id| !ids.iter().any(|known| known == id)))
             .cloned()
             .collect();
-        let siblings: Vec<Tree> = ids
+        let siblings: Trees = ids
             .iter()
             .filter_map(|to| {
                 let value = known.get(&(from.clone(), to.clone()))?;

@@ -60,7 +60,7 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
             }
             watched.push(own);
         }
-        let name = group.name.clone();
+        let name = group.name.to_string();
         for (other, theirs) in &groups {
             if *theirs == vcpus && *other != name {
                 continue;

@@ -14,6 +14,7 @@
 
 mod classes;
 mod compare;
+mod emulator;
 mod floors;
 mod manifest;
 mod report;

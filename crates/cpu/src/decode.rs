@@ -50,10 +50,9 @@ pub struct Choice<'c> {
     pub preferred: Option<&'c str>,
     /// Leave out what blocks migration.
     pub migratable: bool,
+    /// The features are what several processors share, so that a model with nothing to switch off goes first.
+    pub shared: bool,
 }
-
-/// Exponent beyond which a penalty no longer grows; lists are far shorter than that weight.
-const HEAVIEST: usize = 24;
 
 struct Candidate<'d> {
     model: &'d Model,
@@ -108,7 +107,7 @@ pub fn decode(
             best = Some(candidate);
             break;
         }
-        if best.as_ref().is_none_or(|current| better(&candidate, current, facts.signature.family != 0)) {
+        if best.as_ref().is_none_or(|current| better(&candidate, current, choice.shared)) {
             best = Some(candidate);
         }
     }
@@ -134,14 +133,12 @@ pub fn decode(
 }
 
 /// Is the new candidate a better description? A model with the processor's own signature wins, then the one with
-/// least to say beside it. Each feature to switch off weighs twice what the one before did, so that a model with
-/// many of them loses against a longer list of extras. Without a signature (a set of features several processors
-/// share) any switched-off feature weighs more than all extras.
-fn better(new: &Candidate<'_>, current: &Candidate<'_>, real: bool) -> bool {
+/// least to say beside it, where a feature to switch off counts twice. For features that several processors share any
+/// switched-off feature weighs more than all extras.
+fn better(new: &Candidate<'_>, current: &Candidate<'_>, shared: bool) -> bool {
     let rank = |candidate: &Candidate<'_>| {
         let off = candidate.missing.len() + candidate.removed.len();
-        let penalty = 1usize << off.min(HEAVIEST);
-        let weight = if real { candidate.extra.len() + off + penalty } else { off };
+        let weight = if shared { off } else { candidate.extra.len() + 2 * off };
         (Reverse(candidate.fit), weight, off, candidate.extra.len())
     };
     rank(new) < rank(current)

@@ -2,7 +2,7 @@
 
 use crate::database::Database;
 use crate::feature_set::FeatureSet;
-use xml::Node;
+use xml::{Node, Writer};
 
 /// A register of a leaf, or half of an MSR (low in EAX, high in EDX).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +140,37 @@ impl RawCpu {
             raw.set(source, registers);
         }
         raw
+    }
+
+    /// Writes the `<cpudata>` element, items in the order of their numbers.
+    pub fn write(&self, writer: &mut Writer) {
+        let mut items: Vec<&(Source, Registers)> = self.items.iter().collect();
+        items.sort_by_key(|(source, _)| match source {
+            Source::Leaf { number, sub } => (0, *number, *sub),
+            Source::Msr { index } => (1, *index, 0),
+        });
+        let hex = |value: u32| format!("{value:#010x}");
+        writer.element("cpudata").attr("arch", "x86").children(|w| {
+            for (source, found) in items {
+                match source {
+                    Source::Leaf { number, sub } => w
+                        .element("cpuid")
+                        .attr("eax_in", hex(*number))
+                        .attr("ecx_in", hex(*sub))
+                        .attr("eax", hex(found.eax))
+                        .attr("ebx", hex(found.ebx))
+                        .attr("ecx", hex(found.ecx))
+                        .attr("edx", hex(found.edx))
+                        .empty(),
+                    Source::Msr { index } => w
+                        .element("msr")
+                        .attr("index", format!("{index:#x}"))
+                        .attr("edx", hex(found.edx))
+                        .attr("eax", hex(found.eax))
+                        .empty(),
+                }
+            }
+        });
     }
 
     /// The vendor's string of leaf 0, when it is text.

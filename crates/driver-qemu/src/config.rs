@@ -13,9 +13,7 @@ use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
 use engine::JobKind;
-use qemu_plan::complete::{HostAudio, Site};
-use qemu_plan::firmware::Descriptor;
-use qemu_plan::{Caps, Firmware, complete};
+use qemu_plan::{Caps, complete};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xml::Tree;
@@ -46,36 +44,9 @@ impl Driver {
             ));
         }
         let caps = self.caps_for(&domain)?;
-        complete::complete(&mut domain, &caps, &self.site(), flags)?;
+        let site = self.site(&domain);
+        complete::complete(&mut domain, &caps, &site, flags)?;
         Ok(domain)
-    }
-
-    /// What this host adds to a definition.
-    fn site(&self) -> Site {
-        let variable = |name: &str| std::env::var(name).ok();
-        Site {
-            firmware: self.firmware(),
-            audio: HostAudio {
-                driver: variable("QEMU_AUDIO_DRV"),
-                sdl_driver: variable("SDL_AUDIODRIVER"),
-                ..HostAudio::default()
-            },
-            security: "none".to_owned(),
-            tpm_versions: None,
-            iommu_groups: host::node::iommu_groups(),
-            lib_dir: self.state_dir().display().to_string(),
-            channel_dir: self.run_dir().join("channel").display().to_string(),
-        }
-    }
-
-    /// Firmware that is installed; a descriptor in /etc hides one of the same name in /usr.
-    pub(crate) fn firmware(&self) -> Firmware {
-        let mut files = std::collections::BTreeMap::new();
-        for folder in ["/usr/share/qemu/firmware", "/etc/qemu/firmware"] {
-            files.extend(host::store::files(Path::new(folder), "json"));
-        }
-        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
-        Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
     }
 
     pub(crate) fn config_file(&self, name: &str) -> PathBuf {
@@ -99,7 +70,7 @@ impl Driver {
 
     /// Refuses a definition whose name or UUID belongs to another domain; gives the domain it redefines.
     pub(crate) fn conflict(&self, domain: &Domain, start: bool) -> Result<Option<Arc<Guest>>> {
-        let taken = |text: String| Err(error(ErrorCode::OPERATION_FAILED, text));
+        let taken = |text: String| Err(Error::new(ErrorCode::OPERATION_FAILED, ErrorDomain::DOMAIN, text));
         if let Some(guest) = self.guests.by_uuid(domain.uuid) {
             let value = guest.value();
             if value.name != domain.name {
@@ -110,8 +81,8 @@ impl Driver {
             }
             if start && value.live.is_some() {
                 return Err(Error::operation_invalid(
-                    FROM,
-                    format!("domain is already active as '{}'", value.name),
+                    ErrorDomain::DOMAIN,
+                    format!("domain '{}' is already active", value.name),
                 ));
             }
             return Ok(Some(guest));
@@ -156,7 +127,7 @@ impl Driver {
     }
 
     fn undefine(&self, dom: &DomainRef, flags: u32) -> Result<()> {
-        check_flags(flags, 0x1ff, "virDomainUndefineFlags")?;
+        check_flags(flags, UNDEFINE_FLAGS, "qemuDomainUndefineFlags")?;
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "undefine")?;
         let value = guest.value();
@@ -184,13 +155,16 @@ impl Driver {
                     Error::system(FROM, &cause, format!("cannot remove config '{}'", path.display()))
                 })
             };
-            remove(&self.autostart_dir().join(format!("{}.xml", value.name)))?;
+            for once in [false, true] {
+                remove(&self.autostart_dir().join(link_name(&value.name, once)))?;
+            }
             remove(&self.config_file(&value.name))?;
             let reference = guest.reference();
             if value.live.is_some() {
                 guest.change(|value| {
                     value.config = None;
                     value.autostart = false;
+                    value.autostart_once = false;
                 });
             } else {
                 self.guests.remove(guest.uuid);
@@ -232,22 +206,54 @@ impl Driver {
         for (name, text) in host::store::files(&self.config_dir(), "xml") {
             let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
             match Domain::parse(&text, flags, &mut host::random::bytes::<16>) {
-                Ok(domain) if domain.name == name => {
-                    let autostart =
-                        self.autostart_dir().join(format!("{name}.xml")).symlink_metadata().is_ok();
+                Ok(domain) => {
+                    if domain.name != name {
+                        log::warn!("{name}.xml holds the definition of '{}'", domain.name);
+                    }
+                    let linked = |once: bool| {
+                        self.autostart_dir().join(link_name(&name, once)).symlink_metadata().is_ok()
+                    };
+                    let (autostart, autostart_once) = (linked(false), linked(true));
                     let (uuid, name) = (domain.uuid, domain.name.clone());
                     let config = Some(Arc::new(domain));
                     let state = (state::SHUTOFF, 0);
-                    let value = Value { name, config, live: None, autostart, autostart_once: false, state };
+                    let value = Value { name, config, live: None, autostart, autostart_once, state };
                     found.push(Arc::new(Guest::new(uuid, value)));
-                }
-                Ok(domain) => {
-                    log::error!("{name}.xml holds the definition of '{}' and is left alone", domain.name);
                 }
                 Err(cause) => log::error!("{name}.xml is left alone: {cause}"),
             }
         }
         self.guests.extend(found);
+    }
+
+    /// Completes the stored definitions as when they were defined. What this daemon stored is complete already; files
+    /// that were written by hand or by an older release need not be. Runs beside everything else, since it has to
+    /// wait for the emulators to be asked what they can do.
+    pub(crate) fn complete_loaded(&self) {
+        let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
+        for guest in self.guests.snapshot().values() {
+            let Some(config) = guest.value().config.clone() else { continue };
+            if self.stopping() {
+                return;
+            }
+            let mut domain = (*config).clone();
+            let site = self.site(&domain);
+            let completed =
+                self.caps_for(&domain).and_then(|caps| complete::complete(&mut domain, &caps, &site, flags));
+            if let Err(cause) = completed {
+                log::warn!("the stored definition of '{}' stays as it is: {cause}", domain.name);
+                continue;
+            }
+            if domain == *config {
+                continue;
+            }
+            let domain = Arc::new(domain);
+            guest.change(|value| {
+                if value.config.as_ref().is_some_and(|current| Arc::ptr_eq(current, &config)) {
+                    value.config = Some(domain);
+                }
+            });
+        }
     }
 }
 
@@ -255,6 +261,46 @@ fn affected(flags: u32, active: bool) -> (bool, bool) {
     match flags & 3 {
         0 => (active, !active),
         bits => (bits & 1 != 0, bits & 2 != 0),
+    }
+}
+
+/// What undefining may take along: the managed save image, metadata of snapshots and of checkpoints, the variable
+/// store of the firmware (or leave it), the state of the TPM (or leave it).
+const UNDEFINE_FLAGS: u32 = 0x7f;
+
+/// How an autostart link is called; one that counts once has a longer name.
+fn link_name(name: &str, once: bool) -> String {
+    if once { format!("{name}.xml.once") } else { format!("{name}.xml") }
+}
+
+impl Driver {
+    /// Makes or removes an autostart link.
+    fn link(&self, guest: &Guest, once: bool, wanted: bool) -> Result<()> {
+        let name = guest.value().name.clone();
+        let path = self.autostart_dir().join(link_name(&name, once));
+        if wanted {
+            host::store::folder(&self.autostart_dir(), 0o755).map_err(|cause| {
+                let folder = self.autostart_dir();
+                Error::system(
+                    FROM,
+                    &cause,
+                    format!("cannot create autostart directory '{}'", folder.display()),
+                )
+            })?;
+            return host::store::link(&self.config_file(&name), &path).map_err(|cause| {
+                Error::system(FROM, &cause, format!("Failed to create symlink '{}'", path.display()))
+            });
+        }
+        host::store::remove(&path).map_err(|cause| {
+            Error::system(FROM, &cause, format!("Unable to delete symlink '{}'", path.display()))
+        })
+    }
+
+    /// Whether the guest starts with the next boot of the host, that time only.
+    pub(crate) fn set_autostart_once(&self, guest: &Guest, wanted: bool) -> Result<()> {
+        self.link(guest, true, wanted)?;
+        guest.change(|value| value.autostart_once = wanted);
+        Ok(())
     }
 }
 
@@ -283,10 +329,8 @@ impl DomainConfig for Driver {
         let value = self.find(dom)?.value();
         let inactive = flags & 2 != 0;
         let domain = match (&value.live, &value.config) {
-            (Some(live), Some(config)) if inactive => {
-                let _ = live;
-                config.clone()
-            }
+            (Some(_), Some(config)) if inactive => config.clone(),
+            (Some(live), None) if inactive => live.base.clone(),
             (Some(live), _) => Arc::new(live.domain.clone()),
             (None, Some(config)) => config.clone(),
             (None, None) => return Err(crate::not_running()),
@@ -317,22 +361,24 @@ impl DomainConfig for Driver {
         if value.autostart == wanted {
             return Ok(());
         }
-        let path = self.autostart_dir().join(format!("{}.xml", value.name));
-        let outcome = if wanted {
-            host::store::link(&self.config_file(&value.name), &path)
-        } else {
-            host::store::remove(&path)
-        };
-        outcome.map_err(|cause| {
-            let verb = if wanted { "create" } else { "delete" };
-            Error::system(FROM, &cause, format!("Failed to {verb} symlink '{}'", path.display()))
-        })?;
+        self.link(&guest, false, wanted)?;
         guest.change(|value| value.autostart = wanted);
         Ok(())
     }
 
     fn domain_get_autostart_once(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
         Ok(self.find(dom)?.value().autostart_once.into())
+    }
+
+    fn domain_set_autostart_once(&self, _cx: &Call, dom: &DomainRef, autostart: i32) -> Result<()> {
+        let guest = self.find(dom)?;
+        let _job = guest.begin(JobKind::Modify, "set autostart once")?;
+        let value = guest.value();
+        if value.config.is_none() {
+            return Err(Error::operation_invalid(FROM, "cannot set autostart for transient domain"));
+        }
+        let wanted = autostart != 0;
+        if value.autostart_once == wanted { Ok(()) } else { self.set_autostart_once(&guest, wanted) }
     }
 
     fn domain_set_metadata(
@@ -384,7 +430,9 @@ impl DomainConfig for Driver {
         uri: Option<&str>,
         flags: u32,
     ) -> Result<String> {
-        check_flags(flags, 3, "qemuDomainGetMetadata")?;
+        if flags & !3 != 0 {
+            return Err(Error::unsupported_flags(ErrorDomain::DOMAIN, "virDomainObjGetMetadata", flags & !3));
+        }
         let domain = self.find(dom)?.value().definition(flags)?;
         let none = || {
             Error::new(
@@ -412,7 +460,7 @@ impl DomainConfig for Driver {
     }
 
     fn domain_rename(&self, _cx: &Call, dom: &DomainRef, new_name: Option<&str>, flags: u32) -> Result<i32> {
-        check_flags(flags, 0, "virDomainRename")?;
+        check_flags(flags, 0, "qemuDomainRename")?;
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "rename")?;
         let value = guest.value();
@@ -426,11 +474,7 @@ impl DomainConfig for Driver {
             ));
         }
         if new.contains('/') {
-            return Err(Error::new(
-                ErrorCode::XML_ERROR,
-                ErrorDomain::DOMAIN,
-                format!("name {new} cannot contain '/'"),
-            ));
+            return Err(error(ErrorCode::XML_ERROR, format!("name {new} cannot contain '/'")));
         }
         if value.live.is_some() {
             return Err(Error::operation_invalid(FROM, "cannot rename active domain"));
@@ -440,11 +484,11 @@ impl DomainConfig for Driver {
         };
         self.guests.exclusively(|| {
             if new == value.name {
-                return Err(error(ErrorCode::OPERATION_FAILED, "Can't rename domain to itself"));
+                return Err(Error::operation_invalid(ErrorDomain::DOMAIN, "Can't rename domain to itself"));
             }
             if self.guests.by_name(new).is_some() {
-                return Err(error(
-                    ErrorCode::OPERATION_INVALID,
+                return Err(Error::operation_invalid(
+                    ErrorDomain::DOMAIN,
                     format!("domain with name '{new}' already exists"),
                 ));
             }
@@ -456,11 +500,13 @@ impl DomainConfig for Driver {
                 let _ = host::store::remove(&self.config_file(new));
                 return Err(Error::system(FROM, &cause, format!("cannot remove file '{}'", old.display())));
             }
-            if value.autostart {
+            for (once, linked) in [(false, value.autostart), (true, value.autostart_once)] {
                 let links = self.autostart_dir();
-                let moved = host::store::link(&self.config_file(new), &links.join(format!("{new}.xml")))
-                    .and_then(|()| host::store::remove(&links.join(format!("{}.xml", value.name))));
-                if let Err(cause) = moved {
+                let moved = || {
+                    host::store::link(&self.config_file(new), &links.join(link_name(new, once)))?;
+                    host::store::remove(&links.join(link_name(&value.name, once)))
+                };
+                if linked && let Err(cause) = moved() {
                     log::error!("autostart link of '{new}': {cause}");
                 }
             }

@@ -57,7 +57,7 @@ fn open(device: &Tree) -> Result<OwnedFd> {
 impl Driver {
     /// Opens a character device for one client; a second is refused or takes the first one's place.
     fn session(&self, guest: &Arc<Guest>, live: &Arc<Live>, device: &Tree, flags: u32) -> Result<Stream> {
-        let mut current = live.console.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = live.session.console.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = current.as_ref().filter(|session| !session.over.load(Ordering::Acquire)) {
             if flags & FORCE == 0 {
                 return Err(Error::operation_failed(FROM, "Active console session exists for this domain"));

@@ -1,18 +1,22 @@
 //! What the installed emulators can do, asked once and remembered.
 //!
 //! Every emulator is asked in a thread of its own when the daemon starts; who needs an answer waits for that
-//! emulator only. Answers are kept in the cache folder, under the program's path and time of change, so that the
+//! emulator only. What was found out is kept in the cache folder, in the reference's form and place, so that the
 //! next start asks nothing.
 
 use crate::{FROM, error};
 use base::{Error, ErrorCode, Result};
 use host::Layout;
 use host::process::Command;
-use qemu_plan::caps::{Caps, QUERIES, TCG_QUERIES};
+use qemu_caps::arch::{self, Arch};
+use qemu_caps::document::{self, Stamp};
+use qemu_caps::{Caps, Flag, Probe};
 use qmp::Message;
 use qmp::message::Lines;
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt::Write as _;
+use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,9 +24,6 @@ use std::time::Duration;
 
 /// How long an emulator may take to answer; a busy machine is slow.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Form of the files answers are kept in; others are not read.
-const FORM: u64 = 2;
 
 type Slot = Arc<OnceLock<Result<Arc<Caps>>>>;
 
@@ -33,9 +34,19 @@ pub(crate) struct Emulators {
     slots: Mutex<HashMap<PathBuf, (i128, Slot)>>,
 }
 
-fn changed(path: &Path) -> Option<i128> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()))
+fn changed(path: &Path) -> std::io::Result<i128> {
+    let metadata = std::fs::metadata(path)?;
+    Ok(i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()))
+}
+
+/// Time of change of a file in seconds; 0 when there is none.
+fn changed_seconds(path: &Path) -> i64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.ctime())
+}
+
+/// Time of modification of a folder in seconds; 0 when there is none.
+fn modified(path: &Path) -> i64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.mtime())
 }
 
 impl Emulators {
@@ -43,34 +54,36 @@ impl Emulators {
         Emulators { cache: layout.cache().join("qemu/capabilities"), slots: Mutex::default() }
     }
 
-    /// Emulators that are installed: architecture and path.
-    pub(crate) fn installed() -> BTreeMap<String, PathBuf> {
-        let mut found = BTreeMap::new();
-        for folder in std::env::split_paths(&host::process::path()) {
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            for entry in entries.filter_map(std::result::Result::ok) {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let Some(arch) = name.strip_prefix("qemu-system-") else { continue };
-                let arch = match arch {
-                    "i386" => "i686",
-                    "arm" => "armv7l",
-                    other => other,
-                };
-                if !arch.contains(['-', '.']) && host::process::executable(&entry.path()) {
-                    found.entry(arch.to_owned()).or_insert_with(|| entry.path());
-                }
-            }
-        }
-        found
+    /// Emulators that are installed, by architecture.
+    pub(crate) fn installed() -> Vec<(&'static Arch, PathBuf)> {
+        arch::ALL.iter().filter_map(|arch| Some((arch, Emulators::path_of(arch)?))).collect()
     }
 
-    /// Asks all installed emulators in the background.
+    /// The emulator of an architecture. PCs with 32 bits are served by the emulator of those with 64 as well.
+    fn path_of(arch: &Arch) -> Option<PathBuf> {
+        let find = |name: &str| host::process::find(&format!("qemu-system-{name}"));
+        let other = (arch.name, std::env::consts::ARCH) == ("i686", "x86_64");
+        find(arch.emulator).or_else(|| other.then(|| find("x86_64")).flatten())
+    }
+
+    /// Asks all installed emulators in the background, a few at a time, those that can be accelerated first.
     pub(crate) fn probe_all(self: &Arc<Emulators>) {
-        for path in Emulators::installed().into_values() {
-            let emulators = self.clone();
+        let mut installed = Emulators::installed();
+        installed.sort_by_key(|(arch, _)| !arch.runs_on(std::env::consts::ARCH));
+        let mut paths: Vec<PathBuf> = installed.into_iter().map(|(_, path)| path).collect();
+        let mut known = HashSet::new();
+        paths.retain(|path| known.insert(path.clone()));
+        let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(paths.len());
+        let left = Arc::new(Mutex::new(VecDeque::from(paths)));
+        for _ in 0..workers {
+            let (emulators, left) = (self.clone(), left.clone());
             let spawned = std::thread::Builder::new().name("probe".to_owned()).spawn(move || {
-                if let Err(cause) = emulators.get(&path) {
-                    log::error!("{}: {cause}", path.display());
+                loop {
+                    let next = left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(path) = next else { break };
+                    if let Err(cause) = emulators.get(&path) {
+                        log::error!("{}: {cause}", path.display());
+                    }
                 }
             });
             if let Err(cause) = spawned {
@@ -81,13 +94,9 @@ impl Emulators {
 
     /// What an emulator can do; waits for the answer when it is being asked.
     pub(crate) fn get(&self, path: &Path) -> Result<Arc<Caps>> {
-        let missing = || {
-            error(
-                ErrorCode::INVALID_ARG,
-                format!("Cannot check QEMU binary {}: No such file or directory", path.display()),
-            )
-        };
-        let now = changed(path).ok_or_else(missing)?;
+        let now = changed(path).map_err(|cause| {
+            Error::system(FROM, &cause, format!("Cannot check QEMU binary {}", path.display()))
+        })?;
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             let entry = slots.entry(path.to_owned()).or_insert_with(|| (now, Slot::default()));
@@ -96,46 +105,52 @@ impl Emulators {
             }
             entry.1.clone()
         };
-        slot.get_or_init(|| self.remembered(path, now).map_or_else(|| self.ask(path, now), Ok)).clone()
+        slot.get_or_init(|| self.find_out(path)).clone()
     }
 
     /// What the emulator of an architecture can do.
     pub(crate) fn of_arch(&self, arch: &str) -> Result<Arc<Caps>> {
-        let path = Emulators::installed().remove(arch);
+        let path = Arch::of(arch).and_then(Emulators::path_of);
         let path = path.ok_or_else(|| {
-            error(ErrorCode::CONFIG_UNSUPPORTED, format!("Emulator for {arch} is not installed"))
+            let text = format!("unable to find any emulator to serve '{arch}' architecture");
+            error(ErrorCode::CONFIG_UNSUPPORTED, text)
         })?;
         self.get(&path)
     }
 
+    /// Place of an emulator's cache document: the SHA-256 sum of its path.
     fn cache_file(&self, path: &Path) -> PathBuf {
-        let name: String = path
-            .display()
-            .to_string()
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-            .collect();
-        self.cache.join(format!("{name}.json"))
-    }
-
-    fn remembered(&self, path: &Path, now: i128) -> Option<Arc<Caps>> {
-        let text = std::fs::read_to_string(self.cache_file(path)).ok()?;
-        let document: Value = serde_json::from_str(&text).ok()?;
-        if document.get("changed")?.as_str()? != now.to_string() || document.get("form")?.as_u64()? != FORM {
-            return None;
+        let mut name = String::new();
+        for byte in Sha256::digest(path.as_os_str().as_encoded_bytes()) {
+            let _ = write!(name, "{byte:02x}");
         }
-        Some(Arc::new(caps(path, document.get("answers")?, document.get("tcg")?)))
+        self.cache.join(format!("{name}.xml"))
     }
 
-    fn ask(&self, path: &Path, now: i128) -> Result<Arc<Caps>> {
-        let answers = dialogue(path, "kvm:tcg", QUERIES)?;
-        let accelerated = answers.pointer("/query-kvm/enabled").and_then(Value::as_bool).unwrap_or(false);
-        let tcg = if accelerated { dialogue(path, "tcg", TCG_QUERIES)? } else { Value::Null };
-        let caps = caps(path, &answers, &tcg);
-        let document =
-            json!({"changed": now.to_string(), "form": FORM, "answers": answers, "tcg": tcg}).to_string();
+    fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<Arc<Caps>> {
+        let text = std::fs::read_to_string(self.cache_file(path)).ok()?;
+        let (caps, kept) = match document::read(&text) {
+            Ok(found) => found,
+            Err(cause) => {
+                log::warn!("capabilities of {} are not read: {cause}", path.display());
+                return None;
+            }
+        };
+        let same = caps.binary == path.display().to_string() && kept == *stamp;
+        // Acceleration may have come or gone without any of the files changing.
+        let current = !hardware(&caps) || caps.has(Flag::Kvm) == host::kvm::usable();
+        (same && current).then(|| Arc::new(caps))
+    }
+
+    fn find_out(&self, path: &Path) -> Result<Arc<Caps>> {
+        let stamp = stamp(path);
+        if let Some(caps) = self.remembered(path, &stamp) {
+            return Ok(caps);
+        }
+        let caps = ask(path)?;
+        let text = document::write(&caps, &stamp);
         let kept = std::fs::create_dir_all(&self.cache)
-            .and_then(|()| host::store::write_volatile(&self.cache_file(path), document.as_bytes(), 0o644));
+            .and_then(|()| host::store::write_volatile(&self.cache_file(path), text.as_bytes(), 0o600));
         if let Err(cause) = kept {
             log::warn!("capabilities of {} are asked for again next time: {cause}", path.display());
         }
@@ -143,41 +158,100 @@ impl Emulators {
     }
 }
 
-fn caps(path: &Path, answers: &Value, tcg: &Value) -> Caps {
-    let mut caps = Caps::from_answers(&path.display().to_string(), &|query| answers.get(query).cloned());
-    if !tcg.is_null() {
-        caps.add_tcg(&|query| tcg.get(query).cloned());
-    }
-    caps
+/// Whether guests of an emulator could be accelerated by this host at all.
+fn hardware(caps: &Caps) -> bool {
+    Arch::of(&caps.arch).is_some_and(|arch| arch.runs_on(std::env::consts::ARCH))
 }
 
-/// Runs an emulator without a machine and asks it; an object of answers by query.
-fn dialogue(path: &Path, accel: &str, queries: &[&str]) -> Result<Value> {
-    let machine = format!("none,accel={accel}");
-    let mut command = Command::new(
-        path,
-        &["-S", "-no-user-config", "-nodefaults", "-nographic", "-machine", &machine, "-qmp", "stdio"],
-    );
-    let mut lines = vec![json!({"execute": "qmp_capabilities", "id": "greeting"}).to_string()];
-    lines.extend(queries.iter().map(|query| json!({"execute": query, "id": query}).to_string()));
-    lines.push(json!({"execute": "quit"}).to_string());
-    command.input = (lines.join("\n") + "\n").into_bytes();
-    let finished = command.run(LIMIT).map_err(|cause| {
+/// Folders in which distributions keep the modules of emulators.
+fn module_folders() -> [String; 3] {
+    let arch = std::env::consts::ARCH;
+    [format!("/usr/lib/{arch}-linux-gnu/qemu"), "/usr/lib64/qemu".to_owned(), "/usr/lib/qemu".to_owned()]
+}
+
+/// What the capabilities of an emulator depend on, now.
+fn stamp(path: &Path) -> Stamp {
+    let node = host::node::Tree::machine();
+    let (root, kvm) = (Path::new("/"), host::kvm::usable());
+    Stamp {
+        emulator_changed: changed_seconds(path),
+        self_changed: std::env::current_exe().map_or(0, |own| changed_seconds(&own)),
+        self_version: crate::host_info::LIBRARY_VERSION,
+        microcode: node.microcode().unwrap_or(0),
+        kernel: Some(host::node::kernel()),
+        host_cpu: node.cpu_signature(),
+        modules_changed: module_folders().iter().map(|folder| modified(Path::new(folder))).max().unwrap_or(0),
+        nesting: kvm && host::kvm::nesting(root),
+        secure_guest: kvm && host::kvm::secure_guests(root),
+    }
+}
+
+/// Starts an emulator without a machine, once or twice, and asks it.
+fn ask(path: &Path) -> Result<Caps> {
+    let mut probe = Probe::new(&path.display().to_string(), false);
+    talk(path, &mut probe)?;
+    if probe.again() {
+        probe.restart();
+        talk(path, &mut probe)?;
+    }
+    Ok(probe.finish())
+}
+
+/// One connection.
+fn talk(path: &Path, probe: &mut Probe) -> Result<()> {
+    let mut arguments = probe.arguments();
+    arguments.extend(["-qmp".to_owned(), "stdio".to_owned()]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let command = Command::new(path, &arguments);
+    let mut lines = Lines::default();
+    let mut outcome = None;
+    let finished = command.converse(LIMIT, |arrived| match step(probe, &mut lines, arrived) {
+        Ok(Some(bytes)) => Some(bytes),
+        Ok(None) => {
+            outcome = Some(Ok(()));
+            None
+        }
+        Err(text) => {
+            outcome = Some(Err(text));
+            None
+        }
+    });
+    let finished = finished.map_err(|cause| {
         Error::system(FROM, &cause, format!("Failed to probe capabilities for {}", path.display()))
     })?;
-    let messages = Lines::default().feed(&finished.out).map_err(|cause| {
-        Error::internal(FROM, format!("Failed to probe capabilities for {}: {cause}", path.display()))
-    })?;
-    let mut answers = serde_json::Map::new();
-    for message in messages {
-        if let Message::Reply { id: Some(id), result: Ok(value) } = message {
-            answers.insert(id, value);
+    match outcome {
+        Some(Ok(())) => Ok(()),
+        Some(Err(text)) => Err(Error::internal(FROM, text)),
+        None => {
+            let said = String::from_utf8_lossy(&finished.err);
+            let said = if said.trim().is_empty() { "it ended without a word" } else { said.trim() };
+            Err(Error::internal(
+                FROM,
+                format!("Failed to start QEMU binary {} for probing: {said}", path.display()),
+            ))
         }
     }
-    if !answers.contains_key("greeting") {
-        let said = String::from_utf8_lossy(&finished.err);
-        let text = format!("Failed to probe capabilities for {}: {}", path.display(), said.trim());
-        return Err(Error::internal(FROM, text));
+}
+
+/// What to send after something arrived; nothing when the dialogue is over.
+fn step(
+    probe: &mut Probe,
+    lines: &mut Lines,
+    arrived: &[u8],
+) -> std::result::Result<Option<Vec<u8>>, String> {
+    let mut send = Vec::new();
+    for message in lines.feed(arrived).map_err(|garbage| garbage.to_string())? {
+        match message {
+            Message::Greeting { .. } => {}
+            Message::Reply { result, .. } => {
+                let answer = result.map_err(|(_, text)| text);
+                probe.reply(answer).map_err(|cause| cause.to_string())?;
+            }
+            Message::Event(_) | Message::Unknown => continue,
+        }
+        let Some(command) = probe.command() else { return Ok(None) };
+        send.extend_from_slice(command.to_string().as_bytes());
+        send.push(b'\n');
     }
-    Ok(Value::Object(answers))
+    Ok(Some(send))
 }

@@ -64,8 +64,8 @@ impl Driver {
         let number = |name: &str| event.data.get(name).and_then(Json::as_i64);
         let text = |name: &str| event.data.get(name).and_then(Json::as_str).unwrap_or_default();
         match event.name.as_str() {
-            "STOP" => self.stopped(guest),
-            "RESUME" => self.resumed(guest),
+            "STOP" => self.stopped(guest, live),
+            "RESUME" => self.resumed(guest, live),
             "SHUTDOWN" => {
                 let from_guest = event.data.get("guest").and_then(Json::as_bool);
                 self.shut_down(guest, live, from_guest);
@@ -84,18 +84,22 @@ impl Driver {
             "BALLOON_CHANGE" => {
                 if let Some(actual) = number("actual") {
                     let actual = (actual.max(0) as u64).div_ceil(1024);
+                    self.note_balloon(guest, actual);
                     self.events
                         .publish(Event::DomainBalloonChange(DomainEventBalloonChangeMsg { dom, actual }));
                 }
             }
-            _ => {}
+            _ => self.heard_of_devices(guest, live, event),
         }
     }
 
     /// The processors stand still, at the wish of a client or for a reason of the emulator's own.
-    fn stopped(&self, guest: &Arc<Guest>) {
+    fn stopped(&self, guest: &Arc<Guest>, live: &Live) {
         let value = guest.value();
         let by_client = guest.job().is_some();
+        if live.session.restarting.load(Ordering::Acquire) {
+            return;
+        }
         if value.state.0 == state::RUNNING && !by_client {
             guest.change(|value| value.state = (state::PAUSED, paused::UNKNOWN));
             self.save_status(guest);
@@ -103,9 +107,12 @@ impl Driver {
         }
     }
 
-    fn resumed(&self, guest: &Arc<Guest>) {
+    fn resumed(&self, guest: &Arc<Guest>, live: &Live) {
         let value = guest.value();
         let by_client = guest.job().is_some();
+        if live.session.restarting.swap(false, Ordering::AcqRel) {
+            return;
+        }
         if value.state.0 == state::PAUSED && !by_client {
             guest.change(|value| value.state = (state::RUNNING, running::UNPAUSED));
             self.save_status(guest);
@@ -122,16 +129,20 @@ impl Driver {
         let restart =
             !destroyed && (live.will_reboot() || live.domain.tree.text_of("on_poweroff") == Some("restart"));
         if restart {
-            live.reboot_on_shutdown.store(false, Ordering::Release);
+            live.session.reboot_on_shutdown.store(false, Ordering::Release);
+            live.session.restarting.store(true, Ordering::Release);
             let again =
                 live.command("system_reset", Json::Null).and_then(|_| live.command("cont", Json::Null));
             match again {
                 Ok(_) => {
-                    guest.change(|value| value.state = (state::RUNNING, running::UNPAUSED));
+                    guest.change(|value| value.state = (state::RUNNING, running::BOOTED));
                     self.save_status(guest);
                     return;
                 }
-                Err(cause) => log::error!("guest '{}' cannot be reset: {cause}", guest.value().name),
+                Err(cause) => {
+                    live.session.restarting.store(false, Ordering::Release);
+                    log::error!("guest '{}' cannot be reset: {cause}", guest.value().name);
+                }
             }
         }
         guest.change(|value| value.state = (state::SHUTDOWN, 1));

@@ -1,6 +1,6 @@
 //! The host and what its emulators can do.
 
-use crate::emulators::Emulators;
+use crate::describe::Asked;
 use crate::{Driver, FROM, check_flags, error};
 use api::host::{
     ConnectGetCpuModelNamesRet, NodeGetCpuMapRet, NodeGetCpuStats, NodeGetCpuStatsRet, NodeGetInfoRet,
@@ -10,40 +10,31 @@ use api::{Call, Host};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::ParseFlags;
 use host::node::Tree;
-use qemu_plan::describe::{self, Accelerator, HostFacts};
 use qemu_plan::{alias, argv};
-use std::path::Path;
 
 /// The release of the reference whose interfaces are spoken: 11.3.0.
-const LIBRARY_VERSION: u64 = 11_003_000;
+pub(crate) const LIBRARY_VERSION: u64 = 11_003_000;
 
 fn chars(text: &str) -> Vec<i8> {
     text.bytes().map(|byte| byte as i8).collect()
 }
 
 impl Driver {
-    fn host_facts(&self) -> HostFacts {
+    fn host_facts(&self) -> conf_capabilities::host::Host {
         let tree = Tree::machine();
         let node = tree.node();
         let signature = host::cpuid::leaf(1, 0).map(|leaf| leaf.eax);
-        HostFacts {
+        conf_capabilities::host::Host {
             uuid: self.host_uuid.or_else(|| tree.uuid()),
             arch: node.arch.clone(),
+            cpu: crate::comparison::described_host(&tree, &node),
             vendor: vendor(),
             microcode: tree.microcode(),
             signature,
             physical_bits: host::cpuid::physical_address_bits(),
-            topology: (node.sockets * node.nodes, node.cores, node.threads),
-            memory_kib: node.memory_kib,
-            cpus: tree.online().into_iter().collect(),
-            kvm: Path::new("/dev/kvm").exists(),
-        }
-    }
-
-    fn emulator(&self, path: Option<&str>, arch: Option<&str>) -> Result<std::sync::Arc<qemu_plan::Caps>> {
-        match path {
-            Some(path) => self.emulators.get(Path::new(path)),
-            None => self.emulators.of_arch(arch.unwrap_or(std::env::consts::ARCH)),
+            topology: Some((node.sockets * node.nodes, node.cores, node.threads)),
+            cell: Some((node.memory_kib, tree.online().into_iter().collect())),
+            security: vec![("none".to_owned(), "0".to_owned())],
         }
     }
 }
@@ -87,12 +78,7 @@ impl Host for Driver {
             None | Some("qemu") => Ok(16),
             Some("kvm") => Ok(1024),
             Some("kqemu") => Ok(1),
-            Some(other) => Err(Error::invalid_arg(
-                FROM,
-                "qemuConnectGetMaxVcpus",
-                "type",
-                format!("unknown type '{other}'"),
-            )),
+            Some(other) => Err(error(ErrorCode::INVALID_ARG, format!("unknown type '{other}'"))),
         }
     }
 
@@ -209,15 +195,7 @@ impl Host for Driver {
     }
 
     fn connect_get_capabilities(&self, _cx: &Call) -> Result<String> {
-        let mut emulators = Vec::new();
-        for path in Emulators::installed().into_values() {
-            match self.emulators.get(&path) {
-                Ok(caps) => emulators.push(caps),
-                Err(cause) => log::error!("{}: {cause}", path.display()),
-            }
-        }
-        let all: Vec<&qemu_plan::Caps> = emulators.iter().map(|caps| &**caps).collect();
-        Ok(describe::capabilities(&self.host_facts(), &all))
+        Ok(self.describe_host(&self.host_facts()))
     }
 
     fn connect_get_domain_capabilities(
@@ -230,35 +208,54 @@ impl Host for Driver {
         flags: u32,
     ) -> Result<String> {
         check_flags(flags, 1, "qemuConnectGetDomainCapabilities")?;
-        let accelerator = match virttype {
-            None => None,
-            Some("qemu") => Some(Accelerator::Tcg),
-            Some("kvm") => Some(Accelerator::Kvm),
-            Some(other) if ["hvf", "xen", "lxc", "test"].contains(&other) => {
-                return Err(error(
-                    ErrorCode::INVALID_ARG,
-                    format!(
-                        "the accel '{other}' is not supported by '{}' on this host",
-                        emulatorbin.unwrap_or("QEMU")
-                    ),
-                ));
-            }
-            Some(other) => return Err(error(ErrorCode::INVALID_ARG, format!("unknown virttype: {other}"))),
-        };
-        let caps = self.emulator(emulatorbin, arch)?;
-        if let Some(arch) = arch
-            && caps.arch != arch
-        {
-            return Err(error(
-                ErrorCode::INVALID_ARG,
-                format!(
-                    "architecture from emulator '{}' doesn't match given architecture '{arch}'",
-                    caps.arch
-                ),
-            ));
-        }
-        let accelerator = accelerator.unwrap_or(if caps.kvm { Accelerator::Kvm } else { Accelerator::Tcg });
-        describe::domain_capabilities(&caps, machine, accelerator, &firmware())
+        self.describe_domain(Asked {
+            emulator: emulatorbin,
+            arch,
+            machine,
+            kind: virttype,
+            without_deprecated: flags & 1 != 0,
+        })
+    }
+
+    fn connect_compare_cpu(&self, _cx: &Call, xml: &str, flags: u32) -> Result<i32> {
+        self.compare_processor(xml, flags)
+    }
+
+    fn connect_baseline_cpu(&self, _cx: &Call, xml_cp_us: &[String], flags: u32) -> Result<String> {
+        self.baseline_processor(xml_cp_us, flags)
+    }
+
+    fn connect_compare_hypervisor_cpu(
+        &self,
+        _cx: &Call,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virttype: Option<&str>,
+        xml_cpu: &str,
+        flags: u32,
+    ) -> Result<i32> {
+        let asked = Asked { emulator, arch, machine, kind: virttype, ..Asked::default() };
+        self.compare_with_emulator(asked, xml_cpu, flags)
+    }
+
+    fn connect_baseline_hypervisor_cpu(
+        &self,
+        _cx: &Call,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virttype: Option<&str>,
+        xml_cp_us: &[String],
+        flags: u32,
+    ) -> Result<String> {
+        let asked = Asked { emulator, arch, machine, kind: virttype, ..Asked::default() };
+        self.baseline_with_emulator(asked, xml_cp_us, flags)
+    }
+
+    fn connect_get_sysinfo(&self, _cx: &Call, flags: u32) -> Result<String> {
+        check_flags(flags, 0, "qemuConnectGetSysinfo")?;
+        Err(error(ErrorCode::CONFIG_UNSUPPORTED, "Host SMBIOS information is not available"))
     }
 
     fn connect_get_cpu_model_names(
@@ -277,8 +274,12 @@ impl Host for Driver {
                 "cannot find architecture",
             ));
         }
-        let caps = self.emulators.of_arch(arch)?;
-        let models: Vec<String> = caps.cpus.iter().map(|cpu| cpu.name.clone()).collect();
+        let models = match qemu_caps::arch::Arch::of(arch) {
+            // Of an architecture without a table every name is accepted.
+            Some(known) if cpu::Family::of(known.name).is_none() => Vec::new(),
+            _ => cpu::api::model_names(cpu::Database::builtin(), arch)?,
+        };
+        let models: Vec<String> = models.into_iter().map(str::to_owned).collect();
         let ret = models.len() as i32;
         Ok(ConnectGetCpuModelNamesRet { models: if need_results != 0 { models } else { Vec::new() }, ret })
     }
@@ -292,48 +293,37 @@ impl Host for Driver {
     ) -> Result<String> {
         check_flags(flags, 0, "qemuConnectDomainXMLToNative")?;
         if native_format != "qemu-argv" {
-            return Err(Error::invalid_arg(
-                FROM,
-                "qemuConnectDomainXMLToNative",
-                "format",
-                format!("unsupported config type {native_format}"),
-            ));
+            let text = format!("unsupported config type {native_format}");
+            return Err(error(ErrorCode::INVALID_ARG, text));
         }
         let flags = ParseFlags { inactive: true, ..ParseFlags::default() };
         let mut domain = self.parse(domain_xml, flags)?;
         let caps = self.caps_for(&domain)?;
         alias::assign(&mut domain);
-        argv::choose_ports(&mut domain, &mut 5900);
-        let private = self.state_dir().join(format!("domain-{}", crate::start::short_name(-1, &domain.name)));
+        let mut next = 5900;
+        argv::choose_ports(&mut domain, false, &mut |_| {
+            next += 1;
+            Ok(next - 1)
+        })?;
+        let short = crate::start::short_name(-1, &domain.name);
+        let private = self.state_dir().join(format!("domain-{short}"));
         let mut start = argv::Start {
-            monitor: format!("path={}/monitor.sock", private.display()),
+            monitor: argv::chardev::Address::Unix(format!("{}/monitor.sock", private.display())),
             env: crate::start::environment(&private),
             private_dir: private.display().to_string(),
-            master_key: true,
+            vault: Some(argv::secret::Vault { key: [0; 32], iv: || [0; 16] }),
+            host: self.facts(&short),
+            short_name: short,
             sandbox: true,
             timestamps: true,
             ..argv::Start::default()
         };
         for (index, interface) in domain.all("interface").enumerate() {
             if matches!(interface.attr("type"), Some("bridge" | "network" | "ethernet" | "direct")) {
-                start.tap_fds.insert(format!("net{index}"), -1);
+                start.tap_fds.insert(format!("net{index}"), vec![-1]);
             }
         }
         let line = argv::plan(&domain, &caps, &start)?;
         Ok(argv::one_line(&line) + "\n")
     }
-}
-
-/// Firmware images that are installed: path, and whether it is for secure boot.
-fn firmware() -> Vec<(String, bool)> {
-    let known = [
-        ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", true),
-        ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", true),
-        ("/usr/share/OVMF/OVMF_CODE_4M.fd", false),
-    ];
-    known
-        .into_iter()
-        .filter(|(path, _)| Path::new(path).exists())
-        .map(|(path, secure)| (path.to_owned(), secure))
-        .collect()
 }

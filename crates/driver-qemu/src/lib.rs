@@ -11,26 +11,45 @@
 //! * [`guest`]: one domain: its current value, which readers take as it is, and its job
 //! * [`start`], [`stop`], [`events`]: the arrows above
 //! * [`reconnect`]: guests that outlived an earlier daemon
+//! * [`describe`]: what clients are told about the host and its guests
 //! * [`emulators`]: what the installed emulators can do
 //! * one file per family of procedures
 //!
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
+mod addresses;
+mod agent;
+mod block;
+mod chain;
+mod comparison;
 mod config;
 mod console;
+mod describe;
 mod emulators;
 mod events;
 mod guest;
 mod host_info;
+mod hotplug;
 mod info;
+mod labels;
 mod lifecycle;
 mod lookup;
+mod migration_limits;
 mod monitor;
+mod peek;
+mod perf;
+mod placement;
+mod processor;
 mod reconnect;
+mod removal;
+mod shaping;
+mod site;
 mod start;
-mod stats;
+mod statistics;
 mod status;
 mod stop;
+mod surroundings;
+mod tuning;
 mod unserved;
 
 use api::{ConnectionId, EventSink, Hypervisor};
@@ -42,7 +61,7 @@ use host::Layout;
 use qmp::{Hub, Notice};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Errors of this driver.
 pub(crate) const FROM: ErrorDomain = ErrorDomain::QEMU;
@@ -72,9 +91,15 @@ pub struct Driver {
     pub(crate) emulators: Arc<Emulators>,
     pub(crate) hub: Hub,
     pub(crate) next_id: AtomicI32,
+    /// What the host adds to definitions.
+    pub(crate) sites: site::Sites,
+    /// What processors of guests can do.
+    pub(crate) processors: processor::Processors,
     /// Ports of displays in use.
     pub(crate) ports: Mutex<std::collections::BTreeSet<u32>>,
     pub(crate) notices: Sender<(Uuid, i32, Notice)>,
+    /// The pid file, as long as the driver runs.
+    held: Mutex<Option<host::pidfile::PidFile>>,
     stopping: AtomicBool,
 }
 
@@ -100,21 +125,36 @@ impl Driver {
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
             next_id: AtomicI32::new(1),
+            sites: site::Sites::default(),
+            processors: processor::Processors::default(),
             ports: Mutex::default(),
             notices,
+            held: Mutex::default(),
             stopping: AtomicBool::new(false),
         });
         for (folder, mode) in [
             (driver.config_dir(), 0o700),
-            (driver.autostart_dir(), 0o755),
             (driver.run_dir(), 0o755),
             (driver.state_dir(), 0o751),
             (driver.log_dir(), 0o700),
+            (driver.run_dir().join("channel"), 0o755),
+            (driver.run_dir().join("dbus"), 0o770),
+            (driver.run_dir().join("passt"), 0o755),
+            (driver.run_dir().join("rdp"), 0o755),
+            (driver.run_dir().join("slirp"), 0o755),
+            (driver.state_dir().join("checkpoint"), 0o755),
+            (driver.state_dir().join("dump"), 0o755),
+            (driver.state_dir().join("nvram"), 0o755),
+            (driver.state_dir().join("ram"), 0o755),
+            (driver.state_dir().join("save"), 0o755),
+            (driver.state_dir().join("snapshot"), 0o755),
+            (driver.state_dir().join("varstore"), 0o755),
         ] {
             host::store::folder(&folder, mode).map_err(|error| {
                 system(&error, &format!("cannot create directory '{}'", folder.display()))
             })?;
         }
+        driver.hold()?;
         driver.emulators.probe_all();
         driver.load();
         let watcher = driver.clone();
@@ -123,6 +163,11 @@ impl Driver {
             .spawn(move || events::run(&watcher, &received))
             .map_err(|error| system(&error, "cannot start a thread"))?;
         driver.reconnect();
+        let completer = driver.clone();
+        std::thread::Builder::new()
+            .name("definitions".to_owned())
+            .spawn(move || completer.complete_loaded())
+            .map_err(|error| system(&error, "cannot start a thread"))?;
         let starter = driver.clone();
         std::thread::Builder::new()
             .name("autostart".to_owned())
@@ -131,9 +176,18 @@ impl Driver {
         Ok(driver)
     }
 
+    /// Keeps other daemons away from these guests.
+    fn hold(&self) -> Result<()> {
+        let held = host::pidfile::acquire(&self.run_dir().join("driver.pid"))
+            .map_err(|text| error(ErrorCode::OPERATION_FAILED, text))?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        Ok(())
+    }
+
     /// The daemon ends; guests stay as they are.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(crate) fn stopping(&self) -> bool {
@@ -184,7 +238,7 @@ impl Hypervisor for Driver {
 
 /// "Requested operation is not valid: domain is not running".
 pub(crate) fn not_running() -> Error {
-    Error::operation_invalid(FROM, "domain is not running")
+    Error::operation_invalid(ErrorDomain::DOMAIN, "domain is not running")
 }
 
 /// An error with a detail of this driver.

@@ -12,7 +12,7 @@ use api::consts::{
 };
 use api::{Call, DomainLifecycle};
 use base::object::DomainRef;
-use base::{Error, ErrorCode, Result};
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::ParseFlags;
 use engine::JobKind;
 use serde_json::Value as Json;
@@ -21,6 +21,13 @@ use std::sync::atomic::Ordering;
 
 /// Flags of starting that are served: paused, autodestroy, bypass cache, force boot, validate, reset NVRAM.
 const CREATE_FLAGS: u32 = 0x3f;
+
+/// Elements of a definition by the interface's number of the event.
+const EVENTS: [&str; 3] = ["on_poweroff", "on_reboot", "on_crash"];
+
+/// Actions by their number.
+const ACTIONS: [&str; 6] =
+    ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"];
 
 fn how(cx: &Call, flags: u32) -> How {
     How { paused: flags & 1 != 0, bound_to: (flags & 2 != 0).then(|| cx.connection()) }
@@ -75,8 +82,9 @@ impl Driver {
             return Err(no_agent());
         }
         let _job = guest.begin(JobKind::Modify, "shutdown")?;
-        let live = guest.live()?;
-        live.reboot_on_shutdown.store(false, Ordering::Release);
+        // This call alone says so in the name of the driver.
+        let live = guest.live().map_err(|_| Error::operation_invalid(FROM, "domain is not running"))?;
+        live.session.reboot_on_shutdown.store(false, Ordering::Release);
         live.command("system_powerdown", Json::Null).map(drop)
     }
 }
@@ -145,9 +153,13 @@ impl DomainLifecycle for Driver {
         }
         let _job = guest.begin(JobKind::Modify, "reboot")?;
         let live = guest.live()?;
-        live.command("system_powerdown", Json::Null)?;
-        live.reboot_on_shutdown.store(true, Ordering::Release);
-        Ok(())
+        // Before the button is pressed: the guest may be off before the answer is read.
+        live.session.reboot_on_shutdown.store(true, Ordering::Release);
+        let pressed = live.command("system_powerdown", Json::Null);
+        if pressed.is_err() {
+            live.session.reboot_on_shutdown.store(false, Ordering::Release);
+        }
+        pressed.map(drop)
     }
 
     fn domain_reset(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
@@ -191,32 +203,41 @@ impl DomainLifecycle for Driver {
         flags: u32,
     ) -> Result<()> {
         check_flags(flags, 3, "qemuDomainSetLifecycleAction")?;
+        let wrong = |what: &str, number: u32| {
+            Error::new(
+                ErrorCode::INVALID_ARG,
+                ErrorDomain::DOMAIN,
+                format!("invalid lifecycle {what} '{number}'"),
+            )
+        };
+        let element = *EVENTS.get(type_ as usize).ok_or_else(|| wrong("type", type_))?;
+        let word = *ACTIONS.get(action as usize).ok_or_else(|| wrong("action", action))?;
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "set lifecycle action")?;
-        let element = ["on_poweroff", "on_reboot", "on_crash"].get(type_ as usize).copied();
-        let words =
-            ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"];
-        let (Some(element), Some(word)) = (element, words.get(action as usize)) else {
-            return Err(Error::invalid_arg(
-                FROM,
-                "virDomainSetLifecycleAction",
-                "action",
-                "invalid lifecycle action",
-            ));
-        };
         let active = guest.value().live.is_some();
-        if flags & 1 != 0 || flags & 3 == 0 && active {
-            guest.live()?;
-            self.change_live(&guest, |domain| {
-                domain.tree.child_or_new(element).text = Some((*word).to_owned());
-                Ok(())
-            })?;
+        let (on_live, on_config) = match flags & 3 {
+            0 => (active, !active),
+            bits => (bits & 1 != 0, bits & 2 != 0),
+        };
+        let change = |domain: &mut conf_domain::Domain| {
+            conf_domain::lifecycle::allowed(element.trim_start_matches("on_"), word)?;
+            domain.tree.child_or_new(element).text = Some(word.to_owned());
+            qemu_plan::check_lifecycle(domain)
+        };
+        let live = on_live.then(|| guest.live()).transpose()?;
+        // Both are checked before either is changed.
+        if let Some(live) = &live {
+            change(&mut live.domain.clone())?;
         }
-        if flags & 2 != 0 || flags & 3 == 0 && !active {
-            self.change_config(&guest, |domain| {
-                domain.tree.child_or_new(element).text = Some((*word).to_owned());
-                Ok(())
-            })?;
+        if on_config {
+            self.change_config(&guest, change)?;
+        }
+        if let Some(live) = live {
+            if element == "on_reboot" {
+                let wanted = if word == "destroy" { "shutdown" } else { "reset" };
+                live.command("set-action", serde_json::json!({ "reboot": wanted }))?;
+            }
+            self.change_live(&guest, change)?;
         }
         Ok(())
     }

@@ -5,17 +5,20 @@
 //!        each step notes what undoes it; a failure undoes the steps in reverse and tells the first error
 //! ```
 
-use crate::guest::{Guest, Live, MONITOR_WAIT, failed};
+use crate::guest::{Guest, Live, MONITOR_WAIT, Run, Session, failed};
+use crate::placement;
 use crate::{Driver, FROM, error};
 use api::ConnectionId;
 use api::consts::{domain_event_resumed_detail_type as resumed, domain_event_started_detail_type as started};
 use api::consts::{domain_event_suspended_detail_type as suspended, domain_event_type as kind};
-use api::consts::{domain_paused_reason as paused, domain_running_reason as running, domain_state as state};
+use api::consts::{domain_paused_reason as paused, domain_running_reason as running};
+use api::consts::{domain_shutoff_reason as shutoff, domain_state as state};
 use base::{Error, ErrorCode, Result};
 use conf_domain::Domain;
-use host::cgroup::Cgroup;
 use host::process::{Command, Process};
-use qemu_plan::argv::{Line, Start};
+use qemu_plan::argv::chardev::Address;
+use qemu_plan::argv::secret::Vault;
+use qemu_plan::argv::{Line, PortUse, Start};
 use qemu_plan::{alias, argv, complete};
 use qmp::{Monitor, Notice};
 use serde_json::{Value as Json, json};
@@ -25,8 +28,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// How a guest is to be started.
@@ -38,14 +41,14 @@ pub(crate) struct How {
 
 /// What undoes the steps done so far.
 #[derive(Default)]
-struct Undo(Vec<Box<dyn FnOnce()>>);
+pub(crate) struct Undo(Vec<Box<dyn FnOnce()>>);
 
 impl Undo {
-    fn later(&mut self, step: impl FnOnce() + 'static) {
+    pub(crate) fn later(&mut self, step: impl FnOnce() + 'static) {
         self.0.push(Box::new(step));
     }
 
-    fn forget(mut self) {
+    pub(crate) fn forget(mut self) {
         self.0.clear();
     }
 }
@@ -77,17 +80,33 @@ fn system(cause: &std::io::Error, text: impl std::fmt::Display) -> Error {
 }
 
 impl Driver {
-    /// Starts a guest whose job is held.
-    pub(crate) fn launch(&self, guest: &Arc<Guest>, mut domain: Domain, how: How) -> Result<()> {
+    /// Starts a guest whose job is held. A guest that could not be started is off for that reason.
+    pub(crate) fn launch(&self, guest: &Arc<Guest>, domain: Domain, how: How) -> Result<()> {
+        let outcome = self.bring_up(guest, domain, how);
+        if outcome.is_err() {
+            guest.change(|value| {
+                if value.live.is_none() {
+                    value.state = (state::SHUTOFF, shutoff::FAILED);
+                }
+            });
+        }
+        outcome
+    }
+
+    fn bring_up(&self, guest: &Arc<Guest>, mut domain: Domain, how: How) -> Result<()> {
         let caps = self.caps_for(&domain)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let base = Arc::new(domain.clone());
         domain.id = Some(id);
-        complete::for_start(&mut domain, &caps, None)?;
+        complete::for_start(&mut domain, &caps, &crate::surroundings::hardware())?;
+        complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
         let prepared = self.prepare(&mut domain, id, &mut undo)?;
+        crate::surroundings::certificates(&domain, &prepared.private_dir)?;
         let line = argv::plan(&domain, &caps, &prepared.start)?;
+        self.make_memory_folders(&line, &prepared.start.short_name)?;
         let log_path = self.log_dir().join(format!("{}.log", domain.name));
         let mut log =
             File::options().create(true).append(true).mode(0o600).open(&log_path).map_err(|cause| {
@@ -100,44 +119,36 @@ impl Driver {
             caps.version.0, caps.version.1, caps.version.2, caps.package
         );
         let _ = log.write_all(argv::shell(&line).as_bytes());
+        let cgroup = placement::group(&domain, id, &mut undo);
+        let kind = crate::processor::kind(&line);
         let process = self.spawn(line, prepared.fds, &log, &mut undo)?;
-        let cgroup = match Cgroup::create("qemu", id, &domain.name) {
-            Ok(group) => match group.enter(process.pid()) {
-                Ok(()) => Some(group),
-                Err(cause) => {
-                    group.remove();
-                    log::info!("guest '{}' runs without a control group of its own: {cause}", domain.name);
-                    None
-                }
-            },
-            Err(cause) => {
-                log::info!("guest '{}' runs without a control group of its own: {cause}", domain.name);
-                None
-            }
-        };
+        let cgroup = placement::enter(cgroup, process.pid(), &domain.name);
         let monitor = self
             .greet(guest, id, &prepared.monitor_path)
             .map_err(|cause| self.explain(cause, &process, &log_path, offset))?;
         let refresh = self
-            .refresh(&monitor, &mut domain)
+            .refresh(&monitor, &mut domain, kind.as_deref())
             .map_err(|cause| self.explain(cause, &process, &log_path, offset));
-        let vcpu_threads = refresh?;
+        refresh?;
+        let vcpus = self.bring_processors(&monitor, &mut domain, process.pid(), cgroup.as_ref())?;
         let tainted = if rustix::process::geteuid().is_root() { vec!["high-privileges"] } else { Vec::new() };
         for taint in &tainted {
             let _ = writeln!(log, "Domain id={id} is tainted: {taint}");
         }
         let live = Arc::new(Live {
             domain,
-            id,
-            monitor,
-            process,
-            private_dir: prepared.private_dir,
-            cgroup,
-            bound_to: how.bound_to,
-            reboot_on_shutdown: AtomicBool::new(false),
-            console: Mutex::new(None),
-            vcpu_threads,
-            tainted,
+            vcpus,
+            run: Arc::new(Run {
+                base,
+                id,
+                monitor,
+                process,
+                private_dir: prepared.private_dir,
+                cgroup,
+                bound_to: how.bound_to,
+                session: Session::default(),
+                tainted,
+            }),
         });
         guest.change(|value| {
             value.live = Some(live.clone());
@@ -163,43 +174,26 @@ impl Driver {
 
     /// Gives displays with automatic ports their numbers.
     fn take_ports(&self, domain: &mut Domain) -> Result<()> {
-        let wanted = domain
-            .all("graphics")
-            .filter(|graphics| graphics.is("type", "vnc") && graphics.is("autoport", "yes"))
-            .count();
-        let mut free = Vec::new();
         let mut used = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         used.clear();
         for other in self.guests.snapshot().values() {
             if let Some(live) = &other.value().live {
-                used.extend(
-                    live.domain
-                        .all("graphics")
-                        .filter_map(|graphics| graphics.attr("port")?.parse::<u32>().ok()),
-                );
+                for graphics in live.domain.all("graphics") {
+                    let ports = ["port", "tlsPort"].into_iter().filter_map(|name| graphics.attr(name));
+                    used.extend(ports.filter_map(|port| port.parse::<u32>().ok()));
+                }
             }
         }
-        for port in 5900..=65535u16 {
-            if free.len() == wanted {
-                break;
-            }
-            if !used.contains(&port.into()) && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-                free.push(u32::from(port));
-            }
-        }
-        if free.len() < wanted {
-            return Err(Error::internal(FROM, "Unable to find an unused port in range 'vnc' (5900-65535)"));
-        }
-        let mut next = free.into_iter();
-        for graphics in domain.devices_mut().iter_mut().filter(|device| device.name == "graphics") {
-            if graphics.is("type", "vnc")
-                && graphics.is("autoport", "yes")
-                && let Some(port) = next.next()
-            {
-                graphics.set("port", port.to_string());
-            }
-        }
-        Ok(())
+        let mut next = 5900..=65535u16;
+        argv::choose_ports(domain, false, &mut |purpose| {
+            let free = next.find(|port| {
+                !used.contains(&u32::from(*port)) && std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()
+            });
+            free.map(u32::from).ok_or_else(|| {
+                let name = if purpose == PortUse::Vnc { "vnc" } else { "spice" };
+                Error::internal(FROM, format!("Unable to find an unused port in range '{name}' (5900-65535)"))
+            })
+        })
     }
 
     fn prepare(&self, domain: &mut Domain, id: i32, undo: &mut Undo) -> Result<Prepared> {
@@ -214,20 +208,23 @@ impl Driver {
             undo.later(move || drop(std::fs::remove_dir_all(folder)));
         }
         let key = private_dir.join("master-key.aes");
-        host::store::write_volatile(&key, &host::random::bytes::<32>(), 0o600)
+        let secret = host::random::bytes::<32>();
+        host::store::write_volatile(&key, &secret, 0o600)
             .map_err(|cause| system(&cause, "failed to write the master key"))?;
 
         let mut fds = Vec::new();
         let monitor_path = private_dir.join("monitor.sock");
         let monitor: OwnedFd = listen(&monitor_path)?.into();
         let mut start = Start {
-            monitor: format!("fd={}", monitor.as_raw_fd()),
-            master_key: true,
+            monitor: Address::Fd(monitor.as_raw_fd().to_string()),
+            vault: Some(Vault { key: secret, iv: host::random::bytes::<16> }),
+            short_name: short.clone(),
             sandbox: true,
             timestamps: true,
             private_dir: private_dir.display().to_string(),
             channel_dir: channel_dir.display().to_string(),
             env: environment(&private_dir),
+            host: self.facts(&short),
             ..Start::default()
         };
         fds.push(monitor);
@@ -254,17 +251,25 @@ impl Driver {
                         device.child_or_new("target").default_to("state", "disconnected");
                     }
                 }
+                "disk" if device.is("type", "block") && device.is("device", "cdrom") => {
+                    let path = device.attr_at("source", "dev").unwrap_or_default().to_owned();
+                    if is_drive(Path::new(&path)) {
+                        start.host_drives.insert(path);
+                    }
+                }
                 "interface" => {
                     if let Some(tap) = tap(device)? {
-                        start.tap_fds.insert(alias, tap.as_raw_fd());
+                        start.tap_fds.insert(alias, vec![tap.as_raw_fd()]);
                         fds.push(tap);
                     }
                 }
                 _ => {}
             }
         }
-        chains(domain);
+        crate::chain::of_domain(domain)?;
+        argv::number_images(domain);
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
+        crate::labels::note(domain);
         domain.sort();
         nvram(domain)?;
         Ok(Prepared { start, fds, monitor_path, private_dir })
@@ -317,8 +322,8 @@ impl Driver {
         self.hub.watch(stream, Box::new(listener)).map_err(|cause| system(&cause, "cannot watch the monitor"))
     }
 
-    /// Asks the emulator for what only it knows: names of ptys, threads of processors. Gives the threads.
-    pub(crate) fn refresh(&self, monitor: &Monitor, domain: &mut Domain) -> Result<Vec<i32>> {
+    /// Asks the emulator for what only it knows: names of ptys, features of processors.
+    pub(crate) fn refresh(&self, monitor: &Monitor, domain: &mut Domain, kind: Option<&str>) -> Result<()> {
         let ask = |name: &str| {
             monitor.command(name, Json::Null, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
         };
@@ -341,14 +346,10 @@ impl Driver {
             }
         }
         let processors = ask("query-cpus-fast")?;
-        let threads = processors.as_array().map(|list| {
-            list.iter()
-                .filter_map(|cpu| cpu.get("thread-id")?.as_i64()?.try_into().ok())
-                .collect::<Vec<i32>>()
-        });
+        self.refresh_cpu(monitor, domain, &processors, kind)?;
         self.passwords(monitor, domain)?;
         domain.sort();
-        Ok(threads.unwrap_or_default())
+        Ok(())
     }
 
     fn passwords(&self, monitor: &Monitor, domain: &Domain) -> Result<()> {
@@ -388,7 +389,14 @@ impl Driver {
         }
         for guest in self.guests.snapshot().values() {
             let value = guest.value();
-            if self.stopping() || !value.autostart || value.live.is_some() {
+            if self.stopping() || !(value.autostart || value.autostart_once) || value.live.is_some() {
+                continue;
+            }
+            if value.autostart_once
+                && let Err(cause) = self.set_autostart_once(guest, false)
+            {
+                // Started every time is worse than not started this time.
+                log::error!("internal error: Failed to autostart VM '{}': {cause}", value.name);
                 continue;
             }
             let outcome = guest.begin(engine::JobKind::Modify, "autostart").and_then(|_job| {
@@ -401,7 +409,7 @@ impl Driver {
                 log::error!("internal error: Failed to autostart VM '{}': {cause}", value.name);
             }
         }
-        if let Err(cause) = File::create(&mark) {
+        if let Err(cause) = File::options().create(true).write(true).truncate(true).mode(0o600).open(&mark) {
             log::error!("{}: {cause}; guests start again with the next daemon", mark.display());
         }
     }
@@ -424,6 +432,13 @@ pub(crate) fn environment(private_dir: &Path) -> Vec<(String, String)> {
         env.push((format!("XDG_{name}_HOME"), format!("{home}/{folder}")));
     }
     env
+}
+
+/// Whether a device is a CD-ROM drive of the host.
+fn is_drive(path: &Path) -> bool {
+    let device = std::fs::canonicalize(path).ok();
+    let name = device.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+    name.is_some_and(|name| name.strip_prefix("sr").is_some_and(|rest| rest.parse::<u32>().is_ok()))
 }
 
 /// A socket that only the daemon's user reaches.
@@ -463,24 +478,6 @@ fn tap(interface: &mut xml::Tree) -> Result<Option<OwnedFd>> {
     host::tap::up(&name).map_err(|cause| system(&cause, format!("Unable to set interface {name} online")))?;
     interface.child_or_new("target").set("dev", name);
     Ok(Some(fd))
-}
-
-/// Numbers the images of disks as their nodes are numbered, and states where a chain is known to end.
-fn chains(domain: &mut Domain) {
-    let count = domain.all("disk").count();
-    let disks = domain.devices_mut().iter_mut().filter(|device| device.name == "disk");
-    for (at, disk) in disks.enumerate() {
-        let file =
-            disk.attr_at("source", "file").or_else(|| disk.attr_at("source", "dev")).map(str::to_owned);
-        let Some(source) = disk.child_mut("source") else { continue };
-        source.set("index", (count - at).to_string());
-        let raw = disk.attr_at("driver", "type") == Some("raw");
-        let alone =
-            raw || file.is_some_and(|file| host::image::qcow2_has_backing(Path::new(&file)) == Some(false));
-        if alone && disk.child("backingStore").is_none() {
-            disk.children.push(xml::Tree::new("backingStore"));
-        }
-    }
 }
 
 /// A variable store that does not exist yet is copied from its template.

@@ -119,6 +119,72 @@ impl Command {
         let all = |thread: std::thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
         Ok(Finished { status, out: all(out), err: all(err) })
     }
+
+    /// Runs the program and talks to it, at most for `limit`: what it writes is handed to `answer`, which tells what
+    /// to write back, or ends the talk. Then the program is ended.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not get to the end of the talk in time.
+    pub fn converse(
+        self,
+        limit: Duration,
+        mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+    ) -> io::Result<Finished> {
+        let mut command = self.prepare(false);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let err = child.stderr.take().map(|stream| {
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                let _ = stream.take(OUTPUT_MAX).read_to_end(&mut bytes);
+                bytes
+            })
+        });
+        let talked = match (stdin, stdout) {
+            (Some(stdin), Some(stdout)) => talk(stdin, stdout, limit, &mut answer),
+            _ => Ok(()),
+        };
+        let _ = child.kill();
+        let status = child.wait()?.code();
+        let err = err.and_then(|thread| thread.join().ok()).unwrap_or_default();
+        talked?;
+        Ok(Finished { status, out: Vec::new(), err })
+    }
+}
+
+/// Hands on what arrives until the talk is over, the program ends or the time is up.
+fn talk(
+    mut stdin: std::process::ChildStdin,
+    mut stdout: std::process::ChildStdout,
+    limit: Duration,
+    answer: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
+) -> io::Result<()> {
+    let end = std::time::Instant::now() + limit;
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let left = end.saturating_duration_since(std::time::Instant::now());
+        let timeout = rustix::event::Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let mut fds = [rustix::event::PollFd::new(&stdout, rustix::event::PollFlags::IN)];
+        match rustix::event::poll(&mut fds, Some(&timeout)) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(cause) => return Err(cause.into()),
+        }
+        let count = stdout.read(&mut piece)?;
+        if count == 0 {
+            return Ok(());
+        }
+        match answer(&piece[..count]) {
+            None => return Ok(()),
+            // The program may be gone already; what it said before counts.
+            Some(bytes) => drop(stdin.write_all(&bytes)),
+        }
+    }
 }
 
 /// The search path for programs.
@@ -184,6 +250,27 @@ impl Process {
     pub fn kill(&self) {
         let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::KILL);
     }
+}
+
+/// Numbers and words of the command lines of all processes.
+pub fn command_lines() -> Vec<(i32, Vec<String>)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let words = line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+            Some((pid, words.collect()))
+        })
+        .collect()
+}
+
+/// The control group of a process in the unified hierarchy, as a path below `/sys/fs/cgroup`.
+pub fn cgroup(pid: i32) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(PathBuf::from("/sys/fs/cgroup").join(path))
 }
 
 /// Clock ticks a process has used (user, system) and its start time in ticks since boot.

@@ -81,13 +81,14 @@ pub fn link(target: &Path, path: &Path) -> io::Result<()> {
 /// # Errors
 /// When one cannot be made.
 pub fn folder(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
     match fs::DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        outcome => outcome,
+        // Whatever the umask takes away.
+        outcome => outcome.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode))),
     }
 }
 
@@ -111,6 +112,15 @@ pub fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     }
     found.sort();
     found
+}
+
+/// A file without a name, gone when it is closed.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn unnamed() -> io::Result<File> {
+    let fd = rustix::fs::memfd_create("ferrovirt", rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(File::from(fd))
 }
 
 #[cfg(test)]

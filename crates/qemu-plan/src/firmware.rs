@@ -7,27 +7,8 @@
 use crate::complete::{arch, machine};
 use base::Result;
 use conf_domain::Domain;
-use serde_json::Value;
+pub use qemu_caps::descriptor::firmware::Descriptor;
 use xml::Tree;
-
-/// One firmware image, as its descriptor tells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Descriptor {
-    /// `uefi`, `bios`, …
-    pub interfaces: Vec<String>,
-    /// How it is put into the machine: `flash`, `memory`, `kernel`.
-    pub device: String,
-    /// `split`, `combined` or `stateless`, for flash.
-    pub mode: String,
-    /// Image and its format.
-    pub image: (String, String),
-    /// Variable store to copy and its format.
-    pub template: Option<(String, String)>,
-    /// Architecture and patterns of machine names.
-    pub targets: Vec<(String, Vec<String>)>,
-    /// What it can do and needs.
-    pub features: Vec<String>,
-}
 
 /// What is installed, and where stores of variables are made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,64 +27,6 @@ impl Firmware {
         let pairs =
             OLD_PAIRS.iter().map(|(image, store)| ((*image).to_owned(), (*store).to_owned())).collect();
         Firmware { descriptors, pairs, nvram_dir }
-    }
-}
-
-impl Descriptor {
-    /// Reads a descriptor; `None` when it is none.
-    pub fn parse(text: &str) -> Option<Descriptor> {
-        let document: Value = serde_json::from_str(text).ok()?;
-        let words = |value: Option<&Value>| -> Vec<String> {
-            let list = value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
-        let mapping = document.get("mapping")?;
-        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let file = |name: &str| {
-            let value = mapping.get(name)?;
-            Some((text(value, "filename")?, text(value, "format").unwrap_or_else(|| "raw".to_owned())))
-        };
-        let device = text(mapping, "device")?;
-        let image = match device.as_str() {
-            "flash" => file("executable")?,
-            _ => (text(mapping, "filename")?, "raw".to_owned()),
-        };
-        let targets =
-            document.get("targets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        Some(Descriptor {
-            interfaces: words(document.get("interface-types")),
-            mode: text(mapping, "mode").unwrap_or_else(|| "split".to_owned()),
-            template: file("nvram-template"),
-            targets: targets
-                .iter()
-                .filter_map(|target| Some((text(target, "architecture")?, words(target.get("machines")))))
-                .collect(),
-            features: words(document.get("features")),
-            device,
-            image,
-        })
-    }
-
-    fn has(&self, feature: &str) -> bool {
-        self.features.iter().any(|own| own == feature)
-    }
-
-    fn serves(&self, arch: &str, machine: &str) -> bool {
-        self.targets.iter().any(|(target, machines)| {
-            (target == arch || target == "i386" && arch == "i686")
-                && machines.iter().any(|pattern| glob(pattern, machine))
-        })
-    }
-}
-
-/// A pattern with `*` for any characters.
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, rest)) => {
-            let Some(left) = text.strip_prefix(head) else { return false };
-            (0..=left.len()).filter(|at| left.is_char_boundary(*at)).any(|at| glob(rest, &left[at..]))
-        }
     }
 }
 
@@ -186,7 +109,8 @@ impl Wanted {
             "memory" => {
                 self.kind.as_deref().is_none_or(|kind| kind == "rom")
                     && self.stateless != Some(false)
-                    && !["amd-sev", "intel-tdx"].iter().any(|own| descriptor.has(own))
+                    && !self.writable
+                    && !descriptor.has("amd-sev")
             }
             _ => false,
         };
@@ -349,20 +273,3 @@ pub const OLD_PAIRS: &[(&str, &str)] = &[
     ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
     ("/usr/share/AAVMF/AAVMF32_CODE.fd", "/usr/share/AAVMF/AAVMF32_VARS.fd"),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns() {
-        for (pattern, text, expected) in [
-            ("pc-q35-*", "pc-q35-10.0", true),
-            ("pc", "pc", true),
-            ("*", "", true),
-            ("pc-*-x", "pc-a-y", false),
-        ] {
-            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
-        }
-    }
-}

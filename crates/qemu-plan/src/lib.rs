@@ -5,20 +5,23 @@
 //!      started: ──alias, settings(Start)──▶ plan(Domain, Caps, Start) ──▶ argv
 //! ```
 //!
-//! * [`caps`]: what an emulator can do, from its answers to queries
+//! * [`caps`]: what an emulator can do: a room of its own
 //! * [`complete`]: what a definition gets when it is defined
 //! * [`alias`]: names of the devices of a running guest
 //! * [`argv`]: the command line
+//! * [`prepare`]: what a start puts in the place of names of volumes and networks
 //! * [`firmware`]: choosing firmware by its descriptors
-//! * [`describe`]: host and domain capabilities as documents
+//! * [`memlock`]: how much memory must be locked
 
 pub mod alias;
 pub mod argv;
-pub mod caps;
 pub mod complete;
-pub mod describe;
 pub mod firmware;
+mod host_cpu;
+pub mod memlock;
+pub mod prepare;
 mod validate;
 
-pub use caps::Caps;
 pub use firmware::Firmware;
+pub use qemu_caps::{self as caps, Caps};
+pub use validate::check_lifecycle;

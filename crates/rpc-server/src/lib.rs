@@ -13,6 +13,7 @@
 //! * [`workers`]: the pool, with workers reserved for high-priority procedures
 //! * [`session`]: procedures about the connection itself
 //! * [`stream`]: data streams of calls
+//! * [`saved`]: the state that a daemon leaves to its successor
 //! * [`dispatch`], [`gate`]: a call's bytes to a driver's method, and who may call what
 //!
 //! *Invariant:* the I/O thread never waits: not for a driver, not for a client, not for a stream's other end.
@@ -24,7 +25,8 @@ pub mod gate;
 mod generated;
 mod inbox;
 pub mod outbox;
-pub mod server;
+pub mod saved;
+mod server;
 pub mod session;
 pub mod stream;
 pub mod subscription;

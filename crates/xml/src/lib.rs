@@ -8,12 +8,20 @@
 //!
 //! *Invariant:* this room knows no element name of any document.
 
+mod attrs;
 mod document;
 mod node;
 mod tree;
 mod writer;
 
+pub use attrs::Attrs;
 pub use document::{Document, Limits, XmlError};
 pub use node::Node;
 pub use tree::Tree;
 pub use writer::{Element, Writer, escape};
+
+/// The name of an element. Up to fifteen bytes need no memory of their own.
+pub type Name = ecow::EcoString;
+
+/// Elements in order. An empty list needs no memory of its own.
+pub type Trees = thin_vec::ThinVec<Tree>;

@@ -1,16 +1,16 @@
 //! An element that owns its content and can be changed.
 
-use crate::Node;
+use crate::{Attrs, Name, Node, Trees};
 
 /// An element without namespaces: name, attributes in order, child elements, text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tree {
     /// Local name.
-    pub name: String,
+    pub name: Name,
     /// Attributes in order.
-    pub attrs: Vec<(String, String)>,
+    pub attrs: Attrs,
     /// Child elements in order.
-    pub children: Vec<Tree>,
+    pub children: Trees,
     /// Text, when there are no child elements.
     pub text: Option<String>,
 }
@@ -18,7 +18,7 @@ pub struct Tree {
 impl Tree {
     /// An element with nothing in it.
     pub fn new(name: &str) -> Tree {
-        Tree { name: name.to_owned(), ..Tree::default() }
+        Tree { name: name.into(), ..Tree::default() }
     }
 
     /// An element with text.
@@ -42,20 +42,16 @@ impl Tree {
 
     /// Copies a parsed element with all that is below it and in no namespace.
     pub fn of(node: Node<'_>) -> Tree {
-        let attrs = node
-            .attrs()
-            .filter(|(ns, ..)| ns.is_none())
-            .map(|(_, n, v)| (n.to_owned(), v.to_owned()))
-            .collect();
-        let children: Vec<Tree> =
+        let attrs = node.attrs().filter(|(ns, ..)| ns.is_none()).map(|(_, n, v)| (n, v)).collect();
+        let children: Trees =
             node.elements().filter(|child| child.namespace().is_none()).map(Tree::of).collect();
         let text = if children.is_empty() { Some(node.text()).filter(|text| !text.is_empty()) } else { None };
-        Tree { name: node.name().to_owned(), attrs, children, text }
+        Tree { name: node.name().into(), attrs, children, text }
     }
 
     /// An attribute.
     pub fn attr(&self, name: &str) -> Option<&str> {
-        self.attrs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.attrs.get(name)
     }
 
     /// Whether an attribute has this value.
@@ -65,22 +61,19 @@ impl Tree {
 
     /// Sets an attribute.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        match self.attrs.iter_mut().find(|(n, _)| n == name) {
-            Some((_, old)) => *old = value.into(),
-            None => self.attrs.push((name.to_owned(), value.into())),
-        }
+        self.attrs.set(name, &value.into());
     }
 
     /// Sets an attribute that is not there yet.
     pub fn default_to(&mut self, name: &str, value: &str) {
         if self.attr(name).is_none() {
-            self.set(name, value);
+            self.attrs.set(name, value);
         }
     }
 
     /// Removes an attribute.
     pub fn unset(&mut self, name: &str) {
-        self.attrs.retain(|(n, _)| n != name);
+        self.attrs.unset(name);
     }
 
     /// First child of this name.
@@ -135,5 +128,11 @@ impl Tree {
     /// Removes all children of this name.
     pub fn remove(&mut self, name: &str) {
         self.children.retain(|child| child.name != name);
+    }
+
+    /// Gives back memory that was set aside for growing.
+    pub fn shrink(&mut self) {
+        self.children.shrink_to_fit();
+        self.children.iter_mut().for_each(Tree::shrink);
     }
 }

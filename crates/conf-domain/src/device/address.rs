@@ -81,9 +81,8 @@ pub(crate) fn spell(device: &mut Tree) {
     for (name, value) in defaults {
         address.default_to(name, value);
     }
-    for (_, value) in address.attrs.iter_mut().filter(|(name, _)| name != "type" && name != "port") {
-        if let Some(decimal) = number(value) {
-            *value = decimal.to_string();
-        }
-    }
+    address.attrs.respell(|name, value| {
+        let decimal = number(value).filter(|_| name != "type" && name != "port")?;
+        Some(decimal.to_string()).filter(|text| text != value)
+    });
 }

@@ -3,7 +3,7 @@
 use crate::ParseFlags;
 use crate::fault::{attribute, internal, invalid};
 use base::Result;
-use xml::Tree;
+use xml::{Tree, Trees};
 
 const TYPES: &[&str] = &[
     "null",
@@ -166,7 +166,7 @@ pub(crate) fn number(devices: &mut [Tree]) {
 }
 
 /// Makes the first serial port the first console and the other way round.
-pub(crate) fn consoles(devices: &mut Vec<Tree>) {
+pub(crate) fn consoles(devices: &mut Trees) {
     let first_console = devices.iter().position(|device| device.name == "console");
     let first_serial = devices.iter().position(|device| device.name == "serial");
     let is_serial = |console: &Tree| matches!(console.attr_at("target", "type"), None | Some("serial"));
@@ -174,7 +174,7 @@ pub(crate) fn consoles(devices: &mut Vec<Tree>) {
         (Some(at), None) if is_serial(&devices[at]) => {
             // A console alone stands for the serial port it is on.
             let mut serial = devices[at].clone();
-            serial.name = "serial".to_owned();
+            serial.name = "serial".into();
             serial.unset("tty");
             serial.remove("target");
             serial.children.push(Tree::new("target").with("port", "0"));
@@ -232,7 +232,7 @@ pub(crate) fn mirror(devices: &mut [Tree]) {
     }
     let port = serial.attr_at("target", "port").unwrap_or("0").to_owned();
     *console = serial;
-    console.name = "console".to_owned();
+    console.name = "console".into();
     console.children.retain(|child| child.name != "target");
     console.children.push(Tree::new("target").with("type", "serial").with("port", port));
     let path = console.attr_at("source", "path").filter(|_| console.is("type", "pty")).map(str::to_owned);

@@ -1,7 +1,7 @@
 //! Controllers: their numbers, their order, and those that devices need.
 
 use std::collections::{BTreeMap, BTreeSet};
-use xml::Tree;
+use xml::{Tree, Trees};
 
 /// A controller with nothing but type and number.
 pub fn controller(kind: &str, index: u32) -> Tree {
@@ -9,7 +9,7 @@ pub fn controller(kind: &str, index: u32) -> Tree {
 }
 
 /// Adds a controller among those of its type in the order of numbers; the first of a type comes last.
-pub fn insert(devices: &mut Vec<Tree>, new: Tree) {
+pub fn insert(devices: &mut Trees, new: Tree) {
     let index =
         |controller: &Tree| controller.attr("index").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
     let like = |device: &Tree| device.name == "controller" && device.attr("type") == new.attr("type");
@@ -134,7 +134,7 @@ fn wanted(devices: &[Tree]) -> BTreeMap<&'static str, BTreeSet<u32>> {
 }
 
 /// Adds the controllers that devices sit on. A SCSI controller is like those that are there, else of `scsi_model`.
-pub fn for_devices(devices: &mut Vec<Tree>, scsi_model: Option<&str>) {
+pub fn for_devices(devices: &mut Trees, scsi_model: Option<&str>) {
     let wanted = wanted(devices);
     for kind in ["scsi", "fdc", "ide", "sata", "virtio-serial", "ccid"] {
         for index in wanted.get(kind).into_iter().flatten().copied() {

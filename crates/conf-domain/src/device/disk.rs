@@ -1,7 +1,7 @@
 //! `<disk>`.
 
 use crate::ParseFlags;
-use crate::fault::{attribute, invalid, missing};
+use crate::fault::{attribute, invalid, missing, unsupported};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use xml::Tree;
 
@@ -96,7 +96,61 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     if flags.inactive {
         forget(disk);
     }
+    if let Some(target) = disk.child_mut("target")
+        && target.is("tray", "closed")
+    {
+        target.unset("tray");
+    }
+    if let Some(mirror) = disk.child_mut("mirror") {
+        self::mirror(mirror)?;
+    }
     Ok(())
+}
+
+/// A copy that a running job makes. Old documents name a file and a format and nothing else.
+fn mirror(mirror: &mut Tree) -> Result<()> {
+    if let Some(job) = mirror.attr("job")
+        && !matches!(job, "copy" | "active-commit")
+    {
+        return Err(unsupported(format!("unknown mirror job type '{job}'")));
+    }
+    if mirror.attr("type").is_none() {
+        let Some(file) = mirror.attr("file").map(str::to_owned) else {
+            return Err(invalid("mirror requires file name"));
+        };
+        mirror.set("type", "file");
+        mirror.set("job", "copy");
+        mirror.child_or_new("source").set("file", file);
+        if let Some(format) = mirror.attr("format").map(str::to_owned) {
+            mirror.child_or_new("format").set("type", format);
+        }
+    } else if mirror.child("source").is_none() {
+        return Err(invalid("mirror requires source element"));
+    }
+    if let Some(ready) = mirror.attr("ready")
+        && !matches!(ready, "yes" | "abort" | "pivot")
+    {
+        return Err(unsupported(format!("unknown mirror ready state {ready}")));
+    }
+    mirror.default_to("job", "copy");
+    Ok(())
+}
+
+/// What old clients look for: the file and the format of a copy as attributes.
+pub(crate) fn spell_mirror(disk: &mut Tree) {
+    let Some(mirror) = disk.child_mut("mirror") else { return };
+    let get = |path: &str, name: &str| mirror.attr_at(path, name).map(str::to_owned);
+    let (file, format) = (get("source", "file"), get("format", "type"));
+    let old = mirror.is("job", "copy") && mirror.is("type", "file");
+    let (kind, job, ready) = (mirror.attr("type"), mirror.attr("job"), mirror.attr("ready"));
+    let words = [
+        ("type", kind),
+        ("file", file.as_deref().filter(|_| old)),
+        ("format", format.as_deref().filter(|_| mirror.is("job", "copy") && old)),
+        ("job", job),
+        ("ready", ready),
+    ];
+    mirror.attrs = words.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
 }
 
 /// Gives a disk the place on its bus that its target stands for.
@@ -119,7 +173,7 @@ pub fn place(disk: &mut Tree) {
 }
 
 /// Sizes of metadata caches are in bytes, of the disk and of all images behind it.
-fn cache_sizes(holder: &mut Tree) {
+pub(super) fn cache_sizes(holder: &mut Tree) {
     for name in ["driver", "format"] {
         if let Some(size) = holder
             .child_mut(name)
@@ -142,26 +196,19 @@ fn cache_sizes(holder: &mut Tree) {
     }
 }
 
+/// What the driver noted of a run.
 fn forget(disk: &mut Tree) {
+    disk.remove("mirror");
     if let Some(source) = disk.child_mut("source") {
         source.unset("index");
     }
-    if disk.child("mirror").is_some_and(|mirror| !mirror.is("job", "active-commit")) {
-        disk.remove("mirror");
-    }
-    if let Some(target) = disk.child_mut("target")
-        && target.is("tray", "closed")
-    {
-        target.unset("tray");
+    if let Some(backing) = disk.child_mut("backingStore") {
+        forget_index(backing);
     }
 }
 
 pub(crate) fn hide_live(disk: &mut Tree) {
-    forget(disk);
     disk.remove("mirror");
-    if let Some(backing) = disk.child_mut("backingStore") {
-        forget_index(backing);
-    }
 }
 
 fn forget_index(backing: &mut Tree) {

@@ -1,68 +1,48 @@
 //! `qemuxmlconf`: read a definition for an emulator, complete it, print it; build the command line; refuse with the
 //! right words.
 
-use super::Verdict;
-use crate::compare;
+use super::{Verdict, descriptors};
 use crate::manifest::Case;
+use crate::{compare, emulator};
 use conf_domain::{Domain, FormatFlags, ParseFlags};
-use qemu_plan::argv::Start;
+use qemu_caps::caps::Gic;
+use qemu_caps::{Caps, Flag};
 use qemu_plan::complete::{HostAudio, Site};
-use qemu_plan::firmware::Descriptor;
-use qemu_plan::{Caps, Firmware, complete};
+use qemu_plan::{Firmware, complete};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-static LOADED: Mutex<Option<HashMap<String, Arc<Caps>>>> = Mutex::new(None);
+/// Capabilities from a recorded dialogue, as the case changes them.
+pub(super) fn load(case: &Case) -> Result<Caps, String> {
+    load_as(case, case.is("machine_aliases_stripped"))
+}
 
-/// Capabilities from a recorded dialogue: commands and replies in turn, an empty line between documents.
-fn load(case: &Case) -> Result<Arc<Caps>, String> {
-    let name = case.text("caps").ok_or("the case has no emulator")?;
-    let strip = case.is("machine_aliases_stripped");
-    let key = format!("{name} {strip}");
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let loaded = loaded.get_or_insert_default();
-    if let Some(caps) = loaded.get(&key) {
-        return Ok(caps.clone());
-    }
-    let text = case.read_file(name)?;
-    let documents: Vec<Value> =
-        text.split("\n\n").filter_map(|part| serde_json::from_str(part).ok()).collect();
-    let nth = |query: &str, nth: usize| {
-        let asked = |document: &Value| document.get("execute").and_then(Value::as_str) == Some(query);
-        let (at, _) = documents.iter().enumerate().filter(|(_, document)| asked(document)).nth(nth)?;
-        documents.get(at + 1)?.get("return").cloned()
-    };
-    let mut caps = Caps::from_answers("", &|query| nth(query, 0));
-    if nth("qmp_capabilities", 1).is_some() {
-        caps.add_tcg(&|query| nth(query, 1));
-    }
+/// The same with the names of machines as the class wants them.
+pub(super) fn load_as(case: &Case, strip: bool) -> Result<Caps, String> {
+    let mut caps = (*emulator::of(case)?).clone();
     caps.binary = complete::default_emulator(&caps.arch);
     if strip {
         caps = caps.without_aliases();
     }
-    let caps = Arc::new(caps);
-    loaded.insert(key, caps.clone());
+    for (fact, present) in [("qemu_caps_add", true), ("qemu_caps_del", false)] {
+        for word in case.words(fact) {
+            let flag = Flag::from_name(word).ok_or_else(|| format!("no flag '{word}'"))?;
+            caps.flags.set(flag, present);
+        }
+    }
+    if let Some(versions) = case.value("gic_versions").and_then(Value::as_array) {
+        let versions = versions.iter().filter_map(|version| version.as_u64()?.try_into().ok());
+        caps.gic = versions.map(|version| Gic { version, kernel: true, emulated: true }).collect();
+    }
     Ok(caps)
 }
 
-/// Descriptors of the pretended host: those in /etc hide those of the same name in /usr.
+/// Firmware of the pretended host.
 fn firmware(case: &Case) -> Firmware {
     static LOADED: Mutex<Option<Firmware>> = Mutex::new(None);
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let load = || {
-        let mut files = std::collections::BTreeMap::new();
-        for folder in ["usr/share/qemu/firmware", "etc/qemu/firmware"] {
-            let path = case.path(&format!("qemusupport/firmware/{folder}"));
-            let entries = path.and_then(|path| std::fs::read_dir(path).ok()).into_iter().flatten();
-            for entry in entries.filter_map(Result::ok) {
-                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-                files.insert(entry.file_name(), text);
-            }
-        }
-        let descriptors = files.values().filter_map(|text| Descriptor::parse(text)).collect();
-        Firmware::new(descriptors, "/var/lib/libvirt/qemu/nvram".to_owned())
-    };
+    let load = || Firmware::new(descriptors::firmware(case), "/var/lib/libvirt/qemu/nvram".to_owned());
     loaded.get_or_insert_with(load).clone()
 }
 
@@ -84,7 +64,7 @@ fn iommu_groups(case: &Case) -> HashMap<String, u32> {
 }
 
 /// What the pretended host adds.
-fn site(case: &Case) -> Site {
+pub(super) fn site(case: &Case) -> Site {
     let env = |name: &str| case.value("env").and_then(|env| env.get(name)?.as_str().map(str::to_owned));
     let config = |name: &str| {
         case.value("driver_config").is_some_and(|config| config.get(name) == Some(&Value::Bool(true)))
@@ -108,37 +88,12 @@ fn site(case: &Case) -> Site {
     }
 }
 
-/// Capabilities as the case changes them.
-fn changed(case: &Case, caps: Arc<Caps>) -> Arc<Caps> {
-    let words = case.words("qemu_caps_del");
-    let versions = case.value("gic_versions").and_then(Value::as_array);
-    if words.is_empty() && versions.is_none() {
-        return caps;
-    }
-    let mut caps = (*caps).clone();
-    for word in words {
-        // Flags that stand for a type of device are named after it, with few exceptions.
-        let kind = match word {
-            "kvm" => {
-                caps.kvm = false;
-                continue;
-            }
-            other => other,
-        };
-        caps.withheld.insert(kind.to_owned());
-    }
-    if let Some(versions) = versions {
-        caps.gic_kernel = versions.iter().filter_map(Value::as_u64).collect();
-    }
-    Arc::new(caps)
-}
-
-fn random() -> impl FnMut() -> [u8; 16] {
+pub(super) fn random() -> impl FnMut() -> [u8; 16] {
     // What is random comes out as 00 01 02 …; made-up MAC addresses end in zeros.
     || std::array::from_fn(|index| index as u8)
 }
 
-fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
+pub(super) fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
     let flags = ParseFlags {
         inactive: true,
         abi_update: case.words("parse_flags").contains(&"abi-update"),
@@ -149,59 +104,10 @@ fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
     Ok(domain)
 }
 
-/// The pretended host's facts of a start.
-fn start(domain: &Domain) -> Start {
-    let short: String = domain.name.chars().take(20).collect();
-    let private_dir = format!("/var/lib/libvirt/qemu/domain--1-{short}");
-    let mut env: Vec<(String, String)> =
-        [("LC_ALL", "C"), ("PATH", "/bin")].map(|(n, v)| (n.into(), v.into())).into();
-    env.push(("HOME".into(), private_dir.clone()));
-    env.extend([("USER", "test"), ("LOGNAME", "test")].map(|(n, v)| (n.into(), v.into())));
-    for (name, folder) in [("DATA", ".local/share"), ("CACHE", ".cache"), ("CONFIG", ".config")] {
-        env.push((format!("XDG_{name}_HOME"), format!("{private_dir}/{folder}")));
-    }
-    let mut start = Start {
-        channel_dir: format!("/var/run/libvirt/qemu/channel/-1-{short}"),
-        private_dir,
-        monitor: "fd=1729".to_owned(),
-        env,
-        master_key: true,
-        sandbox: true,
-        timestamps: true,
-        local_offset: -1800,
-        host_nodes: Some((0..4).collect()),
-        ..Start::default()
-    };
-    let (mut bridged, mut plain, mut vhost) = (102, 3, 44);
-    for (index, interface) in domain.all("interface").enumerate() {
-        let alias = format!("net{index}");
-        let next = match interface.attr("type") {
-            Some("bridge" | "network") => &mut bridged,
-            Some("ethernet") => &mut plain,
-            _ => continue,
-        };
-        start.tap_fds.insert(alias.clone(), *next);
-        *next += 1;
-        let virtio = interface.attr_at("model", "type").is_some_and(|model| model.starts_with("virtio"));
-        if virtio && domain.kind() == "kvm" {
-            start.vhost_fds.insert(alias, vhost);
-            vhost += 1;
-        }
-    }
-    for kind in ["serial", "parallel", "channel", "console"] {
-        for (index, device) in domain.all(kind).enumerate() {
-            if device.is("type", "unix") && device.attr_at("source", "mode") != Some("connect") {
-                start.chardev_fds.insert(format!("{kind}{index}"), 1729);
-            }
-        }
-    }
-    start
-}
-
 /// Runs one case: parts `xml`, `args` and `err`.
 pub(crate) fn run(case: &Case) -> Verdict {
     let caps = match load(case) {
-        Ok(caps) => changed(case, caps),
+        Ok(caps) => caps,
         Err(text) => return vec![("xml", Err(text))],
     };
     let text = match case.read("input") {
@@ -234,8 +140,7 @@ pub(crate) fn run(case: &Case) -> Verdict {
         compare::exact(&printed, &again)
     });
     let built = parsed.and_then(|domain| {
-        let start = start(&domain);
-        qemu_plan::argv::rehearse(&domain, &caps, &start).map_err(|error| error.message().to_owned())
+        super::qemuxmlconf_start::line(case, &domain, &caps).map_err(|error| error.message().to_owned())
     });
     let mut verdict = vec![("xml", xml)];
     if case.expect() == "fail" {
@@ -246,7 +151,11 @@ pub(crate) fn run(case: &Case) -> Verdict {
         };
         verdict.push(("err", outcome));
     } else {
-        verdict.push(("args", built.and_then(|line| compare::as_is(&case.read("expected")?, &line))));
+        let outcome = built.and_then(|line| {
+            compare::as_is(&case.read("expected")?, &qemu_plan::argv::shell(&line))?;
+            super::qemuxmlconf_start::fits(case, &line)
+        });
+        verdict.push(("args", outcome));
     }
     verdict
 }

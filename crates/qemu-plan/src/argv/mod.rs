@@ -6,52 +6,120 @@
 //!
 //! Devices, block nodes and objects are JSON documents whose members stand in a fixed order.
 
-mod block;
-mod chardev;
-mod devices;
-mod graphics;
+mod ability;
+mod address;
+mod boot;
+pub mod chardev;
+mod clock;
+mod controller;
+mod cpu;
+mod disk;
+mod extension;
+mod filesystem;
+mod firmware;
+mod hostdev;
+mod input;
+mod iothread;
+mod json;
+mod link;
 mod machine;
+mod memory;
+mod memory_device;
 mod net;
+mod numa;
+pub mod piece;
+mod platform;
+mod ports;
 mod quote;
+mod rng;
+mod screen;
+pub mod secret;
+mod security;
+pub mod settings;
+mod smartcard;
+mod smbios;
+mod sound;
+mod surroundings;
+mod tpm;
+mod video;
+mod virtio;
 
+pub use disk::{nbdkit, number_images};
+pub use json::Json;
 pub use quote::{one_line, shell};
+pub use screen::{PortUse, choose_ports};
+pub use surroundings::{Deprecation, HugePages, Surroundings};
 
+use crate::Caps;
 use crate::complete::{Board, unsupported};
-use crate::{Caps, alias};
 use base::Result;
 use conf_domain::Domain;
-use conf_domain::device::Pci;
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use secret::{Secrets, Vault};
+use settings::Settings;
+use std::collections::{BTreeMap, BTreeSet};
 use xml::Tree;
 
 /// Facts of one start that the definition does not know.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
-    /// NUMA nodes of the host, where they are known.
-    pub host_nodes: Option<std::collections::BTreeSet<u32>>,
     /// Folder of the domain's own files, e.g. `/var/lib/libvirt/qemu/domain-1-name`.
     pub private_dir: String,
     /// Folder of the sockets of channels, e.g. `/run/libvirt/qemu/channel/1-name`.
     pub channel_dir: String,
-    /// Back end of the monitor's character device, e.g. `fd=12`.
-    pub monitor: String,
+    /// Socket of the monitor, on which the emulator listens.
+    pub monitor: chardev::Address,
+    /// The domain's number and the beginning of its name, e.g. `1-name`; part of names of folders and sockets.
+    pub short_name: String,
     /// Descriptors of listening character devices, by alias.
     pub chardev_fds: BTreeMap<String, i32>,
-    /// Descriptors of tap devices, by alias of the interface.
-    pub tap_fds: BTreeMap<String, i32>,
-    /// Descriptors of the kernel's packet mover, by alias of the interface.
-    pub vhost_fds: BTreeMap<String, i32>,
+    /// Descriptors of tap devices, one for each queue, by alias of the interface.
+    pub tap_fds: BTreeMap<String, Vec<i32>>,
+    /// Descriptors of the kernel's back ends for interfaces (one for each queue), SCSI hosts and sockets, by alias.
+    pub vhost_fds: BTreeMap<String, Vec<i32>>,
+    /// Descriptors of files and devices that the emulator finds in sets, by what they are called there: `serial0-source`
+    /// and `serial0-log` for character devices, `tpm0-tpm` and `tpm0-cancel`, `net0-vdpa`; for
+    /// vDPA disks by the path of the device.
+    pub passed_fds: BTreeMap<String, i32>,
+    /// Groups of descriptors that clients have handed over for images.
+    pub fd_groups: BTreeMap<String, FdGroup>,
+    /// Paths found on the host by alias: generic SCSI devices, USB devices, sockets of TPM emulators; by alias and
+    /// `-cancel` the file that cancels commands of a TPM.
+    pub paths: BTreeMap<String, String>,
+    /// Block devices that are CD-ROM drives.
+    pub host_drives: BTreeSet<String>,
+    /// The render node for screens that name none.
+    pub render_node: Option<String>,
+    /// Number of the guest's socket device, when it is chosen at the start.
+    pub guest_cid: Option<u32>,
+    /// Numbers of users and groups of the host by name.
+    pub ids: BTreeMap<String, u32>,
+    /// Folder of Pipewire's socket.
+    pub pipewire_dir: Option<String>,
+    /// Settings of the daemon.
+    pub settings: Settings,
+    /// Values of the secrets that the definition names.
+    pub secrets: Secrets,
+    /// Encrypts secrets; the key is in the private folder.
+    pub vault: Option<Vault>,
     /// The environment before what the definition adds.
     pub env: Vec<(String, String)>,
-    /// There is a master key in the private folder.
-    pub master_key: bool,
     /// The emulator confines itself.
     pub sandbox: bool,
     /// Lines of the emulator's log carry the time.
     pub timestamps: bool,
     /// Time zone offset of the host in seconds; only used by guests whose clock shows local time.
     pub local_offset: i64,
+    /// Facts of the host that the machine depends on.
+    pub host: Surroundings,
+}
+
+/// Descriptors that a client has handed over under one name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FdGroup {
+    /// The descriptors as the emulator gets them.
+    pub fds: Vec<i32>,
+    /// They may be written to.
+    pub writable: bool,
 }
 
 /// A planned command line.
@@ -65,40 +133,6 @@ pub struct Line {
     pub env: Vec<(String, String)>,
 }
 
-/// A JSON document with members in the order in which they are put.
-#[derive(Debug, Default)]
-pub(crate) struct Json(Map<String, Value>);
-
-impl Json {
-    pub(crate) fn new() -> Json {
-        Json::default()
-    }
-
-    pub(crate) fn driver(name: impl Into<String>) -> Json {
-        Json::new().put("driver", name.into())
-    }
-
-    pub(crate) fn put(mut self, name: &str, value: impl Into<Value>) -> Json {
-        self.0.insert(name.to_owned(), value.into());
-        self
-    }
-
-    pub(crate) fn put_opt(self, name: &str, value: Option<impl Into<Value>>) -> Json {
-        match value {
-            Some(value) => self.put(name, value),
-            None => self,
-        }
-    }
-
-    pub(crate) fn value(self) -> Value {
-        Value::Object(self.0)
-    }
-
-    pub(crate) fn text(self) -> String {
-        Value::Object(self.0).to_string()
-    }
-}
-
 /// The line under construction.
 pub(crate) struct Builder<'d> {
     pub(crate) domain: &'d Domain,
@@ -107,6 +141,12 @@ pub(crate) struct Builder<'d> {
     pub(crate) board: Board,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    /// Number of the next block node.
+    pub(crate) next_node: u32,
+    /// Number of the next set of descriptors.
+    pub(crate) next_fdset: u32,
+    /// Places in the boot order of network cards that are devices of the host.
+    pub(crate) host_card_boot: Vec<Option<u32>>,
 }
 
 impl Builder<'_> {
@@ -119,8 +159,15 @@ impl Builder<'_> {
         self.args.push(name.to_owned());
     }
 
+    /// Appends a device: what the definition puts over it applies, and its companion comes first.
     pub(crate) fn device(&mut self, json: Json) {
-        self.option("-device", json.text());
+        let json = extension::overridden(self.domain, json);
+        let id = json.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
+        if let Some(companion) = self.zpci(id) {
+            self.option("-device", companion.text());
+        }
+        let text = if ability::device_json(self.caps) { json.text() } else { json.plain("driver") };
+        self.option("-device", text);
     }
 
     pub(crate) fn object(&mut self, json: Json) {
@@ -128,63 +175,17 @@ impl Builder<'_> {
     }
 
     pub(crate) fn set_env(&mut self, name: &str, value: &str) {
-        self.env.push((name.to_owned(), value.to_owned()));
-    }
-
-    /// Adds where a device sits.
-    pub(crate) fn place(&self, json: Json, device: &Tree) -> Json {
-        let Some(address) = device.child("address") else { return json };
-        let text = |name: &str| address.attr(name).unwrap_or("0").to_owned();
-        match address.attr("type").unwrap_or_default() {
-            "pci" => match Pci::of(device) {
-                Some(pci) => self.place_pci(json, pci, address),
-                None => json,
-            },
-            "usb" => {
-                let bus = text("bus");
-                let name = if bus == "0" { "usb".to_owned() } else { format!("usb{bus}") };
-                json.put("bus", format!("{name}.0")).put_opt("port", address.attr("port"))
-            }
-            "ccw" => {
-                let number = |name: &str| {
-                    address
-                        .attr(name)
-                        .and_then(|t| u32::from_str_radix(t.trim_start_matches("0x"), 16).ok())
-                        .unwrap_or(0)
-                };
-                json.put(
-                    "devno",
-                    format!("{:x}.{:x}.{:04x}", number("cssid"), number("ssid"), number("devno")),
-                )
-            }
-            _ => json,
+        // What is set again keeps its place.
+        match self.env.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.env.push((name.to_owned(), value.to_owned())),
         }
     }
 
-    fn place_pci(&self, json: Json, pci: Pci, address: &Tree) -> Json {
-        let controller = self
-            .domain
-            .all("controller")
-            .find(|controller| controller.is("type", "pci") && controller.is("index", &pci.bus.to_string()));
-        let bus = controller
-            .and_then(|controller| controller.attr_at("alias", "name"))
-            .unwrap_or("pci.0")
-            .to_owned();
-        // A plain machine's only bus goes by another name than its controller in some machines.
-        let addr = if pci.function == 0 {
-            format!("0x{:x}", pci.slot)
-        } else {
-            format!("0x{:x}.0x{:x}", pci.slot, pci.function)
-        };
-        let json = json.put("bus", bus);
-        let json = match address.attr("multifunction") {
-            Some("on") => json.put("multifunction", true),
-            Some("off") => json.put("multifunction", false),
-            _ => json,
-        };
-        let index = controller.is_some();
-        let _ = index;
-        json.put("addr", addr)
+    /// The entry of its boot menu that a device is booted with.
+    pub(crate) fn loadparm<'t>(&self, device: &'t Tree) -> Option<&'t str> {
+        let asked = device.attr_at("boot", "loadparm");
+        asked.filter(|_| self.board == Board::Ccw && ability::loadparm(self.caps))
     }
 }
 
@@ -225,53 +226,83 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     let board = Board::of_domain(domain);
     let program = domain.all("emulator").next().map(|emulator| emulator.body().to_owned());
     let program = program.ok_or_else(|| unsupported("the definition names no emulator"))?;
-    let mut b = Builder { domain, caps, start, board, args: Vec::new(), env: start.env.clone() };
+    let changed = extension::capabilities(domain, caps);
+    let caps = changed.as_ref().unwrap_or(caps);
+    let mut b = Builder {
+        domain,
+        caps,
+        start,
+        board,
+        args: Vec::new(),
+        env: start.env.clone(),
+        next_node: 1,
+        next_fdset: 0,
+        host_card_boot: Vec::new(),
+    };
     b.option("-name", format!("guest={},debug-threads=on", comma(&domain.name)));
+    extension::deprecation(&mut b)?;
     b.flag("-S");
-    if start.master_key {
+    if start.vault.is_some() {
         let file = format!("{}/master-key.aes", start.private_dir);
-        let key = Json::new()
-            .put("qom-type", "secret")
-            .put("id", "masterKey0")
-            .put("format", "raw")
-            .put("file", file);
-        b.object(key);
+        b.object(Json::object("secret", "masterKey0").put("format", "raw").put("file", file));
     }
-    machine::firmware(&mut b)?;
+    disk::reservations(&mut b);
+    firmware::chips(&mut b)?;
     machine::machine(&mut b)?;
-    machine::cpu(&mut b)?;
-    machine::secure_flash(&mut b);
-    machine::memory(&mut b)?;
-    machine::processors(&mut b);
+    cpu::cpu(&mut b)?;
+    firmware::image(&mut b);
+    memory::memory(&mut b)?;
+    iothread::processors(&mut b);
+    iothread::iothreads(&mut b);
+    disk::throttle_groups(&mut b);
+    numa::numa(&mut b)?;
     b.option("-uuid", domain.uuid.to_string());
+    smbios::smbios(&mut b)?;
     let screens = domain.all("graphics").next().is_some();
     if !screens {
         b.option("-display", "none");
     }
-    machine::smbios(&mut b);
     b.flag("-no-user-config");
     b.flag("-nodefaults");
-    b.option("-chardev", format!("socket,id=charmonitor,{},server=on,wait=off", start.monitor));
+    b.add(chardev::monitor(&start.monitor));
     b.option("-mon", "chardev=charmonitor,id=monitor,mode=control");
-    machine::clock(&mut b)?;
-    b.flag("-no-shutdown");
-    machine::power(&mut b);
-    machine::boot(&mut b);
-    devices::controllers(&mut b)?;
-    block::disks(&mut b)?;
+    clock::clock(&mut b)?;
+    boot::power(&mut b);
+    boot::boot(&mut b);
+    platform::iommus(&mut b)?;
+    controller::controllers(&mut b)?;
+    memory_device::modules(&mut b)?;
+    platform::hubs(&mut b)?;
+    controller::card_readers(&mut b)?;
+    disk::disks(&mut b)?;
+    filesystem::filesystems(&mut b)?;
     net::interfaces(&mut b)?;
-    chardev::ports(&mut b)?;
-    devices::inputs(&mut b)?;
-    graphics::audio(&mut b)?;
-    graphics::screens(&mut b)?;
-    graphics::videos(&mut b)?;
-    devices::sounds(&mut b)?;
-    devices::watchdogs(&mut b)?;
-    devices::rest(&mut b)?;
-    if start.sandbox {
-        b.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    smartcard::smartcards(&mut b)?;
+    ports::ports(&mut b)?;
+    tpm::modules(&mut b)?;
+    input::inputs(&mut b)?;
+    sound::back_ends(&mut b)?;
+    screen::screens(&mut b)?;
+    video::videos(&mut b)?;
+    sound::cards(&mut b)?;
+    platform::watchdogs(&mut b)?;
+    hostdev::redirected(&mut b)?;
+    hostdev::hostdevs(&mut b)?;
+    if let Some(from) = &start.host.incoming {
+        b.option("-incoming", from.clone());
     }
-    extension(&mut b);
+    platform::balloons(&mut b);
+    rng::rngs(&mut b)?;
+    platform::notes(&mut b);
+    security::protection(&mut b);
+    extension::pass_through(&mut b);
+    security::sandbox(&mut b);
+    platform::panics(&mut b)?;
+    link::shared_memory(&mut b)?;
+    link::vsocks(&mut b)?;
+    link::cryptos(&mut b);
+    link::stores(&mut b);
+    platform::teardown(&mut b);
     if start.timestamps {
         b.option("-msg", "timestamp=on");
     }
@@ -300,6 +331,20 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
         "rng",
         "vsock",
         "panic",
+        "filesystem",
+        "smartcard",
+        "tpm",
+        "hostdev",
+        "redirdev",
+        "redirfilter",
+        "shmem",
+        "crypto",
+        "pstore",
+        "lease",
+        "hub",
+        "iommu",
+        "memory",
+        "nvram",
     ];
     match domain.devices().iter().find(|device| !PLANNED.contains(&device.name.as_str())) {
         Some(device) => Err(unsupported(format!(
@@ -310,44 +355,7 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
     }
 }
 
-/// Arguments and variables that the definition passes through.
-fn extension(b: &mut Builder<'_>) {
-    for extension in b.domain.extensions.iter().filter(|e| e.prefix == "qemu" && e.tree.name == "commandline")
-    {
-        for child in &extension.tree.children {
-            match child.name.as_str() {
-                "arg" => {
-                    if let Some(value) = child.attr("value") {
-                        b.flag(value);
-                    }
-                }
-                "env" => {
-                    b.set_env(
-                        child.attr("name").unwrap_or_default(),
-                        child.attr("value").unwrap_or_default(),
-                    );
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
 /// A comma in a value of QEMU's own notation is doubled.
 pub(crate) fn comma(text: &str) -> String {
     text.replace(',', ",,")
 }
-
-/// The command line of a definition that is not running, as a shell would read it.
-///
-/// # Errors
-/// As [`plan`].
-pub fn rehearse(domain: &Domain, caps: &Caps, start: &Start) -> Result<String> {
-    let mut domain = domain.clone();
-    crate::complete::for_start(&mut domain, caps, start.host_nodes.as_ref())?;
-    alias::assign(&mut domain);
-    graphics::choose_ports(&mut domain, &mut 5900);
-    Ok(shell(&plan(&domain, caps, start)?))
-}
-
-pub use graphics::choose_ports;

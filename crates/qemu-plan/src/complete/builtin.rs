@@ -4,6 +4,7 @@ use super::controllers::{self, controller, has};
 use super::setting::{Board, Setting};
 use super::{Site, devices};
 use conf_domain::Domain;
+use qemu_caps::Flag;
 use xml::Tree;
 
 /// What a machine brings along.
@@ -57,7 +58,7 @@ fn of(setting: &Setting<'_>) -> Builtin {
             ..Builtin::default()
         },
         "s390x" | "s390" => Builtin {
-            root: setting.knows("zpci").then_some("pci-root"),
+            root: setting.has(Flag::Zpci).then_some("pci-root"),
             balloon: true,
             panic: Some("s390"),
             ..Builtin::default()
@@ -104,7 +105,8 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
             }
         }
     }
-    if matches!(setting.board, Board::Pc | Board::Q35 | Board::Isapc) {
+    let with_ps2 = domain.tree.attr_at("features/ps2", "state") != Some("off");
+    if with_ps2 && matches!(setting.board, Board::Pc | Board::Q35 | Board::Isapc) {
         for kind in ["mouse", "keyboard"] {
             let there = domain.all("input").any(|input| input.is("type", kind) && input.is("bus", "ps2"));
             if !there {

@@ -3,6 +3,7 @@
 use super::setting::{Board, Setting};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
+use qemu_caps::Flag;
 use std::collections::BTreeSet;
 use xml::Tree;
 
@@ -120,7 +121,7 @@ pub(super) fn ccw(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
 /// # Errors
 /// When all are taken.
 pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>, named: bool) -> Result<()> {
-    if !setting.is_s390() || !setting.knows("zpci") {
+    if !setting.is_s390() || !setting.has(Flag::Zpci) {
         return Ok(());
     }
     let on_pci =
@@ -219,9 +220,7 @@ pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
 
 /// Virtio devices of boards without PCI sit on the board itself, and so do all when one was put there.
 pub(super) fn mmio(domain: &mut Domain, setting: &Setting<'_>) {
-    let without_pci = setting.is_arm()
-        && (setting.machine.starts_with("vexpress-")
-            || setting.board == Board::Virt && !setting.knows("gpex-pcihost"));
+    let without_pci = setting.is_arm() && setting.machine.starts_with("vexpress-");
     let asked = setting.board == Board::Virt
         && domain.devices().iter().any(|device| device.attr_at("address", "type") == Some("virtio-mmio"));
     if !without_pci && !asked && setting.board != Board::Microvm {

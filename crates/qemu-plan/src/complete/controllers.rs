@@ -3,16 +3,17 @@
 use super::setting::{Board, Setting};
 use conf_domain::Domain;
 pub(super) use conf_domain::device::controllers::{controller, has, insert};
+use qemu_caps::Flag;
 use xml::Tree;
 
 /// Model of a USB controller that a definition leaves open, or that the machine brings along.
 pub(super) fn usb_model(setting: &Setting<'_>, builtin: bool) -> Option<&'static str> {
-    let first = |models: &[(&'static str, &'static str)]| {
-        models.iter().find(|(kind, _)| setting.knows(kind)).map(|(_, model)| *model)
+    let first = |models: &[(Flag, &'static str)]| {
+        models.iter().find(|(flag, _)| setting.has(*flag)).map(|(_, model)| *model)
     };
-    const XHCI: [(&str, &str); 2] = [("qemu-xhci", "qemu-xhci"), ("nec-usb-xhci", "nec-xhci")];
-    const UHCI: (&str, &str) = ("piix3-usb-uhci", "piix3-uhci");
-    const OHCI: (&str, &str) = ("pci-ohci", "pci-ohci");
+    const XHCI: [(Flag, &str); 2] = [(Flag::QemuXhci, "qemu-xhci"), (Flag::NecUsbXhci, "nec-xhci")];
+    const UHCI: (Flag, &str) = (Flag::Piix3UsbUhci, "piix3-uhci");
+    const OHCI: (Flag, &str) = (Flag::PciOhci, "pci-ohci");
     match setting.arch.as_str() {
         "s390x" | "s390" => Some("none"),
         "ppc64" | "ppc64le" if setting.abi_update => first(&[XHCI[0], XHCI[1], OHCI]),
@@ -20,7 +21,7 @@ pub(super) fn usb_model(setting: &Setting<'_>, builtin: bool) -> Option<&'static
         "aarch64" | "loongarch64" => first(&XHCI),
         "armv7l" | "armv6l" if builtin => first(&[OHCI]),
         _ if builtin && setting.board == Board::Q35 => {
-            first(&[XHCI[0], XHCI[1], ("ich9-usb-ehci1", "ich9-ehci1")])
+            first(&[XHCI[0], XHCI[1], (Flag::Ich9UsbEhci1, "ich9-ehci1")])
         }
         _ => first(&[UHCI, OHCI]),
     }
@@ -32,8 +33,8 @@ fn scsi_model(setting: &Setting<'_>) -> Option<&'static str> {
         _ if setting.board == Board::Pseries => "ibmvscsi",
         "s390x" | "s390" | "loongarch64" => "virtio-scsi",
         "sparc" => "ncr53c90",
-        _ if setting.knows("lsi53c895a") => "lsilogic",
-        _ if setting.knows("virtio-scsi-device") || setting.knows("virtio-scsi-pci") => "virtio-scsi",
+        _ if setting.has(Flag::Lsi) => "lsilogic",
+        _ if setting.has(Flag::VirtioScsiPci) => "virtio-scsi",
         _ => return None,
     })
 }

@@ -67,7 +67,7 @@ fn check(cpu: &Tree, setting: &Setting<'_>) -> &'static str {
     }
     let name = cpu.text_of("model").unwrap_or_default();
     // What the emulator itself says it can run needs no look at the host.
-    let runs = setting.caps.cpus.iter().any(|model| {
+    let runs = setting.caps.with(setting.accel()).cpus.iter().any(|model| {
         model.name.eq_ignore_ascii_case(name)
             && model.blockers.as_ref().is_some_and(|blockers| blockers.iter().all(|name| name.is_empty()))
     });
@@ -84,7 +84,7 @@ fn default_model(domain: &mut Domain, setting: &Setting<'_>) {
     if !(known || emulated && setting.kind == "qemu") {
         return;
     }
-    let Some(model) = setting.caps.default_cpu(&setting.machine, &setting.kind) else { return };
+    let Some(model) = setting.caps.default_cpu(&setting.machine, setting.accel()) else { return };
     let cpu = domain.tree.child_or_new("cpu");
     let (mode, check) = match model.as_str() {
         "host" if setting.is_s390() => ("host-model", "partial"),

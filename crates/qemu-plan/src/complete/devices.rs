@@ -3,6 +3,7 @@
 use super::setting::{Board, Setting};
 use super::source;
 use conf_domain::{Domain, device};
+use qemu_caps::Flag;
 use xml::Tree;
 
 /// Gives devices what they leave open.
@@ -79,6 +80,11 @@ fn disk(disk: &mut Tree) {
         driver.default_to("name", "qemu");
         driver.default_to("type", "raw");
     }
+    if let Some(mirror) = disk.child_mut("mirror")
+        && mirror.child("format").is_none()
+    {
+        mirror.children.insert(0, Tree::new("format").with("type", "raw"));
+    }
     if let Some(driver) = disk.child_mut("driver")
         && driver.is("cache", "default")
     {
@@ -95,9 +101,9 @@ fn interface(interface: &mut Tree, setting: &Setting<'_>) {
             _ if setting.is_s390() || setting.board == Board::Virt => "virtio",
             _ if setting.is_arm() && setting.machine == "versatilepb" => "smc91c111",
             _ if setting.is_arm() => "lan9118",
-            _ if setting.knows("rtl8139") => "rtl8139",
-            _ if setting.knows("e1000") => "e1000",
-            _ if setting.knows("virtio-net-device") => "virtio",
+            _ if setting.has(Flag::Rtl8139) => "rtl8139",
+            _ if setting.has(Flag::E1000) => "e1000",
+            _ if setting.has(Flag::VirtioNet) => "virtio",
             _ => "rtl8139",
         };
         interface.child_or_new("model").set("type", model);
@@ -147,8 +153,8 @@ pub(super) fn video_model(setting: &Setting<'_>) -> Option<&'static str> {
     Some(match setting.arch.as_str() {
         "ppc64" | "ppc64le" => "vga",
         _ if setting.board == Board::Virt || setting.is_s390() => "virtio",
-        _ if setting.knows("cirrus-vga") => "cirrus",
-        _ if setting.knows("VGA") => "vga",
+        _ if setting.has(Flag::CirrusVga) => "cirrus",
+        _ if setting.has(Flag::Vga) => "vga",
         _ => return None,
     })
 }

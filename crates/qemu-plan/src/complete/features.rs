@@ -33,8 +33,9 @@ pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
 
 /// ARM's virtual machine has a GIC; its version is the best the acceleration offers.
 fn gic(domain: &mut Domain, setting: &Setting<'_>) {
+    let kernel = |version: u32| setting.caps.gic.iter().any(|gic| gic.kernel && gic.version == version);
     let version = match setting.kind.as_str() {
-        "kvm" if setting.caps.gic_kernel.contains(&3) || setting.caps.gic_kernel.is_empty() => "3",
+        "kvm" if setting.caps.gic.is_empty() || kernel(3) => "3",
         _ => "2",
     };
     let gic = domain.tree.child_or_new("features").child_or_new("gic");

@@ -169,6 +169,10 @@ fn on_usb(device: &Tree) -> bool {
     }
 }
 
+/// Kinds of devices in the order in which they get ports.
+const USB_ORDER: &[&str] =
+    &["hub", "disk", "interface", "sound", "hostdev", "controller", "serial", "input", "redirdev"];
+
 /// Ports that are taken, by bus and path of hubs.
 type Taken = BTreeMap<(u32, String), BTreeSet<u32>>;
 
@@ -181,7 +185,7 @@ fn take(taken: &mut Taken, bus: u32, port: &str) {
 
 /// Gives USB devices their ports; hubs are added when there are more devices than ports.
 ///
-/// Devices are served after the hubs, each at the first free port of the lowest bus, of the controller first and then of hubs.
+/// Devices are served kind by kind, hubs first, each at the first free port of the lowest bus, of the controller first and then of hubs.
 ///
 /// # Errors
 /// When a device asks for a bus that is not there.
@@ -224,9 +228,9 @@ pub(super) fn usb(domain: &mut Domain) -> Result<()> {
             }
         }
     }
-    for hubs_now in [true, false] {
+    for kind in USB_ORDER {
         for device in domain.devices_mut().iter_mut().filter(|device| on_usb(device)) {
-            if (device.name == "hub") != hubs_now
+            if device.name != *kind
                 || device.attr_at("address", "port").is_some_and(|port| port != "0")
                 || device.child("address").is_some_and(|address| !address.is("type", "usb"))
             {

@@ -2,6 +2,7 @@
 
 use crate::Caps;
 use conf_domain::Domain;
+use qemu_caps::{Accel, Flag};
 use std::collections::HashMap;
 
 /// Families of machines that behave alike.
@@ -101,9 +102,14 @@ impl Setting<'_> {
         self.is_arm() && self.board == Board::Virt
     }
 
-    /// The emulator has this type of device or object.
-    pub(crate) fn knows(&self, kind: &str) -> bool {
-        self.caps.knows(kind)
+    /// The emulator can do this.
+    pub(crate) fn has(&self, flag: Flag) -> bool {
+        self.caps.has(flag)
+    }
+
+    /// Who runs the guest's processors.
+    pub(crate) fn accel(&self) -> Accel {
+        Accel::from_domain_type(&self.kind).unwrap_or(Accel::Tcg)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::complete::setting::{Board, Setting};
 use crate::complete::unsupported;
 use base::{Error, ErrorDomain, Result};
 use conf_domain::Domain;
+use qemu_caps::Flag;
 use std::collections::BTreeSet;
 
 fn number(text: &str) -> Option<u64> {
@@ -42,7 +43,7 @@ fn zpci(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     let (mut uids, mut fids) = (BTreeSet::new(), BTreeSet::new());
     for device in domain.devices() {
         let Some(zpci) = device.at("address/zpci") else { continue };
-        if !setting.is_s390() || !setting.knows("zpci") {
+        if !setting.is_s390() || !setting.has(Flag::Zpci) {
             return Err(unsupported("This QEMU binary doesn't support zPCI"));
         }
         if let Some(uid) = zpci.attr("uid").and_then(number) {

@@ -6,6 +6,7 @@ use crate::complete::controllers;
 use crate::complete::setting::{Board, Setting};
 use conf_domain::Domain;
 use conf_domain::device::Pci;
+use qemu_caps::Flag;
 use xml::Tree;
 
 /// The emulator's device behind a controller's model.
@@ -14,7 +15,7 @@ fn device_name(model: &str, setting: &Setting<'_>) -> Option<&'static str> {
         "pci-bridge" => "pci-bridge",
         "dmi-to-pci-bridge" => "i82801b11-bridge",
         "pcie-to-pci-bridge" => "pcie-pci-bridge",
-        "pcie-root-port" if setting.knows("pcie-root-port") => "pcie-root-port",
+        "pcie-root-port" if setting.has(Flag::PcieRootPort) => "pcie-root-port",
         "pcie-root-port" => "ioh3420",
         "pcie-switch-upstream-port" => "x3130-upstream",
         "pcie-switch-downstream-port" => "xio3130-downstream",

@@ -19,6 +19,7 @@ use base::{Error, ErrorCode, ErrorDomain, Result};
 use bus::{Buses, Connect};
 use conf_domain::Domain;
 use conf_domain::device::Pci;
+use qemu_caps::Flag;
 use xml::Tree;
 
 fn number(text: Option<&str>) -> Option<u32> {
@@ -37,7 +38,7 @@ fn no_bus() -> Error {
 /// Whether the machine has PCI. Boards of ARM and RISC-V other than the virtual ones have not, with one exception.
 fn supports(setting: &Setting<'_>) -> bool {
     match setting.board {
-        Board::Virt => setting.knows("gpex-pcihost"),
+        Board::Virt => true,
         _ if setting.is_arm() => setting.machine == "versatilepb",
         _ => !setting.is_riscv(),
     }
@@ -69,7 +70,7 @@ fn read(domain: &Domain, setting: &Setting<'_>, growing: bool) -> Result<Buses> 
         models[index] = controller.attr("model").map(str::to_owned);
     }
     let mut buses = Buses::new(&models, setting.board == Board::Pseries)?;
-    buses.to_pci_bridge = setting.knows("pcie-pci-bridge");
+    buses.to_pci_bridge = setting.has(Flag::PciePciBridge);
     for device in domain.devices() {
         let Some(pci) = Pci::of(device) else { continue };
         let connect = want::of(device, setting).unwrap_or(Connect::PCI);

@@ -1,0 +1,6 @@
+//! Definitions through the public face.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod lines;
+mod refusals;
