@@ -10,14 +10,15 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   codegen [--check]     makes the generated Rust from protocol/*.idl
   capi [--release]      builds libvirt.so.0 and its companions with headers into target/capi
   conformance OPTIONS   runs a conformance corpus (see its own usage)
-  bench OPTIONS         measures the daemon, also against another one (see its own usage)";
+  bench OPTIONS         measures the daemon, also against another one (see its own usage)
+  crash OPTIONS         kills a daemon in the middle of its work, again and again (see its own usage)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.first().map(String::as_str) {
         Some("codegen") => codegen::run(&workspace(), args.iter().any(|arg| arg == "--check")),
         Some("capi") => cabi::build(&workspace(), args.iter().any(|arg| arg == "--release")),
-        Some(name @ ("conformance" | "bench")) => return forward(name, &args[1..]),
+        Some(name @ ("conformance" | "bench" | "crash")) => return forward(name, &args[1..]),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
@@ -38,7 +39,7 @@ fn workspace() -> PathBuf {
 fn forward(package: &str, args: &[String]) -> ExitCode {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["run", "--quiet", "--package", package]);
-    if package == "bench" {
+    if matches!(package, "bench" | "crash") {
         command.arg("--release");
     }
     command.arg("--").args(args);

@@ -18,6 +18,7 @@ pub use call::{Call, ConnectionId, Identity};
 pub use drivers::{DriverSet, EventSink, Hypervisor, OpenRequest, Opener};
 pub use event_loop::EventLoop;
 pub use generated::*;
+pub use proto::generated::remote_shared::DomainIpAddr;
 pub use session::Session;
 pub use stream::{Conduit, Outcome, Received, Source, Stream};
 

@@ -2,7 +2,9 @@
 
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
-use crate::{FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, tuning, vcpu};
+use crate::{
+    FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, tuning, values, vcpu,
+};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
 
@@ -98,7 +100,7 @@ impl Domain {
         random: &mut dyn FnMut() -> [u8; 16],
     ) -> Result<Domain> {
         let place = place("domain");
-        let mut tree = place.read(root);
+        let mut tree = if flags.status { place.read_all(root) } else { place.read(root) };
         if let Some(genid) = tree.child_mut("genid").filter(|genid| genid.body().trim().is_empty()) {
             genid.text = Some(Uuid::from_random(random()).to_string());
         }
@@ -147,10 +149,11 @@ impl Domain {
         }
         let mut domain = Domain { id, name, uuid, tree, metadata, extensions };
         domain.complete(flags, random)?;
+        values::prune(place, &mut domain.tree);
         checks::domain(&domain, flags)?;
         place.sort(&mut domain.tree);
         if flags.generic && !flags.skip_validate {
-            crate::validate::complete(&domain)?;
+            crate::validate::complete(&domain, &crate::validate::Lenient)?;
         }
         Ok(domain)
     }
@@ -184,6 +187,11 @@ impl Domain {
     /// Devices of one kind.
     pub fn all<'d>(&'d self, kind: &'d str) -> impl Iterator<Item = &'d Tree> {
         self.devices().iter().filter(move |device| device.name == kind)
+    }
+
+    /// The file system that is mounted at a path of the guest.
+    pub fn filesystem_at(&self, target: &str) -> Option<&Tree> {
+        self.all("filesystem").find(|filesystem| filesystem.attr_at("target", "dir") == Some(target))
     }
 
     /// The `<devices>` element, to be changed.
@@ -229,10 +237,18 @@ impl Domain {
 
     /// The document as part of another.
     pub fn format_into(&self, w: &mut Writer, flags: FormatFlags) {
+        self.format_as(w, "domain", flags);
+    }
+
+    /// The document as part of another, where it has another name.
+    pub fn format_as(&self, w: &mut Writer, name: &str, flags: FormatFlags) {
         let mut tree = self.tree.clone();
         // What is not running has only the stored form.
         device::hide(&mut tree, FormatFlags { inactive: flags.inactive || self.id.is_none(), ..flags });
-        let mut element = w.element("domain").attr("type", self.kind());
+        if !flags.status {
+            place("domain").strip(&mut tree);
+        }
+        let mut element = w.element(name).attr("type", self.kind());
         if !flags.inactive
             && let Some(id) = self.id
         {
@@ -372,20 +388,13 @@ const ARCHES: &[&str] = &[
     "i386",
 ];
 
-/// Refuses a document with anything the table of elements does not know (`VIR_DOMAIN_DEFINE_VALIDATE`).
+/// Refuses a document that does not fit its schema (`VIR_DOMAIN_DEFINE_VALIDATE`).
 ///
 /// # Errors
-/// Code `XML_INVALID_SCHEMA`, with the first thing that is unknown and its line.
+/// Code `XML_INVALID_SCHEMA`, with the first thing that does not fit and its place.
 pub fn validate(text: &str) -> Result<()> {
     let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
-    match place("domain").unknown(document.root()) {
-        None => Ok(()),
-        Some((what, line)) => Err(Error::new(
-            ErrorCode::XML_INVALID_SCHEMA,
-            ErrorDomain::XML,
-            format!("line {line}: {what} is not part of the domain document"),
-        )),
-    }
+    schema::validate(schema::Kind::Domain, document.root())
 }
 
 /// A client's metadata as it is kept: its outermost element put into a namespace under a prefix.

@@ -24,6 +24,7 @@ pub mod foreign;
 pub mod lifecycle;
 mod memory;
 mod numa;
+mod reader;
 mod tuning;
 pub mod validate;
 mod values;
@@ -31,3 +32,4 @@ mod vcpu;
 
 pub use domain::Domain;
 pub use flags::{FormatFlags, ParseFlags};
+pub use reader::{Complete, Reader};

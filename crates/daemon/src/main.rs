@@ -10,7 +10,6 @@ mod admin;
 mod detach;
 mod opener;
 mod options;
-mod pidfile;
 mod settings;
 mod sockets;
 mod watch;
@@ -97,7 +96,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         Failure(status::RUN_DIR, format!("unable to create rundir {}: {error}", run.display()))
     })?;
     let pid_path = options.pid_file.clone().unwrap_or_else(|| layout.pid_file(program));
-    let _pid_file = pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
+    let _pid_file = host::pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
     let signals = watch::signals().map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
 
     let sockets = if handed.is_empty() {

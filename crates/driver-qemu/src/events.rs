@@ -84,11 +84,12 @@ impl Driver {
             "BALLOON_CHANGE" => {
                 if let Some(actual) = number("actual") {
                     let actual = (actual.max(0) as u64).div_ceil(1024);
+                    self.note_balloon(guest, actual);
                     self.events
                         .publish(Event::DomainBalloonChange(DomainEventBalloonChangeMsg { dom, actual }));
                 }
             }
-            _ => {}
+            _ => self.heard_of_devices(guest, live, event),
         }
     }
 

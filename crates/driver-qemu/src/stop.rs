@@ -36,7 +36,7 @@ impl Driver {
     pub(crate) fn settle(&self, guest: &Arc<Guest>, live: &Arc<Live>, why: i32, detail: i32, word: &str) {
         let mut first = false;
         guest.change(|value| {
-            if value.live.as_ref().is_some_and(|current| Arc::ptr_eq(current, live)) {
+            if value.live.as_ref().is_some_and(|current| Arc::ptr_eq(&current.run, &live.run)) {
                 value.live = None;
                 value.state = (state::SHUTOFF, why);
                 first = true;
@@ -45,21 +45,23 @@ impl Driver {
         if !first {
             return;
         }
+        live.session.removals.give_up();
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
             let _ = writeln!(log, "shutting down, reason={word}");
         }
-        self.forget_status(&name);
         let _ = std::fs::remove_dir_all(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
             let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            self.remove_memory_folders(short);
         }
         if let Some(cgroup) = &live.cgroup {
             cgroup.remove();
         }
+        self.forget_status(&name);
         let dom = base::object::DomainRef { name, uuid: guest.uuid, id: -1 };
         let transient = guest.value().config.is_none();
         if transient {

@@ -114,6 +114,15 @@ pub fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     found
 }
 
+/// A file without a name, gone when it is closed.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn unnamed() -> io::Result<File> {
+    let fd = rustix::fs::memfd_create("ferrovirt", rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(File::from(fd))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,13 +143,4 @@ mod tests {
         remove(&path).unwrap();
         fs::remove_dir_all(&folder).unwrap();
     }
-}
-
-/// A file without a name, gone when it is closed.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn unnamed() -> io::Result<File> {
-    let fd = rustix::fs::memfd_create("ferrovirt", rustix::fs::MemfdFlags::CLOEXEC)?;
-    Ok(File::from(fd))
 }

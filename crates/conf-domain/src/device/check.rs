@@ -174,7 +174,7 @@ fn backing(image: &Tree) -> Result<()> {
 }
 
 /// Parts of a source that hold numbers.
-fn source_parts(source: &Tree) -> Result<()> {
+pub(super) fn source_parts(source: &Tree) -> Result<()> {
     for slice in source.child("slices").into_iter().flat_map(|slices| slices.all("slice")) {
         for name in ["offset", "size"] {
             match slice.attr(name) {

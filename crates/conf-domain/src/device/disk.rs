@@ -173,7 +173,7 @@ pub fn place(disk: &mut Tree) {
 }
 
 /// Sizes of metadata caches are in bytes, of the disk and of all images behind it.
-fn cache_sizes(holder: &mut Tree) {
+pub(super) fn cache_sizes(holder: &mut Tree) {
     for name in ["driver", "format"] {
         if let Some(size) = holder
             .child_mut(name)

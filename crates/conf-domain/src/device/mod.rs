@@ -8,6 +8,7 @@ mod disk;
 mod graphics;
 mod interface;
 mod redirection;
+mod source;
 
 pub use address::Pci;
 pub use disk::{drive_address, letter_index, place};
@@ -27,11 +28,13 @@ pub(crate) fn complete(
     if !flags.skip_validate && !flags.allow_boot {
         check::boot(tree)?;
     }
-    values::check(domain::place("domain"), tree)?;
+    values::apply(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if !flags.skip_validate {
         devices.children.iter().try_for_each(check::as_read)?;
     }
+    // Buses that follow from the targets do not count here.
+    sort_disks(&mut devices.children);
     let mut seen_video = false;
     let marked = devices.all("video").any(|video| video.attr_at("model", "primary") == Some("yes"));
     for device in &mut devices.children {
@@ -44,7 +47,11 @@ pub(crate) fn complete(
             load_parameter(boot);
         }
         match device.name.as_str() {
-            "disk" => disk::complete(device, flags)?,
+            "disk" => {
+                disk::complete(device, flags)?;
+                source::complete(device);
+            }
+            "hostdev" => source::complete(device),
             "interface" => interface::complete(device, flags, random)?,
             "redirfilter" => redirection::complete(device),
             "controller" => {
@@ -99,7 +106,6 @@ pub(crate) fn complete(
     if !flags.skip_validate {
         check::duplicate_controllers(&devices.children)?;
     }
-    sort_disks(&mut devices.children);
     chardev::number(&mut devices.children);
     if hvm {
         chardev::consoles(&mut devices.children);
@@ -131,6 +137,26 @@ fn sort_disks(devices: &mut Trees) {
     devices.extend(others);
 }
 
+/// Types of storage that images have.
+pub const STORAGE_TYPES: &[&str] =
+    &["file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa"];
+
+/// Completes and checks the `<source>` of an image that is no disk of its own: of a snapshot, of a backup. `kind` is its
+/// type of storage.
+///
+/// # Errors
+/// With the reference's words when something is missing or contradictory.
+pub fn storage(holder: &mut Tree, kind: &str) -> Result<()> {
+    source::keep(holder, kind)?;
+    if let Some(source) = holder.child("source") {
+        check::source_parts(source)?;
+    }
+    source::complete(holder);
+    labels(holder);
+    disk::cache_sizes(holder);
+    Ok(())
+}
+
 /// Labels of a device's source: one with a label is applied, one that says nothing is none.
 fn labels(device: &mut Tree) {
     if let Some(source) = device.child_mut("source") {
@@ -152,6 +178,45 @@ fn label_source(source: &mut Tree) {
     if let Some(inner) = source.child_mut("dataStore") {
         labels(inner);
     }
+}
+
+/// Kinds of devices in the order in which they are checked.
+const WALK: &[&str] = &[
+    "disk",
+    "interface",
+    "sound",
+    "hostdev",
+    "video",
+    "controller",
+    "smartcard",
+    "serial",
+    "parallel",
+    "channel",
+    "console",
+    "input",
+    "filesystem",
+    "watchdog",
+    "memballoon",
+    "rng",
+    "nvram",
+    "hub",
+    "shmem",
+    "memory",
+    "tpm",
+    "panic",
+    "redirdev",
+    "iommu",
+    "vsock",
+    "crypto",
+    "pstore",
+    "graphics",
+    "lease",
+    "audio",
+];
+
+/// Devices in the order in which they are checked: kind by kind.
+pub(crate) fn walk(domain: &crate::Domain) -> impl Iterator<Item = &Tree> {
+    WALK.iter().flat_map(|kind| domain.all(kind))
 }
 
 /// Checks devices against each other, when all have their places.
@@ -183,6 +248,9 @@ pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
     let Some(devices) = tree.child_mut("devices") else { return };
     for device in &mut devices.children {
         if device.name == "interface" {
+            if !flags.inactive && !flags.status && !flags.actual_net {
+                interface::show_actual(device);
+            }
             interface::hide_unused(device);
         }
         if flags.inactive {

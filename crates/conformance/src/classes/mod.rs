@@ -5,9 +5,15 @@ mod cputest;
 mod describe;
 mod descriptors;
 mod domain_xml;
+mod domainschema;
+mod memlock;
+mod moments;
+mod nbdkit;
+mod network_host;
 mod network_xml;
 mod objectevent;
 mod qemu_caps;
+mod qemustatus;
 mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
@@ -28,10 +34,19 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
         "cputest" => cputest::run,
+        "domainbackup" => moments::backup,
+        "domainconf" => domain_xml::filesystem,
+        "domainschema" => domainschema::run,
+        "qemucheckpoint" => moments::checkpoint,
+        "qemumigcookie" => qemustatus::cookie,
+        "qemusnapshot" => moments::snapshot,
+        "qemustatus" => qemustatus::status,
         "domaincaps" => describe::domain,
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemunbdkit" => nbdkit::run,
+        "qemumemlock" => memlock::run,
         "qemumigparams" => replies::migration,
         "qemumonitorjson" => replies::monitor,
         "qemucapabilities" => qemu_caps::capabilities,
@@ -41,6 +56,13 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virtypedparam" => typed_params::run,
         "objectevent" => objectevent::run,
         "viruri" => uri::run,
+        "networkxml2conf" => network_host::conf,
+        "networkxml2firewall" => network_host::rules,
+        "nss" => network_host::name_service,
+        "virfirewall" => network_host::transaction,
+        "virmacmap" => network_host::mac_map,
+        "virnetdevbandwidth" => network_host::limits,
+        "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
         "sockettest" => addresses::run,

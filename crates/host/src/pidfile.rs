@@ -1,4 +1,4 @@
-//! The pid file: locked while the daemon runs, so that there is only one.
+//! Pid files: locked while a daemon or one of its drivers runs, so that there is only one.
 
 use std::fs::File;
 use std::io::Write;
@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 /// A held pid file; removed when dropped.
 #[derive(Debug)]
-pub(crate) struct PidFile {
+pub struct PidFile {
     path: PathBuf,
     _file: File,
 }
 
-/// Creates and locks the pid file.
-pub(crate) fn acquire(path: &Path) -> Result<PidFile, String> {
+/// Creates and locks a pid file.
+///
+/// # Errors
+/// In the reference's words when it cannot be written, or when another process holds it.
+pub fn acquire(path: &Path) -> Result<PidFile, String> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
     }
@@ -23,7 +26,8 @@ pub(crate) fn acquire(path: &Path) -> Result<PidFile, String> {
             .write(true)
             .open(path)
             .map_err(|error| format!("Failed to open pid file '{}': {error}", path.display()))?;
-        if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+        // The kind of lock that the reference takes, so that the two keep each other out.
+        if rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(format!(
                 "Failed to acquire pid file '{}': Resource temporarily unavailable",
                 path.display()
