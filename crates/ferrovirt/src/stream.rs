@@ -23,7 +23,7 @@ impl std::fmt::Debug for Data {
     }
 }
 
-fn other(error: Error) -> io::Error {
+fn other(error: &Error) -> io::Error {
     io::Error::other(error.message().to_owned())
 }
 
@@ -66,13 +66,15 @@ impl Data {
 impl Read for Data {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.inner {
-            Inner::Remote(conduit) => match conduit.receive(buffer.len(), true, false).map_err(other)? {
-                Received::Data(data) => {
-                    buffer[..data.len()].copy_from_slice(&data);
-                    Ok(data.len())
+            Inner::Remote(conduit) => {
+                match conduit.receive(buffer.len(), true, false).map_err(|error| other(&error))? {
+                    Received::Data(data) => {
+                        buffer[..data.len()].copy_from_slice(&data);
+                        Ok(data.len())
+                    }
+                    _ => Ok(0),
                 }
-                _ => Ok(0),
-            },
+            }
             Inner::Local(file, length, _) => {
                 let limit =
                     length.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(0)));
@@ -90,7 +92,9 @@ impl Read for Data {
 impl Write for Data {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         match &mut self.inner {
-            Inner::Remote(conduit) => Ok(conduit.send(data, true).map_err(other)?.unwrap_or(0)),
+            Inner::Remote(conduit) => {
+                Ok(conduit.send(data, true).map_err(|error| other(&error))?.unwrap_or(0))
+            }
             Inner::Local(file, _, _) => file.write(data),
             Inner::Broken => Err(io::ErrorKind::BrokenPipe.into()),
         }
