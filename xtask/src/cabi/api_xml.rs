@@ -107,8 +107,22 @@ fn symbols(out: &mut String, header: &Header, table: &Table) {
             data.node
         );
     }
+    // The part of the library that a function is in decides whether bindings wrap it.
+    let module = |tag: &str| {
+        match (tag, file.as_str()) {
+            ("function", "libvirt-common") => "virtypedparam-public",
+            ("function", "libvirt-event") => "virevent",
+            ("function", "virterror") => "virerror",
+            (_, file) => file,
+        }
+        .to_owned()
+    };
     let mut call = |tag: &str, name: &str, since: &str, returns: &str, params: &[Param]| {
-        let _ = writeln!(out, "    <{tag} name='{name}' file='{file}' module='{file}' version='{since}'>");
+        let _ = writeln!(
+            out,
+            "    <{tag} name='{name}' file='{file}' module='{}' version='{since}'>",
+            module(tag)
+        );
         let _ =
             writeln!(out, "      <info><![CDATA[{name} of the public interface, since {since}.]]></info>");
         let info = if returns == "void" { "" } else { " info='the result'" };
