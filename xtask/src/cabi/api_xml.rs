@@ -9,8 +9,9 @@ fn escaped(text: &str) -> String {
 
 fn arguments(out: &mut String, params: &[Param]) {
     for param in params {
-        let _ =
-            writeln!(out, "      <arg name='{}' type='{}' info='{0}'/>", param.name, escaped(&param.kind));
+        let (name, kind) = (&param.name, escaped(&param.kind));
+        let optional = if param.optional { "(optional) " } else { "" };
+        let _ = writeln!(out, "      <arg name='{name}' type='{kind}' info='{optional}{name}'/>");
     }
 }
 
