@@ -60,6 +60,17 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Like [`remove`], for files of [`write_volatile`].
+///
+/// # Errors
+/// When it is there and stays.
+pub fn remove_volatile(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
 /// Creates or replaces a symbolic link in one step.
 ///
 /// # Errors
