@@ -24,6 +24,19 @@ pub fn attribute(element: &str, name: &str, value: &str) -> Error {
     Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
 }
 
+/// An attribute whose value is not accepted: none of its words when nothing is `expected`, `nonzero`, or a kind of number.
+pub fn value(element: &str, name: &str, value: &str, expected: &str) -> Error {
+    match expected {
+        "" => attribute(element, name, value),
+        "nonzero" => {
+            let text =
+                format!("Invalid value for attribute '{name}' in element '{element}': Zero is not permitted");
+            Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
+        }
+        kind => number(element, name, value, kind),
+    }
+}
+
 /// An attribute whose value is no number of its kind (`integer`, `non-negative integer`).
 pub fn number(element: &str, name: &str, value: &str, kind: &str) -> Error {
     let text = format!(

@@ -43,7 +43,7 @@ impl Layer {
 }
 
 /// Actions that follow from the lines an action prints.
-pub type Query = Box<dyn FnMut(&[&str]) -> Vec<Action>>;
+pub type Query = Box<dyn FnMut(&[&str]) -> Vec<Action> + Send + Sync>;
 
 /// One change, or a question.
 #[derive(Default)]

@@ -8,13 +8,15 @@
 //! * [`cgroup`]: placing guests
 //! * [`neighbours`]: addresses of machines nearby
 //! * [`node`]: what the machine is: processors, memory, statistics
-//! * [`link`], [`sysctl`], [`netfilter`], [`tap`]: the network
+//! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`thread`]: threads of other processes
-//! * [`random`]: random bytes
+//! * [`random`], [`clock`]: random bytes, the time
 
 pub mod cgroup;
+pub mod clock;
 pub mod cpuid;
+pub mod dialogue;
 pub mod image;
 pub mod kvm;
 pub mod layout;
@@ -27,6 +29,7 @@ pub mod pidfile;
 pub mod process;
 pub mod random;
 pub mod service;
+pub mod sriov;
 pub mod store;
 pub mod sysctl;
 pub mod tap;

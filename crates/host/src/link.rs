@@ -3,6 +3,8 @@
 use crate::netlink::{self, Message, Socket};
 use std::io;
 use std::net::IpAddr;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
@@ -46,8 +48,10 @@ const FAMILY_V4: u8 = 2;
 const FAMILY_V6: u8 = 10;
 /// The table of routes that are not the kernel's own.
 const MAIN_TABLE: u8 = 254;
-/// The address was not yet seen to be used by nobody else.
-const TENTATIVE: u8 = 0x40;
+/// The route came from an advertisement of a router.
+const OF_ADVERTISEMENT: u8 = 9;
+/// The route was made by the kernel.
+const OF_KERNEL: u8 = 2;
 
 /// A connection to the kernel's network configuration. Every call is one question and one answer.
 #[derive(Debug)]
@@ -75,8 +79,6 @@ pub struct Address {
     pub address: IpAddr,
     /// Length of its prefix.
     pub prefix: u32,
-    /// Whether somebody else uses it is not known yet.
-    pub tentative: bool,
 }
 
 /// A route of the main table.
@@ -169,6 +171,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
+fn link(body: &[u8]) -> Option<Link> {
+    let attributes = netlink::attributes(body.get(16..)?);
+    let find = |number| attributes.iter().find(|(found, _)| *found == number).map(|(_, value)| *value);
+    Some(Link {
+        index: netlink::u32_at(body, 4)?,
+        name: text(find(LINK_NAME)?),
+        master: find(LINK_MASTER).and_then(|value| netlink::u32_at(value, 0)),
+        mtu: find(LINK_MTU).and_then(|value| netlink::u32_at(value, 0)).unwrap_or(0),
+    })
+}
+
 /// The number of an IPv4 or IPv6 route's link and receivers.
 fn route(body: &[u8]) -> Option<Route> {
     let prefix = u32::from(*body.get(1)?);
@@ -195,7 +208,8 @@ impl Links {
     /// When there is none.
     pub fn find(&self, name: &str) -> io::Result<Link> {
         let none = || io::Error::from_raw_os_error(rustix::io::Errno::NODEV.raw_os_error());
-        self.all()?.into_iter().find(|link| link.name == name).ok_or_else(none)
+        let answers = self.0.one(&of_name(GET_LINK, 0, name, 0, 0))?;
+        answers.iter().find(|(kind, _)| *kind == NEW_LINK).and_then(|(_, body)| link(body)).ok_or_else(none)
     }
 
     /// All links.
@@ -204,17 +218,6 @@ impl Links {
     /// When the kernel refuses.
     pub fn all(&self) -> io::Result<Vec<Link>> {
         let answers = self.0.dump(&Message::new(GET_LINK, 0, &link_header(0, 0, 0, 0)))?;
-        let link = |body: &[u8]| {
-            let attributes = netlink::attributes(body.get(16..)?);
-            let find =
-                |number| attributes.iter().find(|(found, _)| *found == number).map(|(_, value)| *value);
-            Some(Link {
-                index: netlink::u32_at(body, 4)?,
-                name: text(find(LINK_NAME)?),
-                master: find(LINK_MASTER).and_then(|value| netlink::u32_at(value, 0)),
-                mtu: find(LINK_MTU).and_then(|value| netlink::u32_at(value, 0)).unwrap_or(0),
-            })
-        };
         Ok(answers.iter().filter(|(kind, _)| *kind == NEW_LINK).filter_map(|(_, body)| link(body)).collect())
     }
 
@@ -257,12 +260,29 @@ impl Links {
         self.0.change(&message)
     }
 
-    /// Removes a link.
+    /// Removes a link. Returns when it is gone from sight; the kernel may still be busy with what is left of it.
     ///
     /// # Errors
     /// When there is none of this name or the kernel refuses.
     pub fn delete(&self, name: &str) -> io::Result<()> {
-        self.0.change(&of_name(DELETE_LINK, 0, name, 0, 0))
+        let index = self.find(name)?.index;
+        let (done, outcome) = channel();
+        let message = of_name(DELETE_LINK, 0, name, 0, 0);
+        // The kernel answers only when nobody can hold the link any more, which takes long. Others may go on before.
+        let network = Links::open()?;
+        std::thread::Builder::new().name("link-delete".to_owned()).spawn(move || {
+            let _ = done.send(network.0.change(&message));
+        })?;
+        loop {
+            match outcome.recv_timeout(Duration::from_millis(1)) {
+                Ok(outcome) => return outcome,
+                Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::Other.into()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.find(name).map_or(true, |link| link.index != index) {
+                return Ok(());
+            }
+        }
     }
 
     /// Switches a link on or off.
@@ -287,6 +307,20 @@ impl Links {
     /// When there is none of this name or the kernel refuses.
     pub fn set_mac(&self, name: &str, mac: [u8; 6]) -> io::Result<()> {
         self.0.change(of_name(NEW_LINK, 0, name, 0, 0).attr(LINK_ADDRESS, &mac))
+    }
+
+    /// Has a bridge tell frames apart by their tags, or not.
+    ///
+    /// # Errors
+    /// When there is no such bridge or the kernel refuses.
+    pub fn set_vlan_filtering(&self, name: &str, on: bool) -> io::Result<()> {
+        let mut message = of_name(NEW_LINK, 0, name, 0, 0);
+        message.nest(LINK_INFO, |message| {
+            message.attr_text(INFO_KIND, "bridge").nest(INFO_DATA, |message| {
+                message.attr(BRIDGE_VLANS, &[on.into()]);
+            });
+        });
+        self.0.change(&message)
     }
 
     /// Makes a link a port of a bridge, or of none.
@@ -403,7 +437,6 @@ impl Links {
                 link: netlink::u32_at(body, 4)?,
                 address: address(find(2).or_else(|| find(1))?)?,
                 prefix: u32::from(*body.get(1)?),
-                tentative: body.get(2)? & TENTATIVE != 0,
             })
         };
         Ok(answers.iter().filter_map(|(_, body)| of(body)).collect())
@@ -429,6 +462,24 @@ impl Links {
         let mut message = Message::new(NEW_ROUTE, netlink::CREATE | netlink::EXCLUSIVE, &fixed);
         message.attr(1, &bytes).attr(5, &octets(gateway).1).attr_u32(4, index).attr_u32(6, metric);
         self.0.change(&message)
+    }
+
+    /// Numbers of links that have IPv6 routes from advertisements of routers.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn learned_routes(&self) -> io::Result<Vec<u32>> {
+        let mut fixed = [0; 12];
+        fixed[0] = FAMILY_V6;
+        let answers = self.0.dump(&Message::new(GET_ROUTE, 0, &fixed))?;
+        let learned = |body: &[u8]| {
+            // Older kernels marked such default routes as their own.
+            let own_default = body.get(5) == Some(&OF_KERNEL) && body.get(1) == Some(&0);
+            (body.get(5) == Some(&OF_ADVERTISEMENT) || own_default)
+                .then(|| route(body).map(|route| route.link))
+                .flatten()
+        };
+        Ok(answers.iter().filter_map(|(_, body)| learned(body)).collect())
     }
 
     /// Routes of the main table of one family.

@@ -151,6 +151,11 @@ impl Socket {
         self.ask(message, ACKNOWLEDGE).map(drop)
     }
 
+    /// Asks for one object.
+    pub(crate) fn one(&self, message: &Message) -> io::Result<Vec<Answer>> {
+        self.ask(message, ACKNOWLEDGE)
+    }
+
     /// Asks for all objects of a kind.
     pub(crate) fn dump(&self, message: &Message) -> io::Result<Vec<Answer>> {
         self.ask(message, DUMP)

@@ -249,6 +249,11 @@ impl Process {
         let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::TERM);
     }
 
+    /// Has it read its files again, as programs of the old school understand it.
+    pub fn hang_up(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::HUP);
+    }
+
     /// Ends it.
     pub fn kill(&self) {
         let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::KILL);

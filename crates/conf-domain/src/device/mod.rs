@@ -4,6 +4,7 @@ mod address;
 mod chardev;
 mod check;
 pub mod controllers;
+mod defaults;
 mod disk;
 mod graphics;
 mod interface;
@@ -28,7 +29,7 @@ pub(crate) fn complete(
     if !flags.skip_validate && !flags.allow_boot {
         check::boot(tree)?;
     }
-    values::check(domain::place("domain"), tree)?;
+    values::apply(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if !flags.skip_validate {
         devices.children.iter().try_for_each(check::as_read)?;
@@ -43,6 +44,7 @@ pub(crate) fn complete(
         }
         address::spell(device);
         labels(device);
+        defaults::complete(device);
         if let Some(boot) = device.child_mut("boot") {
             load_parameter(boot);
         }
@@ -108,7 +110,7 @@ pub(crate) fn complete(
         check::duplicate_controllers(&devices.children)?;
     }
     chardev::number(&mut devices.children);
-    if hvm {
+    if hvm && !flags.no_stub_console {
         chardev::consoles(&mut devices.children);
     }
     chardev::card_readers(&mut devices.children);
@@ -179,6 +181,45 @@ fn label_source(source: &mut Tree) {
     if let Some(inner) = source.child_mut("dataStore") {
         labels(inner);
     }
+}
+
+/// Kinds of devices in the order in which they are checked.
+const WALK: &[&str] = &[
+    "disk",
+    "interface",
+    "sound",
+    "hostdev",
+    "video",
+    "controller",
+    "smartcard",
+    "serial",
+    "parallel",
+    "channel",
+    "console",
+    "input",
+    "filesystem",
+    "watchdog",
+    "memballoon",
+    "rng",
+    "nvram",
+    "hub",
+    "shmem",
+    "memory",
+    "tpm",
+    "panic",
+    "redirdev",
+    "iommu",
+    "vsock",
+    "crypto",
+    "pstore",
+    "graphics",
+    "lease",
+    "audio",
+];
+
+/// Devices in the order in which they are checked: kind by kind.
+pub(crate) fn walk(domain: &crate::Domain) -> impl Iterator<Item = &Tree> {
+    WALK.iter().flat_map(|kind| domain.all(kind))
 }
 
 /// Checks devices against each other, when all have their places.

@@ -5,12 +5,14 @@ mod cputest;
 mod describe;
 mod descriptors;
 mod domain_xml;
+mod domainschema;
 mod memlock;
+mod moments;
 mod nbdkit;
 mod network_host;
-mod domainschema;
-mod moments;
 mod network_xml;
+mod objectevent;
+mod others_xml;
 mod qemu_caps;
 mod qemustatus;
 mod qemuxmlactive;
@@ -32,6 +34,9 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 /// The runner of a class, if there is one yet.
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
+        "bhyvexml2xml" => others_xml::bhyve,
+        "chxml2xml" => others_xml::cloud,
+        "lxcxml2xml" => others_xml::containers,
         "cputest" => cputest::run,
         "domainbackup" => moments::backup,
         "domainconf" => domain_xml::filesystem,
@@ -53,6 +58,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemuxmlconf" => qemuxmlconf::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
+        "objectevent" => objectevent::run,
         "viruri" => uri::run,
         "networkxml2conf" => network_host::conf,
         "networkxml2firewall" => network_host::rules,

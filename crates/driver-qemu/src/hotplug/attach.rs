@@ -1,13 +1,13 @@
 //! Devices added to running guests.
 
 use super::config::{add_memory, check_memory, memory_size};
-use super::fit::{Fitted, check_bus, chosen_name};
+use super::fit::{Fitted, RUNNING, check_bus, chosen_name};
 use super::pieces::take_back;
 use crate::guest::{Guest, Live};
 use crate::{Driver, FROM, chain, error, nic};
 use api::event::{DomainEventCallbackDeviceAddedPayload, Event};
 use base::{Error, ErrorCode, Result};
-use conf_domain::{Domain, ParseFlags};
+use conf_domain::Domain;
 use qemu_live::matching::{self, CHARACTER, kind_name};
 use qemu_plan::alias;
 use serde_json::{Value as Json, json};
@@ -16,18 +16,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use xml::Tree;
-
-const FLAGS: ParseFlags = ParseFlags {
-    inactive: false,
-    abi_update: true,
-    status: false,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-};
 
 fn unsupported(text: impl Into<String>) -> Error {
     error(ErrorCode::OPERATION_UNSUPPORTED, text)
@@ -168,7 +156,7 @@ impl Driver {
             check_memory(known, given)?;
         }
         if !pluggable(&given.name) {
-            self.read_only(known, given, FLAGS)?;
+            self.read_only(known, given, RUNNING)?;
             let text = format!("live attach of device '{}' is not supported", kind_name(given));
             return Err(unsupported(text));
         }
@@ -191,7 +179,7 @@ impl Driver {
         if chosen_name(&given).is_none() {
             given.remove("alias");
         }
-        let fitted = self.fit(known, &given, FLAGS)?;
+        let fitted = self.fit(known, &given, RUNNING)?;
         let is_bridge = |c: &&Tree| c.is("type", "pci");
         let before = known.all("controller").filter(is_bridge).count();
         let after = fitted.domain.all("controller").filter(is_bridge).count();

@@ -1,24 +1,11 @@
 //! Devices of stored definitions.
 
-use super::fit::Fitted;
+use super::fit::{Fitted, STORED};
 use crate::{Driver, FROM, error};
 use base::{Error, ErrorCode, Result};
-use conf_domain::{Domain, ParseFlags};
+use conf_domain::Domain;
 use qemu_live::matching::{self, CHARACTER, kind_name};
 use xml::Tree;
-
-/// How a device is read that becomes part of a stored definition.
-const FLAGS: ParseFlags = ParseFlags {
-    inactive: true,
-    abi_update: true,
-    status: false,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-};
 
 fn unsupported(verb: &str, device: &Tree) -> Error {
     let text = format!("persistent {verb} of device '{}' is not supported", kind_name(device));
@@ -133,10 +120,10 @@ impl Driver {
         }
         check_new(domain, given)?;
         if !pluggable(&given.name) {
-            self.read_only(domain, given, FLAGS)?;
+            self.read_only(domain, given, STORED)?;
             return Err(unsupported("attach", given));
         }
-        let Fitted { domain: mut next, at } = self.fit(domain, given, FLAGS)?;
+        let Fitted { domain: mut next, at } = self.fit(domain, given, STORED)?;
         let completed = next.devices().get(at).cloned().unwrap_or_default();
         check_like(domain, given, &completed)?;
         if given.name == "memory" {
@@ -196,7 +183,7 @@ impl Driver {
             }
             _ => {
                 // A device that could not be is refused for that before.
-                self.read_only(domain, given, FLAGS)?;
+                self.read_only(domain, given, STORED)?;
                 Err(unsupported("update", given))
             }
         }
@@ -222,8 +209,7 @@ impl Driver {
             let bus = bus.to_owned();
             given.child_or_new("target").set("bus", bus);
         }
-        let flags = ParseFlags { skip_validate: false, ..FLAGS };
-        Ok(self.fit_at(&rest, at, &given, flags)?.domain)
+        Ok(self.fit_at(&rest, at, &given, STORED)?.domain)
     }
 }
 

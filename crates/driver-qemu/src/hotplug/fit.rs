@@ -9,6 +9,23 @@ use xml::Tree;
 /// The name of a device while it is looked for among the others.
 const MARK: &str = "ua-device-to-be-added";
 
+/// How a device of a running guest is read.
+pub(super) const RUNNING: ParseFlags = ParseFlags { inactive: false, ..STORED };
+
+/// How a device of a stored definition is read.
+pub(super) const STORED: ParseFlags = ParseFlags {
+    inactive: true,
+    status: false,
+    abi_update: true,
+    generic: false,
+    skip_validate: false,
+    skip_seclabel: false,
+    allow_boot: false,
+    allow_post_parse_fail: false,
+    migratable: false,
+    no_stub_console: false,
+};
+
 /// A definition with one more device.
 pub(super) struct Fitted {
     /// The definition; the device has no name but one that the client chose.

@@ -1,26 +1,14 @@
 //! Devices of running guests that change.
 
-use super::fit::Fitted;
+use super::fit::{Fitted, RUNNING};
 use crate::guest::Guest;
 use crate::{Driver, FROM, error};
 use base::{Error, ErrorCode, Result};
-use conf_domain::{Domain, ParseFlags};
+use conf_domain::Domain;
 use qemu_live::matching::{self, kind_name};
 use serde_json::json;
 use std::sync::Arc;
 use xml::Tree;
-
-pub(super) const FLAGS: ParseFlags = ParseFlags {
-    inactive: false,
-    abi_update: true,
-    status: false,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-};
 
 pub(super) fn unsupported(text: impl Into<String>) -> Error {
     error(ErrorCode::OPERATION_UNSUPPORTED, text)
@@ -114,7 +102,7 @@ impl Driver {
         if given.child("address").is_none() {
             given.children.extend(old.child("address").cloned());
         }
-        self.fit_at(&rest, at, &given, FLAGS)
+        self.fit_at(&rest, at, &given, RUNNING)
     }
 
     /// Changes a device of a running guest whose job is held.
@@ -128,7 +116,7 @@ impl Driver {
             "memory" => self.update_memory(guest, given),
             _ => {
                 // A device that could not be is refused for that before.
-                self.read_only(known, given, FLAGS)?;
+                self.read_only(known, given, RUNNING)?;
                 let text = format!("live update of device '{}' is not supported", kind_name(given));
                 Err(error(ErrorCode::CONFIG_UNSUPPORTED, text))
             }

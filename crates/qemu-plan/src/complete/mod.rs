@@ -138,8 +138,7 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
         )));
     }
     if !flags.skip_validate {
-        crate::validate::complete(domain, &setting, site)?;
-        conf_domain::validate::complete(domain)?;
+        conf_domain::validate::complete(domain, &crate::validate::Qemu { setting: &setting, site })?;
     }
     Ok(())
 }
