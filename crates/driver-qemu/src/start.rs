@@ -6,6 +6,7 @@
 //! ```
 
 use crate::guest::{Guest, Live, MONITOR_WAIT, Run, Session, failed};
+use crate::nic::{self, Owner};
 use crate::placement;
 use crate::{Driver, FROM, error};
 use api::ConnectionId;
@@ -130,6 +131,7 @@ impl Driver {
             .refresh(&monitor, &mut domain, kind.as_deref())
             .map_err(|cause| self.explain(cause, &process, &log_path, offset));
         refresh?;
+        nic::pull_plugs(&monitor, &domain)?;
         let vcpus = self.bring_processors(&monitor, &mut domain, process.pid(), cgroup.as_ref())?;
         let tainted = if rustix::process::geteuid().is_root() { vec!["high-privileges"] } else { Vec::new() };
         for taint in &tainted {
@@ -228,6 +230,7 @@ impl Driver {
             ..Start::default()
         };
         fds.push(monitor);
+        let owner = Owner::of(domain);
         for device in domain.devices_mut().iter_mut() {
             let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
             match device.name.as_str() {
@@ -258,9 +261,10 @@ impl Driver {
                     }
                 }
                 "interface" => {
-                    if let Some(tap) = crate::nic::connect(device)? {
-                        start.tap_fds.insert(alias, vec![tap.as_raw_fd()]);
-                        fds.push(tap);
+                    if let Some(ends) = self.nics.connect(&owner, device, undo)? {
+                        start.tap_fds.insert(alias.clone(), nic::numbers(&ends.taps));
+                        start.vhost_fds.insert(alias, nic::numbers(&ends.vhosts));
+                        fds.extend(ends.taps.into_iter().chain(ends.vhosts));
                     }
                 }
                 _ => {}

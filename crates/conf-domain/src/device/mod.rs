@@ -13,6 +13,7 @@ mod source;
 
 pub use address::Pci;
 pub use disk::{drive_address, letter_index, place};
+pub use interface::actual;
 
 use crate::{FormatFlags, ParseFlags, domain, values};
 use base::Result;

@@ -4,15 +4,15 @@ use super::config::{add_memory, check_memory, memory_size};
 use super::fit::{Fitted, RUNNING, check_bus, chosen_name};
 use super::pieces::take_back;
 use crate::guest::{Guest, Live};
-use crate::{Driver, FROM, chain, error, nic};
+use crate::nic::{Ends, Owner};
+use crate::start::Undo;
+use crate::{Driver, FROM, chain, error};
 use api::event::{DomainEventCallbackDeviceAddedPayload, Event};
 use base::{Error, ErrorCode, Result};
 use conf_domain::Domain;
 use qemu_live::matching::{self, CHARACTER, kind_name};
 use qemu_plan::alias;
 use serde_json::{Value as Json, json};
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use xml::Tree;
@@ -125,8 +125,8 @@ fn check_host(device: &Tree) -> Result<()> {
 /// Things of the host that a new device holds, until the emulator has them.
 #[derive(Default)]
 struct Held {
-    taps: Vec<OwnedFd>,
-    files: Vec<PathBuf>,
+    ends: Ends,
+    undo: Undo,
 }
 
 impl Driver {
@@ -225,13 +225,7 @@ impl Driver {
         let live = guest.live()?;
         let mut with = live.domain.clone();
         insert(&mut with, fitted, device.clone());
-        let handed = match self.hand_over(&live, &with, &name, node, &held.taps) {
-            Ok(handed) => handed,
-            Err(cause) => {
-                held.files.iter().for_each(|path| drop(std::fs::remove_file(path)));
-                return Err(cause);
-            }
-        };
+        let handed = self.hand_over(&live, &with, &name, node, &held.ends)?;
         if device.name == "disk" {
             let filters = device.child("throttlefilters").map_or(0, |filters| filters.children.len());
             live.session.nodes.fetch_max(node + filters as u32, Ordering::AcqRel);
@@ -258,6 +252,7 @@ impl Driver {
             take_back(&live, &handed.back);
             return Err(cause);
         }
+        held.undo.forget();
         if device.name == "watchdog"
             && let Some(action) = device.attr("action")
         {
@@ -286,7 +281,8 @@ impl Driver {
                 super::disk::make_overlay(&live.domain, device, next)
             }
             "interface" => {
-                held.taps.extend(nic::connect(device)?);
+                let owner = Owner::of(&live.domain);
+                held.ends = self.nics.connect(&owner, device, &mut held.undo)?.unwrap_or_default();
                 Ok(0)
             }
             "channel" if device.is("type", "unix") => {

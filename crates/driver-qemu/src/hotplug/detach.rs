@@ -11,6 +11,7 @@ use super::config::{add_memory, memory_size};
 use super::pieces::take_back;
 use crate::block::disk;
 use crate::guest::{Guest, Live};
+use crate::nic::Owner;
 use crate::removal::Outcome;
 use crate::{Driver, FROM, error};
 use api::event::{DomainEventDeviceRemovedMsg, Event};
@@ -140,6 +141,9 @@ impl Driver {
             return Ok(());
         };
         take_back(&live, &self.leftovers(&live, &live.domain, alias));
+        if device.name == "interface" {
+            self.nics.disconnect(&Owner::of(&live.domain), std::iter::once(&device));
+        }
         if device.name == "disk" {
             drop_nodes(&live, &device);
             if device.child("transient").is_some()

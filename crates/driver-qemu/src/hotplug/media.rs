@@ -7,6 +7,7 @@
 use super::pieces::{Handed, take_back};
 use crate::block::disk::{self, qom_name, target};
 use crate::guest::{Guest, Live};
+use crate::nic::Ends;
 use crate::{Driver, FROM, chain};
 use base::{Error, Result};
 use conf_domain::Domain;
@@ -139,7 +140,7 @@ impl Driver {
             Piece::Blockdev(json) => json.clone().value().get("node-name")?.as_str().map(str::to_owned),
             _ => None,
         });
-        match self.hand_pieces(live, &caps, &pieces, alias, &[], &mut handed) {
+        match self.hand_pieces(live, &caps, &pieces, alias, &Ends::default(), &mut handed) {
             Ok(()) => Ok((handed, top)),
             Err(cause) => {
                 take_back(live, &handed.back);

@@ -2,7 +2,8 @@
 
 use super::update::unsupported;
 use crate::guest::Guest;
-use crate::{Driver, error, nic, shaping};
+use crate::nic::{self, Owner};
+use crate::{Driver, error};
 use base::{ErrorCode, ErrorDomain, Result};
 use qemu_live::matching;
 use serde_json::json;
@@ -93,30 +94,10 @@ impl Driver {
             new.child_or_new("target").set("dev", device.clone());
         }
         new.child_or_new("alias").set("name", alias.clone());
-        let bridged = nic::has_tap(&new) && !new.is("type", "ethernet");
-        if bridged && (old.attr("type") != new.attr("type") || !same_child(&old, &new, "source")) {
-            nic::change_bridge(&old, &new)?;
+        if let Some(limits) = new.child("bandwidth") {
+            nic::check_floor(&new, limits)?;
         }
-        let isolated = |interface: &Tree| interface.attr_at("port", "isolated") == Some("yes");
-        if bridged && isolated(&old) != isolated(&new) {
-            nic::set_isolated(&new, isolated(&new))?;
-        }
-        let limits = |interface: &Tree| {
-            interface.child("bandwidth").cloned().filter(|limits| !limits.children.is_empty())
-        };
-        if limits(&old) != limits(&new)
-            && let Some(device) = &device
-            && shaping::supported(&new)
-        {
-            let wish = limits(&new);
-            if let Some(wish) = &wish {
-                shaping::check_floor(&new, wish)?;
-            }
-            if let Err(cause) = shaping::apply(device, wish.as_ref()) {
-                let _ = shaping::apply(device, limits(&old).as_ref());
-                return Err(cause);
-            }
-        }
+        self.nics.change(&Owner::of(&live.domain), &old, &mut new)?;
         if link_state(&old) != link_state(&new) {
             live.command("set_link", json!({"name": alias, "up": link_state(&new) == "up"}))?;
         }

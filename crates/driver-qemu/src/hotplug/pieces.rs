@@ -1,6 +1,7 @@
 //! Pieces of a device, handed to a running emulator one after the other; a failure takes back those that were handed over.
 
 use crate::guest::{Live, MONITOR_WAIT, failed};
+use crate::nic::Ends;
 use crate::{Driver, FROM};
 use base::{Error, Result};
 use conf_domain::Domain;
@@ -9,7 +10,7 @@ use qemu_plan::argv::piece::Piece;
 use qemu_plan::argv::secret::Vault;
 use qemu_plan::argv::{self, Start};
 use serde_json::{Map, Value as Json, json};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 /// A command that takes something back.
 pub(super) type Back = (&'static str, Json);
@@ -95,24 +96,27 @@ impl Driver {
         }
     }
 
-    /// Hands the pieces of the device of a name to the emulator. `taps` are descriptors that its network back end needs.
+    /// Hands the pieces of the device of a name to the emulator. `ends` are descriptors that its network back end needs.
     pub(super) fn hand_over(
         &self,
         live: &Live,
         domain: &Domain,
         alias: &str,
         node: u32,
-        taps: &[OwnedFd],
+        ends: &Ends,
     ) -> Result<Handed> {
         let caps = self.caps_for(domain)?;
         let mut start = self.start_of(live);
-        if !taps.is_empty() {
-            // Numbers of our own mean nothing to the emulator; they are replaced by names.
-            start.tap_fds.insert(alias.to_owned(), vec![0; taps.len()]);
+        // Numbers of our own mean nothing to the emulator; they are replaced by names.
+        if !ends.taps.is_empty() {
+            start.tap_fds.insert(alias.to_owned(), vec![0; ends.taps.len()]);
+        }
+        if !ends.vhosts.is_empty() {
+            start.vhost_fds.insert(alias.to_owned(), vec![0; ends.vhosts.len()]);
         }
         let pieces = argv::pieces(domain, &caps, &start, alias, node)?;
         let mut handed = Handed::default();
-        let outcome = self.hand_pieces(live, &caps, &pieces, alias, taps, &mut handed);
+        let outcome = self.hand_pieces(live, &caps, &pieces, alias, ends, &mut handed);
         match outcome {
             Ok(()) => Ok(handed),
             Err(cause) => {
@@ -128,7 +132,7 @@ impl Driver {
         caps: &Caps,
         pieces: &[Piece],
         alias: &str,
-        taps: &[OwnedFd],
+        ends: &Ends,
         handed: &mut Handed,
     ) -> Result<()> {
         for piece in pieces {
@@ -139,10 +143,11 @@ impl Driver {
                 continue;
             };
             if let (Piece::Netdev(_), Some(arguments)) = (piece, arguments.as_object_mut()) {
-                for (at, tap) in taps.iter().enumerate() {
-                    let name = json!({"fdname": format!("fd-{alias}{at}")});
+                let taps = ends.taps.iter().enumerate().map(|(at, fd)| (format!("fd-{alias}{at}"), fd));
+                let vhosts = ends.vhosts.iter().enumerate().map(|(at, fd)| (format!("vhostfd-{alias}{at}"), fd));
+                for (name, fd) in taps.chain(vhosts) {
                     live.monitor
-                        .command_with_fd("getfd", &name, tap.as_fd(), MONITOR_WAIT)
+                        .command_with_fd("getfd", &json!({"fdname": name}), fd.as_fd(), MONITOR_WAIT)
                         .map_err(|cause| failed("getfd", &cause))?;
                 }
                 name_descriptors(arguments, alias);
