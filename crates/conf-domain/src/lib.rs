@@ -24,6 +24,8 @@ pub mod foreign;
 pub mod lifecycle;
 mod memory;
 mod numa;
+mod seclabel;
+mod throttle;
 mod tuning;
 pub mod validate;
 mod values;

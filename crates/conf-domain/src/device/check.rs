@@ -1,7 +1,6 @@
 //! What no driver accepts of devices: contradictions within one device and between devices.
 
-use super::address::Pci;
-use crate::fault::{attribute, internal, invalid, unsupported};
+use crate::fault::{invalid, unsupported};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::collections::HashSet;
 use xml::Tree;
@@ -12,272 +11,6 @@ fn failed(text: impl Into<String>) -> Error {
         message: text.into(),
         ..Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::DOMAIN, "").into_fields()
     })
-}
-
-/// Checks one device before anything is filled in.
-pub(crate) fn as_read(device: &Tree) -> Result<()> {
-    if let Some(address) = device.child("address") {
-        place(device, address)?;
-    }
-    if let Some(loadparm) = device.attr_at("boot", "loadparm") {
-        loadable(loadparm)?;
-    }
-    match device.name.as_str() {
-        "disk" => disk_as_read(device),
-        "hostdev" if device.child("source").is_none() => {
-            Err(invalid("Missing <source> element in hostdev device"))
-        }
-        "smartcard" if device.is("mode", "passthrough") && device.attr("type").is_none() => {
-            Err(invalid("passthrough mode requires a character device type attribute"))
-        }
-        "input" if device.attr("type").is_none() => Err(internal("missing input device type")),
-        "hub" if device.attr("type").is_none() => Err(internal("missing hub device type")),
-        "redirdev" if device.attr("type").is_none() => Err(internal("missing type in redirdev")),
-        "channel" if device.child("target").is_some_and(|target| target.attr("type").is_none()) => {
-            Err(unsupported("unknown target type '(null)' specified for character device"))
-        }
-        "channel" if device.child("target").is_none() => {
-            Err(invalid("target type must be specified for channel device"))
-        }
-        "rng" if device.all("backend").count() != 1 => Err(invalid("only one RNG backend is supported")),
-        "crypto" if device.all("backend").count() != 1 => {
-            Err(invalid("only one crypto backend is supported"))
-        }
-        "shmem" if device.attr("name").is_none() => {
-            Err(invalid("shmem element must contain 'name' attribute"))
-        }
-        "filesystem" => filesystem(device),
-        "interface" => match device.child("teaming") {
-            Some(teaming) if teaming.is("type", "transient") => match teaming.attr("persistent") {
-                None | Some("") => Err(unsupported(
-                    "teaming persistent attribute must be set if teaming type is 'transient'",
-                )),
-                Some(_) => Ok(()),
-            },
-            _ => Ok(()),
-        },
-        "tpm" if device.child("backend").is_none() => Err(invalid("missing TPM device backend")),
-        "iommu" if device.is("model", "virtio") && device.child("driver").is_some() => {
-            Err(invalid("iommu model 'virtio' doesn't support additional attributes"))
-        }
-        "sound" => match device
-            .all("codec")
-            .find(|codec| !matches!(codec.attr("type"), Some("duplex" | "micro" | "output")))
-        {
-            Some(codec) => {
-                Err(unsupported(format!("unknown codec type '{}'", codec.attr("type").unwrap_or("(null)"))))
-            }
-            None => Ok(()),
-        },
-        _ => Ok(()),
-    }
-}
-
-/// Bounds of an address.
-fn place(device: &Tree, address: &Tree) -> Result<()> {
-    match address.attr("type") {
-        Some("pci") => {
-            let root = matches!(device.attr("model"), Some("pci-root" | "pcie-root"));
-            if device.name == "controller" && root {
-                return Err(unsupported("pci-root and pcie-root controllers should not have an address"));
-            }
-            let Some(pci) = Pci::of(device) else { return Ok(()) };
-            let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::NONE, text));
-            if pci.domain > 0xFFFF {
-                return refused(format!(
-                    "Invalid PCI address domain='0x{:x}', must be <= 0xFFFF",
-                    pci.domain
-                ));
-            }
-            if pci.bus > 0xFF {
-                return refused(format!("Invalid PCI address bus='0x{:x}', must be <= 0xFF", pci.bus));
-            }
-            if pci.slot > 0x1F {
-                return refused(format!("Invalid PCI address slot='0x{:x}', must be <= 0x1F", pci.slot));
-            }
-            if pci.function > 7 {
-                return refused(format!("Invalid PCI address function=0x{:x}, must be <= 7", pci.function));
-            }
-            Ok(())
-        }
-        // A path through at most four ports.
-        Some("usb") if !address.attr("port").is_none_or(port_path) => Err(Error::new(
-            ErrorCode::INTERNAL_ERROR,
-            ErrorDomain::DEVICE,
-            "Cannot parse <address> 'port' attribute",
-        )),
-        Some("ccw") if ["cssid", "ssid", "devno"].iter().any(|name| address.attr(name).is_none()) => {
-            let any = ["cssid", "ssid", "devno"].iter().any(|name| address.attr(name).is_some());
-            if any {
-                let text = "Invalid partial specification for virtio ccw address";
-                return Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::DEVICE, text));
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn port_path(text: &str) -> bool {
-    text.split('.').count() <= 4 && text.split('.').all(|port| port.parse::<u32>().is_ok())
-}
-
-fn loadable(text: &str) -> Result<()> {
-    if text.is_empty() || text.len() > 8 {
-        let shown = text.to_ascii_uppercase();
-        return Err(internal(format!("loadparm value '{shown}' must be between 1 and 8 characters")));
-    }
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == ' ';
-    // The reference reads letters as capitals.
-    if !text.chars().all(fits) {
-        let shown = text.to_ascii_uppercase();
-        return Err(internal(format!(
-            "invalid loadparm value '{shown}', expecting chars in set of [a-zA-Z0-9.] and blank spaces"
-        )));
-    }
-    Ok(())
-}
-
-fn filesystem(filesystem: &Tree) -> Result<()> {
-    let ranges = filesystem.child("idmap").map_or(&[][..], |map| &map.children);
-    for range in ranges {
-        let fits = |name: &str| range.attr(name).is_some_and(|text| text.parse::<u32>().is_ok());
-        if !["start", "target", "count"].iter().all(|name| fits(name)) {
-            return Err(invalid("invalid idmap start/target/count settings"));
-        }
-    }
-    if filesystem.attr_at("target", "dir").is_none_or(str::is_empty) {
-        let source = source_of(filesystem);
-        return Err(match source.as_str() {
-            "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
-            source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
-        });
-    }
-    Ok(())
-}
-
-/// The images below an image name their formats and sources.
-fn backing(image: &Tree) -> Result<()> {
-    let Some(below) = image.child("backingStore") else { return Ok(()) };
-    // An element without a type ends the chain.
-    if below.attr("type").is_none() {
-        return Ok(());
-    }
-    if below.attr_at("format", "type").is_none_or(str::is_empty) {
-        return Err(invalid("missing disk backing store format"));
-    }
-    let Some(source) = below.child("source") else {
-        return Err(invalid("missing disk backing store source"));
-    };
-    source_parts(source)?;
-    backing(below)
-}
-
-/// Parts of a source that hold numbers.
-fn source_parts(source: &Tree) -> Result<()> {
-    for slice in source.child("slices").into_iter().flat_map(|slices| slices.all("slice")) {
-        for name in ["offset", "size"] {
-            match slice.attr(name) {
-                None | Some("") => return Err(invalid("missing offset or size attribute of slice")),
-                Some(text) if text.parse::<u64>().is_err() => {
-                    return Err(invalid(format!("malformed value '{text}' of '{name}' attribute of slice")));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    for host in source.all("host") {
-        if let Some(port) = host.attr("port")
-            && port.parse::<u16>().is_err()
-        {
-            return Err(Error::new(
-                ErrorCode::INVALID_ARG,
-                ErrorDomain::NONE,
-                format!("failed to parse port number '{port}'"),
-            ));
-        }
-    }
-    for (name, attr) in [("readahead", "size"), ("timeout", "seconds")] {
-        if source.attr_at(name, attr).is_some_and(|text| !text.is_empty() && text.parse::<u64>().is_err()) {
-            return Err(invalid("invalid readahead size or timeout"));
-        }
-    }
-    for cookie in source.child("cookies").into_iter().flat_map(|cookies| cookies.all("cookie")) {
-        if cookie.attr("name").is_none_or(str::is_empty) {
-            return Err(invalid("missing cookie name"));
-        }
-    }
-    match source.child("dataStore") {
-        Some(store) if store.attr_at("format", "type").is_none_or(str::is_empty) => {
-            Err(invalid("missing data file store format"))
-        }
-        Some(store) if store.child("source").is_none() => Err(invalid("missing disk data file store source")),
-        _ => Ok(()),
-    }
-}
-
-fn disk_as_read(disk: &Tree) -> Result<()> {
-    backing(disk)?;
-    if let Some(source) = disk.child("source") {
-        source_parts(source)?;
-    }
-    for limit in disk.child("iotune").map_or(&[][..], |tune| &tune.children) {
-        if limit.name != "group_name" && limit.body().parse::<u64>().is_err() {
-            return Err(invalid(format!("disk iotune field '{}' must be an integer", limit.name)));
-        }
-    }
-    let source = disk.child("source");
-    let inside = |name: &str| source.is_some_and(|source| source.child(name).is_some());
-    for name in ["auth", "encryption"] {
-        if disk.child(name).is_some() && inside(name) {
-            return Err(unsupported(format!("an <{name}> definition already found for disk source")));
-        }
-    }
-    for auth in disk.child("auth").into_iter().chain(source.and_then(|source| source.child("auth"))) {
-        let storage = |text: &str| Error::new(ErrorCode::XML_ERROR, ErrorDomain::STORAGE, text);
-        if auth.attr("username").is_none_or(str::is_empty) {
-            return Err(storage("missing username for auth"));
-        }
-        let Some(secret) = auth.child("secret") else {
-            return Err(storage("Missing <secret> element in auth"));
-        };
-        let kind = secret.attr("type");
-        if !matches!(kind, Some("volume" | "ceph" | "iscsi" | "tls" | "vtpm" | "none")) {
-            return Err(unsupported(format!("unknown secret type '{}'", kind.unwrap_or("<null>"))));
-        }
-        if secret.attr("usage").is_none() && secret.attr("uuid").is_none() {
-            let text = "missing secret uuid or usage attribute";
-            return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::NONE, text));
-        }
-        let wanted = match source.and_then(|source| source.attr("protocol")) {
-            Some("iscsi") => Some("iscsi"),
-            Some("rbd") => Some("ceph"),
-            _ => None,
-        };
-        if let (Some(kind), Some(wanted)) = (kind, wanted)
-            && kind != wanted
-        {
-            return Err(unsupported(format!("invalid secret type '{kind}'")));
-        }
-    }
-    if disk.is("device", "lun") {
-        let network = disk.is("type", "network") && disk.attr_at("source", "protocol") == Some("iscsi");
-        let pool = disk.is("type", "volume");
-        if !disk.is("type", "block") && !network && !pool {
-            return Err(unsupported("disk device='lun' is only valid for block type disk source"));
-        }
-    }
-    for (name, most) in [("vendor", 8), ("product", 16)] {
-        if let Some(text) = disk.text_of(name) {
-            if text.len() > most {
-                return Err(unsupported(format!("disk {name} is more than {most} characters")));
-            }
-            if !text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-                return Err(invalid(format!("disk {name} is not printable string")));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What a disk is made of, in messages.
@@ -323,15 +56,6 @@ pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
             ));
         }
     }
-    for device in devices {
-        let labels = device.child("source").into_iter().flat_map(|source| source.all("seclabel"));
-        for label in labels {
-            if label.is("relabel", "yes") && label.child("label").is_none() {
-                let model = label.attr("model").unwrap_or("(null)");
-                return Err(invalid(format!("Cannot specify relabel if label is missing. model={model}")));
-            }
-        }
-    }
     Ok(())
 }
 
@@ -339,20 +63,6 @@ fn disks(devices: &[Tree]) -> Result<()> {
     let disks: Vec<&Tree> = devices.iter().filter(|device| device.name == "disk").collect();
     for (at, disk) in disks.iter().enumerate() {
         let target = disk.attr_at("target", "dev").unwrap_or_default();
-        let bus = disk.attr_at("target", "bus").unwrap_or_default();
-        let kind = disk.attr_at("address", "type").unwrap_or("drive");
-        if matches!(bus, "ide" | "fdc" | "scsi" | "sata") && kind != "drive" && kind != "unassigned" {
-            return Err(unsupported(format!(
-                "Invalid address type '{kind}' for the disk '{target}' with the bus type '{bus}'"
-            )));
-        }
-        if disk.child("throttlefilters").is_some() && disk.child("iotune").is_some() {
-            return Err(Error::new(
-                ErrorCode::OPERATION_UNSUPPORTED,
-                ErrorDomain::DOMAIN,
-                format!("block 'throttlefilters' can't be used together with 'iotune' for disk '{target}'"),
-            ));
-        }
         for earlier in disks.get(..at).into_iter().flatten() {
             if earlier.attr_at("target", "dev") == Some(target) {
                 return Err(invalid(format!(
@@ -538,7 +248,7 @@ pub(crate) fn boot(tree: &Tree) -> Result<()> {
     let mut orders = HashSet::new();
     for order in devices.iter().filter_map(|device| device.attr_at("boot", "order")) {
         if order == "0" {
-            return Err(attribute("boot", "order", order));
+            return Err(crate::fault::value("boot", "order", order, "nonzero"));
         }
         if !orders.insert(order) {
             return Err(unsupported(format!("boot order '{order}' used for more than one device")));

@@ -6,10 +6,14 @@ mod check;
 pub mod controllers;
 mod disk;
 mod graphics;
+mod image;
 mod interface;
+mod reading;
 mod redirection;
+mod secret;
 
 pub use address::Pci;
+pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
 
 use crate::{FormatFlags, ParseFlags, domain, values};
@@ -30,7 +34,7 @@ pub(crate) fn complete(
     values::apply(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if !flags.skip_validate {
-        devices.children.iter().try_for_each(check::as_read)?;
+        devices.children.iter().try_for_each(reading::as_read)?;
     }
     let mut seen_video = false;
     let marked = devices.all("video").any(|video| video.attr_at("model", "primary") == Some("yes"));
@@ -39,7 +43,6 @@ pub(crate) fn complete(
             forget_live(device);
         }
         address::spell(device);
-        labels(device);
         if let Some(boot) = device.child_mut("boot") {
             load_parameter(boot);
         }
@@ -129,29 +132,6 @@ fn sort_disks(devices: &mut Trees) {
     }
     devices.extend(sorted);
     devices.extend(others);
-}
-
-/// Labels of a device's source: one with a label is applied, one that says nothing is none.
-fn labels(device: &mut Tree) {
-    if let Some(source) = device.child_mut("source") {
-        label_source(source);
-    }
-    if let Some(backing) = device.child_mut("backingStore") {
-        labels(backing);
-    }
-}
-
-fn label_source(source: &mut Tree) {
-    for label in source.all_mut("seclabel") {
-        if label.child("label").is_some() {
-            label.default_to("relabel", "yes");
-        }
-        label.unset("labelskip");
-    }
-    source.children.retain(|child| child.name != "seclabel" || child.attr("relabel").is_some());
-    if let Some(inner) = source.child_mut("dataStore") {
-        labels(inner);
-    }
 }
 
 /// Kinds of devices in the order in which they are checked.

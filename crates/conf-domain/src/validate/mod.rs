@@ -9,13 +9,14 @@ mod memory;
 mod numa;
 mod others;
 mod system;
+mod virtio;
 
 use crate::{Domain, device};
 use base::Result;
 use xml::Tree;
 
-/// The rules of a driver. It is asked about the whole definition first, then about each device before the rules that
-/// hold for every driver.
+/// The rules of a driver. It is asked about the whole definition first, then about each device
+/// after the rules that hold for every driver.
 pub trait Rules {
     /// Checks what concerns the whole definition.
     ///
@@ -51,8 +52,8 @@ impl Rules for Lenient {
 pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
     driver.domain(domain)?;
     for device in device::walk(domain) {
-        driver.device(domain, device)?;
         device_alone(domain, device)?;
+        driver.device(domain, device)?;
     }
     system::firmware(domain)?;
     system::boot(domain)?;
@@ -66,7 +67,7 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
 
 fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
     match &*device.name {
-        "disk" => disk::check(device),
+        "disk" => disk::check(domain, device),
         "interface" => interface::check(device),
         "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => chardev::check(device),
         "rng" => device.child("backend").map_or(Ok(()), chardev::check),

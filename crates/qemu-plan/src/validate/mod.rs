@@ -9,10 +9,13 @@
 mod cpu;
 mod disk;
 mod domain;
+mod image;
+mod iothread;
 mod lifecycle;
 mod memory;
 mod others;
 mod pci;
+mod shared;
 
 pub use lifecycle::check_lifecycle;
 
@@ -69,7 +72,7 @@ impl Rules for Qemu<'_> {
 
     fn device(&self, domain: &Domain, device: &Tree) -> Result<()> {
         match &*device.name {
-            "disk" => disk::check(device, self.setting),
+            "disk" => disk::check(domain, device, self.setting),
             _ => others::check(domain, device, self.setting, self.site),
         }
     }
