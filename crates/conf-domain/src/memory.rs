@@ -49,6 +49,18 @@ pub(crate) fn bytes(element: &mut Tree, default: u64, path: &str) -> Result<Opti
     Ok(Some(bytes))
 }
 
+/// Rewrites an element's size into KiB, rounded up; `path` is how the reference calls the element.
+///
+/// # Errors
+/// As [`bytes`].
+pub(crate) fn kib(element: &mut Tree, path: &str) -> Result<Option<u64>> {
+    let Some(bytes) = bytes(element, 1024, path)? else { return Ok(None) };
+    let kib = size::kib_rounded_up(bytes);
+    element.set("unit", "KiB");
+    element.text = Some(kib.to_string());
+    Ok(Some(kib))
+}
+
 /// A size in bytes.
 fn in_bytes(value: u64, unit: Option<&str>, default: u64) -> Result<u64> {
     let factor = match unit {
@@ -69,14 +81,6 @@ fn in_bytes(value: u64, unit: Option<&str>, default: u64) -> Result<u64> {
             format!("value too large: {value}{unit}"),
         )
     })
-}
-
-/// Rewrites a size into KiB when it can be read.
-pub(crate) fn spell(element: &mut Tree) {
-    let mut copy = element.clone();
-    if scaled(&mut copy).is_ok() {
-        *element = copy;
-    }
 }
 
 /// Sizes below these elements.

@@ -156,6 +156,17 @@ pub(crate) fn check(device: &Tree, address: &Tree) -> Result<()> {
             }
             Ok(())
         }
+        Some("ccw") => {
+            let part = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
+            let (cssid, ssid, devno) = (part("cssid"), part("ssid"), part("devno"));
+            if cssid <= 0xfe && ssid <= 3 && devno <= 0xffff {
+                return Ok(());
+            }
+            let text = format!(
+                "Invalid specification for virtio ccw address: cssid='0x{cssid:x}' ssid='0x{ssid:x}' devno='0x{devno:04x}'"
+            );
+            Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::DEVICE, text))
+        }
         _ => Ok(()),
     }
 }

@@ -1,17 +1,9 @@
 //! What no driver accepts of devices: contradictions within one device and between devices.
 
 use crate::fault::{invalid, unsupported};
-use base::{Error, ErrorCode, ErrorDomain, Result};
+use base::Result;
 use std::collections::HashSet;
 use xml::Tree;
-
-/// A refusal that is only its text.
-fn failed(text: impl Into<String>) -> Error {
-    Error::from_fields(base::error::Fields {
-        message: text.into(),
-        ..Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::DOMAIN, "").into_fields()
-    })
-}
 
 /// What a disk is made of, in messages.
 pub(crate) fn source_of(disk: &Tree) -> String {
@@ -38,7 +30,6 @@ fn spelled([controller, bus, target, unit]: [&str; 4]) -> String {
 /// Checks the completed devices.
 pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
     disks(devices)?;
-    controllers(devices)?;
     hostdevs(devices)?;
     videos(devices)?;
     let of = |name: &'static str| devices.iter().filter(move |device| device.name == name);
@@ -111,74 +102,21 @@ fn disks(devices: &[Tree]) -> Result<()> {
 
 /// Two controllers of a type and number; the parts of an EHCI family share theirs.
 pub(crate) fn duplicate_controllers(devices: &[Tree]) -> Result<()> {
+    crate::validate::usb_disabled(devices)?;
     let mut seen = HashSet::new();
-    let usb = || devices.iter().filter(|device| device.name == "controller" && device.is("type", "usb"));
-    if usb().any(|controller| controller.is("model", "none")) && usb().count() > 1 {
-        return Err(failed("Can't add another USB controller: USB is disabled for this domain"));
-    }
     for controller in devices.iter().filter(|device| device.name == "controller") {
         let kind = controller.attr("type").unwrap_or_default();
         let index = controller.attr("index").unwrap_or_default();
         let model = controller.attr("model").unwrap_or_default();
         let companion = kind == "usb" && (model.starts_with("ich9-") || controller.child("master").is_some());
         if !companion && !seen.insert((kind, index)) {
-            return Err(invalid(format!("Multiple '{kind}' controllers with index '{index}'")));
+            return Err(invalid(match kind {
+                "usb" => format!("Duplicate USB controllers with index {index}"),
+                _ => format!("Multiple '{kind}' controllers with index '{index}'"),
+            }));
         }
     }
-    Ok(())
-}
-
-fn controllers(devices: &[Tree]) -> Result<()> {
-    let all = || devices.iter().filter(|device| device.name == "controller");
-    let none = all().any(|controller| controller.is("type", "usb") && controller.is("model", "none"));
-    if none {
-        if devices.iter().any(|device| device.name == "hub" && device.is("type", "usb")) {
-            return Err(unsupported("Can't add USB hub: USB is disabled for this domain"));
-        }
-        if devices.iter().any(|device| device.name == "input" && device.is("bus", "usb")) {
-            return Err(unsupported("Can't add USB input device. USB bus is disabled"));
-        }
-    }
-    for controller in all() {
-        let kind = controller.attr("type").unwrap_or_default();
-        let index = controller.attr("index").unwrap_or_default();
-        let model = controller.attr("model").unwrap_or_default();
-        let threaded = controller.child("driver").is_some_and(|driver| driver.attr("iothread").is_some());
-        if threaded && !(kind == "scsi" && (model.is_empty() || model.starts_with("virtio"))) {
-            return Err(invalid("'iothread' attribute only supported for virtio scsi controllers"));
-        }
-        if kind == "usb" && model.starts_with("ich9-uhci") {
-            let master = all().any(|other| other.is("model", "ich9-ehci1") && other.is("index", index));
-            if !master {
-                return Err(failed("No master USB controller specified"));
-            }
-        }
-        if kind == "pci" && model == "pci-root" {
-            phb(controller, index)?;
-        }
-    }
-    Ok(())
-}
-
-/// The host bridges of a pSeries machine are numbered by their target.
-fn phb(controller: &Tree, index: &str) -> Result<()> {
-    let target = controller.attr_at("target", "index").and_then(|text| text.parse::<i64>().ok());
-    if let Some(target) = target {
-        if !(0..=30).contains(&target) {
-            return Err(unsupported(format!(
-                "PCI controller target index '{target}' out of range - must be 0-30"
-            )));
-        }
-        if (index == "0") != (target == 0) {
-            return Err(unsupported(
-                "Only the PCI controller with index 0 can have target index 0, and vice versa",
-            ));
-        }
-    }
-    if index == "0" && controller.at("target/node").is_some() {
-        return Err(unsupported("The PCI controller with index=0 can't be associated with a NUMA node"));
-    }
-    Ok(())
+    crate::validate::usb_controllers(devices)
 }
 
 fn hostdevs(devices: &[Tree]) -> Result<()> {

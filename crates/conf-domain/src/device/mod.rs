@@ -3,6 +3,7 @@
 mod address;
 mod chardev;
 mod check;
+mod controller;
 pub mod controllers;
 mod disk;
 mod graphics;
@@ -50,11 +51,7 @@ pub(crate) fn complete(
             "disk" => disk::complete(device, flags)?,
             "interface" => interface::complete(device, flags, random)?,
             "redirfilter" => redirection::complete(device),
-            "controller" => {
-                if let Some(hole) = device.child_mut("pcihole64") {
-                    crate::memory::spell(hole);
-                }
-            }
+            "controller" => controller::complete(device)?,
             "graphics" => graphics::complete(device, flags)?,
             "serial" | "parallel" | "console" | "channel" | "smartcard" | "redirdev" | "rng" => {
                 chardev::complete(device, flags)?;

@@ -3,6 +3,7 @@
 //! These checks run after a driver has given devices their places, because two devices may only then turn out to sit in one.
 
 mod chardev;
+mod controller;
 mod disk;
 mod interface;
 mod memory;
@@ -11,6 +12,9 @@ mod others;
 mod system;
 mod virtio;
 
+pub(crate) use controller::{disabled as usb_disabled, usb as usb_controllers};
+
+use crate::fault::unsupported;
 use crate::{Domain, device};
 use base::Result;
 use xml::Tree;
@@ -66,11 +70,15 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
 }
 
 fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
+    if device.name != "hostdev" && device.attr_at("address", "type") == Some("unassigned") {
+        return Err(unsupported("address of type 'unassigned' is supported only for hostdevs"));
+    }
     match &*device.name {
         "disk" => disk::check(domain, device),
         "interface" => interface::check(device),
         "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => chardev::check(device),
         "rng" => device.child("backend").map_or(Ok(()), chardev::check),
+        "controller" => controller::check(device),
         "memory" => memory::check(domain, device),
         _ => others::check(domain, device),
     }

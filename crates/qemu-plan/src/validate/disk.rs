@@ -73,7 +73,7 @@ pub(super) fn check(domain: &Domain, tree: &Tree, setting: &Setting<'_>) -> Resu
     if tree.is("type", "dir") && !disk.readonly && disk.driver("type") == Some("fat") {
         return Err(unsupported("virtual FAT storage can't be accessed in read-write mode"));
     }
-    place(&disk)
+    place(domain, &disk)
 }
 
 fn partition(disk: &Disk<'_>) -> Result<()> {
@@ -284,37 +284,16 @@ fn transient(disk: &Disk<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The kind of address that goes with the bus, and its parts.
-fn place(disk: &Disk<'_>) -> Result<()> {
+/// The kind of address that goes with the bus.
+fn place(domain: &Domain, disk: &Disk<'_>) -> Result<()> {
     let Some(kind) = disk.tree.attr_at("address", "type") else { return Ok(()) };
-    let number = |name: &str| {
-        disk.tree.attr_at("address", name).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0)
-    };
     match disk.bus {
         "virtio" if !matches!(kind, "pci" | "ccw" | "virtio-mmio" | "virtio-s390") => {
-            return Err(unsupported(format!("virtio disk cannot have an address of type '{kind}'")));
+            Err(unsupported(format!("virtio disk cannot have an address of type '{kind}'")))
         }
-        "usb" if kind != "usb" => return Err(internal("unexpected address type for usb disk")),
-        "fdc" => {
-            if kind == "drive" && number("bus") != 0 {
-                return Err(internal("Only 1 fdc bus is supported"));
-            }
-            if number("target") != 0 {
-                return Err(unsupported("target must be 0 for controller fdc"));
-            }
-        }
-        "ide" if number("target") != 0 => return Err(unsupported("target must be 0 for ide controller")),
-        "sata" => {
-            if number("bus") != 0 {
-                return Err(unsupported("bus must be 0 for sata controller"));
-            }
-            if number("target") != 0 {
-                return Err(unsupported("target must be 0 for sata controller"));
-            }
-        }
-        _ => {}
+        "usb" if kind != "usb" => Err(internal("unexpected address type for usb disk")),
+        bus => super::controller::drive(domain, disk.tree, bus),
     }
-    Ok(())
 }
 
 pub(super) fn start(disk: &Tree, setting: &Setting<'_>) -> Result<()> {

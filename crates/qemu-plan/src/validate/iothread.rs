@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use xml::Tree;
 
 /// Numbers of the threads a definition has.
-fn known(domain: &Domain) -> BTreeSet<u32> {
+pub(super) fn known(domain: &Domain) -> BTreeSet<u32> {
     match domain.tree.child("iothreadids") {
         Some(ids) => ids.all("iothread").filter_map(|thread| thread.attr("id")?.parse().ok()).collect(),
         None => {

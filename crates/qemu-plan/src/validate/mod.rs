@@ -6,6 +6,7 @@
 //!
 //! The first refusal wins; its words are the reference's.
 
+mod controller;
 mod cpu;
 mod disk;
 mod domain;
@@ -19,8 +20,8 @@ mod shared;
 
 pub use lifecycle::check_lifecycle;
 
-use crate::complete::Site;
 use crate::complete::setting::Setting;
+use crate::complete::{Site, unsupported};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 use conf_domain::validate::Rules;
@@ -71,6 +72,12 @@ impl Rules for Qemu<'_> {
     }
 
     fn device(&self, domain: &Domain, device: &Tree) -> Result<()> {
+        if device.attr_at("address", "type") == Some("ccw") && !self.setting.is_s390() {
+            return Err(unsupported(format!(
+                "CCW addresses are not supported by machine type '{}'",
+                self.setting.machine
+            )));
+        }
         match &*device.name {
             "disk" => disk::check(domain, device, self.setting),
             _ => others::check(domain, device, self.setting, self.site),
