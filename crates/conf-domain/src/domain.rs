@@ -3,7 +3,8 @@
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
 use crate::{
-    FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, seclabel, tuning, values, vcpu,
+    FormatFlags, ParseFlags, checks, cpu, device, features, foreign, lifecycle, memory, numa, seclabel,
+    tuning, values, vcpu,
 };
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
@@ -100,7 +101,7 @@ impl Domain {
         random: &mut dyn FnMut() -> [u8; 16],
     ) -> Result<Domain> {
         let place = place("domain");
-        let mut tree = place.read(root);
+        let mut tree = if flags.status { place.read_all(root) } else { place.read(root) };
         if let Some(genid) = tree.child_mut("genid").filter(|genid| genid.body().trim().is_empty()) {
             genid.text = Some(Uuid::from_random(random()).to_string());
         }
@@ -167,6 +168,8 @@ impl Domain {
         vcpu::complete(tree)?;
         tuning::complete(tree)?;
         numa::complete(tree);
+        cpu::complete(tree);
+        features::complete(tree);
         default_boot(tree);
         boot_menu(tree);
         lifecycle::complete(tree)?;
@@ -188,6 +191,11 @@ impl Domain {
     /// Devices of one kind.
     pub fn all<'d>(&'d self, kind: &'d str) -> impl Iterator<Item = &'d Tree> {
         self.devices().iter().filter(move |device| device.name == kind)
+    }
+
+    /// The file system that is mounted at a path of the guest.
+    pub fn filesystem_at(&self, target: &str) -> Option<&Tree> {
+        self.all("filesystem").find(|filesystem| filesystem.attr_at("target", "dir") == Some(target))
     }
 
     /// The `<devices>` element, to be changed.
@@ -233,10 +241,18 @@ impl Domain {
 
     /// The document as part of another.
     pub fn format_into(&self, w: &mut Writer, flags: FormatFlags) {
+        self.format_as(w, "domain", flags);
+    }
+
+    /// The document as part of another, where it has another name.
+    pub fn format_as(&self, w: &mut Writer, name: &str, flags: FormatFlags) {
         let mut tree = self.tree.clone();
         // What is not running has only the stored form.
         device::hide(&mut tree, FormatFlags { inactive: flags.inactive || self.id.is_none(), ..flags });
-        let mut element = w.element("domain").attr("type", self.kind());
+        if !flags.status {
+            place("domain").strip(&mut tree);
+        }
+        let mut element = w.element(name).attr("type", self.kind());
         if !flags.inactive
             && let Some(id) = self.id
         {
@@ -285,6 +301,9 @@ pub(crate) fn place(name: &str) -> Place {
 
 /// A machine that is not told what to start from starts from its first disk.
 fn default_boot(tree: &mut Tree) {
+    if tree.child("bootloader").is_some() {
+        return;
+    }
     let ordered = tree
         .child("devices")
         .is_some_and(|devices| devices.children.iter().any(|device| device.child("boot").is_some()));
@@ -297,6 +316,9 @@ fn default_boot(tree: &mut Tree) {
 fn os(tree: &mut Tree) -> Result<()> {
     let kind = tree.attr("type").unwrap_or_default().to_owned();
     let bootloader = tree.child("bootloader").is_some();
+    if !bootloader {
+        tree.remove("bootloader_args");
+    }
     let os = tree.child_or_new("os");
     if os.child("type").is_none() {
         if bootloader {
@@ -328,6 +350,11 @@ fn boot_menu(tree: &mut Tree) {
     let Some(os) = tree.child_mut("os") else { return };
     if let Some(menu) = os.child_mut("bootmenu").filter(|menu| !menu.is("enable", "yes")) {
         menu.unset("timeout");
+    }
+    if let Some(loader) = os.child_mut("loader")
+        && !loader.body().trim().is_empty()
+    {
+        loader.default_to("type", "rom");
     }
     for boot in os.all_mut("boot") {
         device::load_parameter(boot);
@@ -376,20 +403,13 @@ const ARCHES: &[&str] = &[
     "i386",
 ];
 
-/// Refuses a document with anything the table of elements does not know (`VIR_DOMAIN_DEFINE_VALIDATE`).
+/// Refuses a document that does not fit its schema (`VIR_DOMAIN_DEFINE_VALIDATE`).
 ///
 /// # Errors
-/// Code `XML_INVALID_SCHEMA`, with the first thing that is unknown and its line.
+/// Code `XML_INVALID_SCHEMA`, with the first thing that does not fit and its place.
 pub fn validate(text: &str) -> Result<()> {
     let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
-    match place("domain").unknown(document.root()) {
-        None => Ok(()),
-        Some((what, line)) => Err(Error::new(
-            ErrorCode::XML_INVALID_SCHEMA,
-            ErrorDomain::XML,
-            format!("line {line}: {what} is not part of the domain document"),
-        )),
-    }
+    schema::validate(schema::Kind::Domain, document.root())
 }
 
 /// A client's metadata as it is kept: its outermost element put into a namespace under a prefix.

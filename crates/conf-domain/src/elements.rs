@@ -12,6 +12,10 @@ use xml::{Node, Tree, Trees, Writer};
 #[derive(Debug, Default)]
 struct Row {
     attrs: Vec<&'static str>,
+    /// Attributes and children that only the driver's own documents hold.
+    private: Vec<&'static str>,
+    /// Children stay in the order they come in.
+    unordered: bool,
     /// Name of the child and index of its row.
     children: Vec<(&'static str, usize)>,
     /// What attributes may hold.
@@ -56,8 +60,9 @@ impl Elements {
             .iter()
             .map(|parts| {
                 let words = |at: usize| parts.get(at).map_or("", |part| part).split_whitespace();
+                let plain = |word: &'static str| word.trim_start_matches('~');
                 let mut many = Vec::new();
-                let children = words(2).filter_map(|word| {
+                let children = words(2).map(plain).filter_map(|word| {
                     let (name, target) = word.split_once('=').unwrap_or((word, ""));
                     let name = name.strip_suffix('+').inspect(|name| many.push(*name)).unwrap_or(name);
                     match target {
@@ -66,7 +71,16 @@ impl Elements {
                     }
                 });
                 let children = children.collect();
-                Row { attrs: words(1).collect(), children, blocks: Vec::new(), many }
+                let private = words(1).chain(words(2)).filter_map(|word| word.strip_prefix('~'));
+                let name = |word: &'static str| word.split(['=', '+']).next().unwrap_or(word);
+                Row {
+                    attrs: words(1).map(plain).collect(),
+                    private: private.map(name).collect(),
+                    unordered: words(2).next() == Some("^"),
+                    children,
+                    blocks: Vec::new(),
+                    many,
+                }
             })
             .collect();
         for (element, block) in values::read(values) {
@@ -104,20 +118,32 @@ impl Place {
         Some(Place { table: self.table, row: *row })
     }
 
-    /// Copies a parsed element as far as the table knows it.
+    /// Copies a parsed element as far as the table knows it, without what is the driver's own.
     pub fn read(self, node: Node<'_>) -> Tree {
-        let known = |name: &str| self.row().attrs.contains(&name);
+        self.copy(node, false)
+    }
+
+    /// Copies a parsed element as far as the table knows it.
+    pub fn read_all(self, node: Node<'_>) -> Tree {
+        self.copy(node, true)
+    }
+
+    fn copy(self, node: Node<'_>, private: bool) -> Tree {
+        let row = self.row();
+        let open = |name: &str| private || !row.private.contains(&name);
+        let known = |name: &str| row.attrs.contains(&name) && open(name);
         let attrs = node
             .attrs()
             .filter(|(namespace, name, _)| namespace.is_none() && known(name))
             .map(|(_, name, value)| (name, value))
             .collect();
         let mut children = Trees::default();
-        for child in node.elements().filter(|child| child.namespace().is_none()) {
+        let own = node.elements().filter(|child| child.namespace().is_none());
+        for child in own.filter(|child| open(child.name())) {
             let name = child.name();
             let again = !self.row().many.contains(&name) && children.iter().any(|known| known.name == name);
             if let Some(place) = self.child(name).filter(|_| !again) {
-                children.push(place.read(child));
+                children.push(place.copy(child, private));
             }
         }
         let text =
@@ -125,21 +151,18 @@ impl Place {
         Tree { name: node.name().into(), attrs, children, text }
     }
 
-    /// Names in a document that the table does not know: path and name of the first.
-    pub fn unknown(self, node: Node<'_>) -> Option<(String, u32)> {
-        for (namespace, name, _) in node.attrs() {
-            if namespace.is_none() && !self.row().attrs.contains(&name) {
-                return Some((format!("attribute '{name}' of element '{}'", node.name()), node.position().0));
+    /// Takes out what is the driver's own.
+    pub fn strip(self, tree: &mut Tree) {
+        let row = self.row();
+        if !row.private.is_empty() {
+            tree.attrs.retain(|name, _| !row.private.contains(&name));
+            tree.children.retain(|child| !row.private.contains(&child.name.as_str()));
+        }
+        for child in &mut tree.children {
+            if let Some(place) = self.child(&child.name) {
+                place.strip(child);
             }
         }
-        node.elements().filter(|child| child.namespace().is_none()).find_map(|child| {
-            match self.child(child.name()) {
-                Some(place) => place.unknown(child),
-                None => {
-                    Some((format!("element '{}' in '{}'", child.name(), node.name()), child.position().0))
-                }
-            }
-        })
     }
 
     /// Puts attributes and children into the order in which they are printed.
@@ -147,9 +170,11 @@ impl Place {
         let row = self.row();
         tree.attrs
             .sort_by_key(|name| row.attrs.iter().position(|known| *known == name).unwrap_or(usize::MAX));
-        tree.children.sort_by_key(|child| {
-            row.children.iter().position(|(known, _)| *known == child.name).unwrap_or(usize::MAX)
-        });
+        if !row.unordered {
+            tree.children.sort_by_key(|child| {
+                row.children.iter().position(|(known, _)| *known == child.name).unwrap_or(usize::MAX)
+            });
+        }
         for child in &mut tree.children {
             if let Some(place) = self.child(&child.name) {
                 place.sort(child);
@@ -163,7 +188,7 @@ fn is_opened(tree: &Tree) -> bool {
     match tree.name.as_str() {
         "devices" => true,
         "hyperv" => tree.attr("mode").is_some(),
-        "kvm" | "xen" => tree.attrs.is_empty(),
+        "kvm" | "xen" | "bandwidth" => tree.attrs.is_empty(),
         "encryption" => tree.attr("format").is_some(),
         _ => false,
     }
@@ -197,8 +222,8 @@ mod tests {
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let parts: Vec<&str> = line.split('|').map(str::trim).collect();
             let place = table.place(parts[0]).unwrap();
-            for word in parts.get(2).unwrap_or(&"").split_whitespace() {
-                let name = word.split('=').next().unwrap().trim_end_matches('+');
+            for word in parts.get(2).unwrap_or(&"").split_whitespace().filter(|word| *word != "^") {
+                let name = word.trim_start_matches('~').split('=').next().unwrap().trim_end_matches('+');
                 assert!(place.child(name).is_some(), "{}: {word}", parts[0]);
             }
         }
@@ -215,6 +240,5 @@ mod tests {
         write(&tree, &mut w);
         let expected = "<disk type='file' device='disk'>\n  <driver name='q' type='raw'/>\n  <target dev='hda' bus='ide'/>\n</disk>\n";
         assert_eq!(w.finish(), expected);
-        assert_eq!(place.unknown(document.root()).unwrap().0, "attribute 'bogus' of element 'disk'");
     }
 }

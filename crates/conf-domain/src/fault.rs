@@ -59,6 +59,10 @@ pub fn missing(element: &str, name: &str) -> Error {
 
 /// A document that is no XML: the position, the words, the line and a mark under the place.
 pub fn malformed(text: &str, error: &XmlError) -> Error {
+    if text.is_empty() {
+        let text = "at line 1: Document is empty\n(null)\n^";
+        return Error::new(ErrorCode::XML_DETAIL, ErrorDomain::DOMAIN, text);
+    }
     let words = words(text, error);
     let (line, source, column) = place(text, error);
     let mark: String = std::iter::repeat_n('-', column).chain(['^']).collect();

@@ -17,6 +17,11 @@
 //!
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
+mod addresses;
+mod agent;
+mod block;
+mod chain;
+mod comparison;
 mod config;
 mod console;
 mod describe;
@@ -24,17 +29,27 @@ mod emulators;
 mod events;
 mod guest;
 mod host_info;
+mod hotplug;
 mod info;
+mod labels;
 mod lifecycle;
 mod lookup;
+mod migration_limits;
 mod monitor;
+mod peek;
+mod perf;
+mod placement;
 mod processor;
 mod reconnect;
+mod removal;
+mod shaping;
 mod site;
 mod start;
-mod stats;
+mod statistics;
 mod status;
 mod stop;
+mod surroundings;
+mod tuning;
 mod unserved;
 
 use api::{ConnectionId, EventSink, Hypervisor};
@@ -46,7 +61,7 @@ use host::Layout;
 use qmp::{Hub, Notice};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Errors of this driver.
 pub(crate) const FROM: ErrorDomain = ErrorDomain::QEMU;
@@ -83,6 +98,8 @@ pub struct Driver {
     /// Ports of displays in use.
     pub(crate) ports: Mutex<std::collections::BTreeSet<u32>>,
     pub(crate) notices: Sender<(Uuid, i32, Notice)>,
+    /// The pid file, as long as the driver runs.
+    held: Mutex<Option<host::pidfile::PidFile>>,
     stopping: AtomicBool,
 }
 
@@ -112,6 +129,7 @@ impl Driver {
             processors: processor::Processors::default(),
             ports: Mutex::default(),
             notices,
+            held: Mutex::default(),
             stopping: AtomicBool::new(false),
         });
         for (folder, mode) in [
@@ -136,6 +154,7 @@ impl Driver {
                 system(&error, &format!("cannot create directory '{}'", folder.display()))
             })?;
         }
+        driver.hold()?;
         driver.emulators.probe_all();
         driver.load();
         let watcher = driver.clone();
@@ -157,9 +176,18 @@ impl Driver {
         Ok(driver)
     }
 
+    /// Keeps other daemons away from these guests.
+    fn hold(&self) -> Result<()> {
+        let held = host::pidfile::acquire(&self.run_dir().join("driver.pid"))
+            .map_err(|text| error(ErrorCode::OPERATION_FAILED, text))?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        Ok(())
+    }
+
     /// The daemon ends; guests stay as they are.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(crate) fn stopping(&self) -> bool {

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// How long an emulator has to end by itself before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the last events of an emulator are waited for once it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 impl Driver {
     /// Ends a guest at a client's wish.
     pub(crate) fn destroy(&self, guest: &Arc<Guest>, why: &str) -> Result<()> {
@@ -24,6 +27,7 @@ impl Driver {
     pub(crate) fn destroy_held(&self, guest: &Arc<Guest>, word: &str) -> Result<()> {
         let live = guest.value().live.clone().ok_or_else(not_running)?;
         end(&live);
+        live.session.wait_closed(LAST_WORDS);
         let (why, detail) = match word {
             "failed" => (reason::FAILED, stopped::FAILED),
             _ => (reason::DESTROYED, stopped::DESTROYED),
@@ -36,7 +40,7 @@ impl Driver {
     pub(crate) fn settle(&self, guest: &Arc<Guest>, live: &Arc<Live>, why: i32, detail: i32, word: &str) {
         let mut first = false;
         guest.change(|value| {
-            if value.live.as_ref().is_some_and(|current| Arc::ptr_eq(current, live)) {
+            if value.live.as_ref().is_some_and(|current| Arc::ptr_eq(&current.run, &live.run)) {
                 value.live = None;
                 value.state = (state::SHUTOFF, why);
                 first = true;
@@ -45,21 +49,23 @@ impl Driver {
         if !first {
             return;
         }
+        live.session.removals.give_up();
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
             let _ = writeln!(log, "shutting down, reason={word}");
         }
-        self.forget_status(&name);
         let _ = std::fs::remove_dir_all(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
             let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            self.remove_memory_folders(short);
         }
         if let Some(cgroup) = &live.cgroup {
             cgroup.remove();
         }
+        self.forget_status(&name);
         let dom = base::object::DomainRef { name, uuid: guest.uuid, id: -1 };
         let transient = guest.value().config.is_none();
         if transient {

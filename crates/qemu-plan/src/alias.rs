@@ -52,7 +52,7 @@ pub fn assign(domain: &mut Domain) {
             "shmem" => count("shmem"),
             "tpm" => count("tpm"),
             "filesystem" => count("fs"),
-            "memory" => count("dimm"),
+            "memory" => memory(device, &mut count),
             "vsock" => count("vsock"),
             "crypto" => count("crypto"),
             "iommu" => count("iommu"),
@@ -86,11 +86,26 @@ fn disk(disk: &Tree, narrow: &BTreeSet<String>) -> String {
     format!("{bus}-disk{index}")
 }
 
+/// A module that has a slot goes by its number.
+fn memory(memory: &Tree, count: &mut dyn FnMut(&str) -> String) -> String {
+    let base = match memory.attr("model").unwrap_or_default() {
+        "nvdimm" => "nvdimm",
+        "virtio-pmem" => "virtiopmem",
+        "virtio-mem" => "virtiomem",
+        "sgx-epc" => "epc",
+        _ => "dimm",
+    };
+    match memory.attr_at("address", "slot").filter(|_| base.ends_with("dimm")) {
+        Some(slot) => format!("{base}{slot}"),
+        None => count(base),
+    }
+}
+
 /// The name of a controller; those that are part of a board have names of their own.
 fn controller(controller: &Tree, board: Board) -> String {
     let index = controller.attr("index").unwrap_or("0");
     match (controller.attr("type").unwrap_or_default(), controller.attr("model").unwrap_or_default()) {
-        ("pci", "pci-root") => "pci.0".to_owned(),
+        ("pci", "pci-root") if index == "0" => "pci.0".to_owned(),
         ("pci", "pcie-root") => "pcie.0".to_owned(),
         ("pci", _) => format!("pci.{index}"),
         ("usb", _) if index == "0" => "usb".to_owned(),

@@ -68,6 +68,11 @@ impl<'d> Node<'d> {
         self.inner.descendants().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect()
     }
 
+    /// The text that stands in this element itself, joined, unchanged.
+    pub fn own_text(self) -> String {
+        self.inner.children().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect()
+    }
+
     /// The enclosing element.
     pub fn parent(self) -> Option<Node<'d>> {
         self.inner.parent_element().map(Node::new)

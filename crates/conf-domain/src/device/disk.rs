@@ -103,6 +103,9 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     if matches!(device.as_str(), "cdrom" | "floppy") && disk.child("source").is_none() {
         disk.set("type", "file");
     }
+    if disk.is("type", "vhostuser") {
+        disk.default_to("snapshot", "no");
+    }
     image::auth_of_protocol(disk)?;
     if flags.inactive {
         forget(disk);
@@ -227,7 +230,7 @@ pub fn place(disk: &mut Tree) {
 }
 
 /// Sizes of metadata caches are in bytes, of the disk and of all images behind it.
-fn cache_sizes(holder: &mut Tree) -> Result<()> {
+pub(super) fn cache_sizes(holder: &mut Tree) -> Result<()> {
     for name in ["driver", "format"] {
         if let Some(cache) = holder.child_mut(name).and_then(|driver| driver.child_mut("metadata_cache"))
             && let Some(size) = cache.child_mut("max_size")

@@ -19,6 +19,14 @@ const TYPES: &[&str] =
 /// In the reference's words.
 pub(crate) fn read(holder: &mut Tree) -> Result<()> {
     let kind = holder.attr("type").unwrap_or("file").to_owned();
+    read_as(holder, &kind)
+}
+
+/// Reads an element that holds a `<source>` of a type of storage, with all images behind it.
+///
+/// # Errors
+/// In the reference's words.
+pub(crate) fn read_as(holder: &mut Tree, kind: &str) -> Result<()> {
     if let Some(encryption) = holder.child_mut("encryption") {
         secret::encryption(encryption)?;
     }
@@ -26,7 +34,7 @@ pub(crate) fn read(holder: &mut Tree) -> Result<()> {
         secret::auth(auth)?;
     }
     if let Some(source) = holder.child_mut("source") {
-        self::source(source, &kind)?;
+        self::source(source, kind)?;
     }
     let Some(behind) = holder.child_mut("backingStore") else { return Ok(()) };
     // An element without a type ends the chain.

@@ -1,7 +1,7 @@
 //! `<interface>`.
 
-use crate::ParseFlags;
 use crate::fault::{attribute, invalid};
+use crate::{ParseFlags, domain};
 use base::Result;
 use xml::Tree;
 
@@ -167,6 +167,35 @@ fn forget(interface: &mut Tree) {
             source.unset(name);
         }
     }
+}
+
+/// A connection through a network, as it is: where the port really leads takes the place of what was asked for.
+pub(crate) fn show_actual(interface: &mut Tree) {
+    let Some(at) = interface.children.iter().position(|child| child.name == "actual") else { return };
+    let actual = interface.children.remove(at);
+    if let Some(kind) = actual.attr("type") {
+        interface.set("type", kind);
+    }
+    if let Some(filters) = actual.attr("trustGuestRxFilters") {
+        interface.set("trustGuestRxFilters", filters);
+    }
+    for part in actual.children {
+        match part.name.as_str() {
+            "source" => {
+                let source = interface.child_or_new("source");
+                for (name, value) in part.attrs.iter() {
+                    source.set(name, value);
+                }
+                source.children.extend(part.children);
+            }
+            "class" => {}
+            name => {
+                interface.remove(name);
+                interface.children.push(part);
+            }
+        }
+    }
+    domain::place("domain/devices/interface").sort(interface);
 }
 
 pub(crate) fn hide_live(interface: &mut Tree) {

@@ -5,6 +5,7 @@ mod chardev;
 mod check;
 mod controller;
 pub mod controllers;
+mod defaults;
 mod disk;
 mod graphics;
 mod image;
@@ -12,6 +13,7 @@ mod interface;
 mod reading;
 mod redirection;
 mod secret;
+mod source;
 
 pub use address::Pci;
 pub(crate) use disk::is_wwn;
@@ -37,6 +39,8 @@ pub(crate) fn complete(
     if !flags.skip_validate {
         devices.children.iter().try_for_each(reading::as_read)?;
     }
+    // Buses that follow from the targets do not count here.
+    sort_disks(&mut devices.children);
     let mut seen_video = false;
     let marked = devices.all("video").any(|video| video.attr_at("model", "primary") == Some("yes"));
     for device in &mut devices.children {
@@ -44,11 +48,16 @@ pub(crate) fn complete(
             forget_live(device);
         }
         address::spell(device);
+        defaults::complete(device);
         if let Some(boot) = device.child_mut("boot") {
             load_parameter(boot);
         }
         match device.name.as_str() {
-            "disk" => disk::complete(device, flags)?,
+            "disk" => {
+                disk::complete(device, flags)?;
+                source::complete(device);
+            }
+            "hostdev" => source::complete(device),
             "interface" => interface::complete(device, flags, random)?,
             "redirfilter" => redirection::complete(device),
             "controller" => controller::complete(device)?,
@@ -99,9 +108,8 @@ pub(crate) fn complete(
     if !flags.skip_validate {
         check::duplicate_controllers(&devices.children)?;
     }
-    sort_disks(&mut devices.children);
     chardev::number(&mut devices.children);
-    if hvm {
+    if hvm && !flags.no_stub_console {
         chardev::consoles(&mut devices.children);
     }
     chardev::card_readers(&mut devices.children);
@@ -129,6 +137,22 @@ fn sort_disks(devices: &mut Trees) {
     }
     devices.extend(sorted);
     devices.extend(others);
+}
+
+/// Types of storage that images have.
+pub const STORAGE_TYPES: &[&str] =
+    &["file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa"];
+
+/// Completes and checks the `<source>` of an image that is no disk of its own: of a snapshot, of a backup. `kind` is its
+/// type of storage.
+///
+/// # Errors
+/// With the reference's words when something is missing or contradictory.
+pub fn storage(holder: &mut Tree, kind: &str) -> Result<()> {
+    source::keep(holder, kind)?;
+    image::read_as(holder, kind)?;
+    source::complete(holder);
+    disk::cache_sizes(holder)
 }
 
 /// Kinds of devices in the order in which they are checked.
@@ -199,6 +223,9 @@ pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
     let Some(devices) = tree.child_mut("devices") else { return };
     for device in &mut devices.children {
         if device.name == "interface" {
+            if !flags.inactive && !flags.status && !flags.actual_net {
+                interface::show_actual(device);
+            }
             interface::hide_unused(device);
         }
         if flags.inactive {

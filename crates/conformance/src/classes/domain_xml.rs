@@ -46,3 +46,20 @@ fn format_flags(case: &Case) -> FormatFlags {
         ..FormatFlags::default()
     }
 }
+
+/// `domainconf`: the file system mounted at a target of a container.
+pub(crate) fn filesystem(case: &Case) -> Verdict {
+    whole(filesystem_at(case))
+}
+
+fn filesystem_at(case: &Case) -> Result<(), String> {
+    let text = case.read("input")?;
+    let mut random = || std::array::from_fn(|index| index as u8);
+    let flags = ParseFlags { inactive: true, ..ParseFlags::default() };
+    let domain = Domain::parse(&text, flags, &mut random).map_err(|error| format!("refused: {error}"))?;
+    let target = case.text("target").unwrap_or_default();
+    match domain.filesystem_at(target).is_some() == case.is("result") {
+        true => Ok(()),
+        false => Err(format!("a file system at {target}")),
+    }
+}

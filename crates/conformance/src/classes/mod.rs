@@ -5,8 +5,16 @@ mod cputest;
 mod describe;
 mod descriptors;
 mod domain_xml;
+mod domainschema;
+mod memlock;
+mod moments;
+mod nbdkit;
+mod network_host;
 mod network_xml;
+mod objectevent;
+mod others_xml;
 mod qemu_caps;
+mod qemustatus;
 mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
@@ -26,11 +34,23 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 /// The runner of a class, if there is one yet.
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
+        "bhyvexml2xml" => others_xml::bhyve,
+        "chxml2xml" => others_xml::cloud,
+        "lxcxml2xml" => others_xml::containers,
         "cputest" => cputest::run,
+        "domainbackup" => moments::backup,
+        "domainconf" => domain_xml::filesystem,
+        "domainschema" => domainschema::run,
+        "qemucheckpoint" => moments::checkpoint,
+        "qemumigcookie" => qemustatus::cookie,
+        "qemusnapshot" => moments::snapshot,
+        "qemustatus" => qemustatus::status,
         "domaincaps" => describe::domain,
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemunbdkit" => nbdkit::run,
+        "qemumemlock" => memlock::run,
         "qemumigparams" => replies::migration,
         "qemumonitorjson" => replies::monitor,
         "qemucapabilities" => qemu_caps::capabilities,
@@ -38,7 +58,15 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemuxmlconf" => qemuxmlconf::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
+        "objectevent" => objectevent::run,
         "viruri" => uri::run,
+        "networkxml2conf" => network_host::conf,
+        "networkxml2firewall" => network_host::rules,
+        "nss" => network_host::name_service,
+        "virfirewall" => network_host::transaction,
+        "virmacmap" => network_host::mac_map,
+        "virnetdevbandwidth" => network_host::limits,
+        "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
         "sockettest" => addresses::run,

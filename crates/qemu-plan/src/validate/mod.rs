@@ -98,7 +98,7 @@ pub(crate) fn start(
     for device in domain.devices() {
         match device.name.as_str() {
             "disk" => disk::start(device, setting)?,
-            _ => others::start(device)?,
+            _ => others::start(device, setting)?,
         }
     }
     memory::start(domain, host_nodes)

@@ -368,12 +368,13 @@ pub(super) fn together(domain: &Domain) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn start(device: &Tree) -> Result<()> {
+pub(super) fn start(device: &Tree, setting: &Setting<'_>) -> Result<()> {
     match device.name.as_str() {
         "shmem" if device.attr_at("address", "type").is_some_and(|kind| kind != "pci") => {
             Err(unsupported("only 'pci' addresses are supported for the shared memory device"))
         }
-        "controller" if device.is("type", "usb") && device.attr("model").is_none() => {
+        // Guests of s390 do without.
+        "controller" if device.is("type", "usb") && device.attr("model").is_none() && !setting.is_s390() => {
             Err(unsupported("no model provided for USB controller"))
         }
         "interface" => {

@@ -1,0 +1,45 @@
+//! What a document may contain: elements, attributes, values, and how often.
+//!
+//! ```text
+//! data/KIND.schema ──▶ Table ──check(root)──▶ nothing, or the first Violation with its place
+//! data/types.table ──▶ Types ──┘
+//! ```
+//!
+//! A client that asks for validation (`VIR_DOMAIN_DEFINE_VALIDATE` and its kin) wants to be told about the word it
+//! misspelt; reading alone passes over what it does not know. Every kind of document has its table; documents that hold
+//! others refer to theirs.
+//!
+//! *Invariant:* the tables decide; this room's code knows no element by its name.
+
+mod check;
+mod kind;
+mod table;
+mod types;
+
+pub use check::Violation;
+pub use kind::Kind;
+
+use base::{Error, ErrorCode, ErrorDomain, Result};
+use xml::Node;
+
+/// Holds a document against its schema.
+///
+/// # Errors
+/// Code `XML_INVALID_SCHEMA`, with what is wrong first and where.
+pub fn validate(kind: Kind, root: Node<'_>) -> Result<()> {
+    match check::document(kind, root) {
+        Ok(()) => Ok(()),
+        Err(violation) => {
+            let text = format!("Unable to validate doc against {}\n{violation}", kind.file());
+            Err(Error::new(ErrorCode::XML_INVALID_SCHEMA, ErrorDomain::XML, text))
+        }
+    }
+}
+
+/// Holds a document against its schema.
+///
+/// # Errors
+/// The first violation, in the order of the document.
+pub fn check(kind: Kind, root: Node<'_>) -> std::result::Result<(), Violation> {
+    check::document(kind, root)
+}
