@@ -7,6 +7,7 @@
 //! *Invariant:* traits are synchronous and object safe; no wire handling, no sockets, no policy in here.
 
 mod call;
+pub mod credential;
 mod drivers;
 pub mod event_loop;
 pub mod generated;

@@ -144,6 +144,7 @@ const FLAGS: ParseFlags = ParseFlags {
     allow_boot: false,
     allow_post_parse_fail: false,
     migratable: false,
+    no_stub_console: false,
 };
 
 /// Resident memory of this process in KiB.

@@ -1,6 +1,8 @@
 //! Questions that authentication asks the user: what callers register, and the console as the default.
 
 use crate::memory;
+use api::credential::{Answerer, Kind, Question};
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::io::{BufRead, Write};
 
@@ -29,6 +31,8 @@ pub struct Auth {
     data: *mut c_void,
 }
 
+// SAFETY: the pointers are only used while the call runs that brought them, or are those of the value below.
+unsafe impl Send for Auth {}
 // SAFETY: the value behind the exported pointer is never changed.
 unsafe impl Sync for Auth {}
 
@@ -49,6 +53,36 @@ static CONSOLE: Auth =
 /// `virConnectAuthPtrDefault`: asks on the console.
 #[unsafe(no_mangle)]
 pub static virConnectAuthPtrDefault: AuthPointer = AuthPointer(&raw const CONSOLE);
+
+impl Answerer for Auth {
+    fn knows(&self, kind: Kind) -> bool {
+        let kinds = memory::slice(self.kinds, self.count).unwrap_or(&[]);
+        self.callback.is_some() && kinds.contains(&(kind as c_int))
+    }
+
+    fn answer(&self, question: &Question) -> Result<String> {
+        let refuse =
+            || Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::AUTH, "Failed to collect auth credentials");
+        let prompt = memory::text(&question.prompt)?;
+        let challenge = memory::optional_text(question.challenge.as_deref())?;
+        let default = memory::optional_text(question.default.as_deref())?;
+        let mut cred = Credential {
+            kind: question.kind as c_int,
+            prompt,
+            challenge,
+            default,
+            result: std::ptr::null_mut(),
+            result_length: 0,
+        };
+        let function = self.callback.ok_or_else(refuse)?;
+        // SAFETY: the caller's function with the pointer it came with; the question lives until it returns.
+        let outcome = unsafe { function(&raw mut cred, 1, self.data) };
+        [prompt, challenge, default].into_iter().for_each(memory::free);
+        let answer = memory::read_optional(cred.result);
+        memory::free(cred.result);
+        if outcome < 0 { Err(refuse()) } else { answer.ok_or_else(refuse) }
+    }
+}
 
 fn without_echo(read: impl FnOnce() -> Option<String>) -> Option<String> {
     let console = std::io::stdin();

@@ -42,7 +42,7 @@ struct Closing {
 }
 
 enum Happening {
-    Event(i32, Event),
+    Event(i32, Box<Event>),
     Closed(CloseReason),
 }
 
@@ -71,7 +71,7 @@ impl Callbacks {
         let weak: Weak<Callbacks> = Arc::downgrade(self);
         conn.session.on_event(Arc::new(move |number, event| {
             if let Some(callbacks) = weak.upgrade() {
-                callbacks.push(Happening::Event(number, event));
+                callbacks.push(Happening::Event(number, Box::new(event)));
             }
         }));
         let weak = Arc::downgrade(self);

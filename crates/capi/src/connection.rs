@@ -7,6 +7,7 @@ use crate::handle;
 use crate::memory::{self, put};
 use crate::object::ConnectObj;
 use crate::params::{self, VirTypedParameter};
+use api::credential::Answerer;
 use base::Result;
 use std::ffi::{CString, c_char, c_int, c_uint, c_ulong, c_void};
 use std::sync::{Arc, PoisonError};
@@ -38,10 +39,12 @@ pub extern "C" fn virGetVersion(
     })
 }
 
-fn open(name: *const c_char, flags: c_uint) -> Result<*mut c_void> {
+fn open(name: *const c_char, flags: c_uint, auth: *mut Auth) -> Result<*mut c_void> {
     let name = memory::read_optional(name);
     let read_only = flags & READ_ONLY != 0;
-    let options = connect::Options { read_only, no_aliases: flags & NO_ALIASES != 0 };
+    // SAFETY: by the contract NULL or a structure that is valid during the call.
+    let answerer = unsafe { auth.as_ref() }.map(|auth| auth as &dyn Answerer);
+    let options = connect::Options { read_only, no_aliases: flags & NO_ALIASES != 0, answerer };
     let backend = connect::open(name.as_deref(), options)?;
     let uri = backend.uri.clone();
     let conn = Arc::new(ConnectObj::new(backend, uri, read_only));
@@ -55,19 +58,19 @@ fn open(name: *const c_char, flags: c_uint) -> Result<*mut c_void> {
 /// `virConnectOpen`
 #[unsafe(no_mangle)]
 pub extern "C" fn virConnectOpen(name: *const c_char) -> *mut c_void {
-    enter("virConnectOpen", 0, std::ptr::null_mut(), |_| open(name, 0))
+    enter("virConnectOpen", 0, std::ptr::null_mut(), |_| open(name, 0, std::ptr::null_mut()))
 }
 
 /// `virConnectOpenReadOnly`
 #[unsafe(no_mangle)]
 pub extern "C" fn virConnectOpenReadOnly(name: *const c_char) -> *mut c_void {
-    enter("virConnectOpenReadOnly", 0, std::ptr::null_mut(), |_| open(name, READ_ONLY))
+    enter("virConnectOpenReadOnly", 0, std::ptr::null_mut(), |_| open(name, READ_ONLY, std::ptr::null_mut()))
 }
 
 /// `virConnectOpenAuth`
 #[unsafe(no_mangle)]
-pub extern "C" fn virConnectOpenAuth(name: *const c_char, _auth: *mut Auth, flags: c_uint) -> *mut c_void {
-    enter("virConnectOpenAuth", 0, std::ptr::null_mut(), |_| open(name, flags))
+pub extern "C" fn virConnectOpenAuth(name: *const c_char, auth: *mut Auth, flags: c_uint) -> *mut c_void {
+    enter("virConnectOpenAuth", 0, std::ptr::null_mut(), |_| open(name, flags, auth))
 }
 
 /// `virConnectRef`

@@ -99,7 +99,7 @@ pub(crate) fn event(event: &Event, conn: &ConnRef, function: Generic, data: Ptr)
         Event::DomainRtcChange(m) => call!(f, data, c => Ptr, o => Ptr, m.offset => c_longlong),
         Event::DomainWatchdog(m) => one(f, data, c, o, m.action),
         Event::DomainPmwakeup(_) | Event::DomainPmsuspend(_) | Event::DomainPmsuspendDisk(_) => {
-            one(f, data, c, o, 0)
+            one(f, data, c, o, 0);
         }
         Event::DomainMigrationIteration(m) => one(f, data, c, o, m.iteration),
         Event::DomainIoError(m) => {

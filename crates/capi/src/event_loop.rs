@@ -254,6 +254,7 @@ pub extern "C" fn virEventAddHandle(
         }
         // SAFETY: the program's function, called as its type says.
         Some(Registered::Foreign(f)) => {
+            // SAFETY: the program's function, called as its type says.
             f.add_handle.map_or(-1, |add| unsafe { add(fd, events, cb, opaque, ff) })
         }
         None => -1,
@@ -299,6 +300,7 @@ pub extern "C" fn virEventAddTimeout(
         }
         // SAFETY: the program's function, called as its type says.
         Some(Registered::Foreign(f)) => {
+            // SAFETY: the program's function, called as its type says.
             f.add_timeout.map_or(-1, |add| unsafe { add(timeout, cb, opaque, ff) })
         }
         None => -1,

@@ -10,43 +10,23 @@
 
 use crate::object::Object;
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::c_void;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-
-/// Addresses are spread enough as they are, but for their low bits.
-#[derive(Default, Debug)]
-struct Address(u64);
-
-impl Hasher for Address {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 << 8) | u64::from(*byte);
-        }
-    }
-
-    fn write_usize(&mut self, address: usize) {
-        self.0 = (address as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
 
 struct Entry {
     references: u32,
     object: Arc<dyn Any + Send + Sync>,
 }
 
-type Shard = Mutex<HashMap<usize, Entry, BuildHasherDefault<Address>>>;
+/// A tree keeps no room that a checker of memory would take for lost.
+type Shard = BTreeMap<usize, Entry>;
 
 const SHARDS: usize = 16;
 
-static TABLE: LazyLock<[Shard; SHARDS]> = LazyLock::new(Default::default);
+static TABLE: LazyLock<[Mutex<Shard>; SHARDS]> = LazyLock::new(Default::default);
 
-fn shard(address: usize) -> MutexGuard<'static, HashMap<usize, Entry, BuildHasherDefault<Address>>> {
+fn shard(address: usize) -> MutexGuard<'static, Shard> {
     TABLE[(address >> 6) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -38,3 +38,19 @@ mod params;
 mod poll_loop;
 mod reports;
 mod stream;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Everything that is not generated is written somewhere here.
+    #[test]
+    fn every_function_exists() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let files = std::fs::read_dir(folder).unwrap().filter_map(Result::ok);
+        let text: String = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        let word = |name: &&str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == *name);
+        let missing: Vec<_> = super::generated::BY_HAND.iter().filter(|name| !word(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

@@ -20,6 +20,9 @@ type Ptr = *mut c_void;
 
 const PEER2PEER: u64 = 2;
 const TUNNELLED: u64 = 4;
+/// `VIR_DRV_FEATURE_MIGRATION_P2P` and `VIR_DRV_FEATURE_MIGRATION_DIRECT`.
+const FEATURE_P2P: i32 = 4;
+const FEATURE_DIRECT: i32 = 5;
 
 fn check_flags(e: &Entry, flags: u64) -> Result<()> {
     e.exclusive(flags, (64, "VIR_MIGRATE_NON_SHARED_DISK"), (128, "VIR_MIGRATE_NON_SHARED_INC"), "ctl")?;
@@ -51,6 +54,15 @@ fn known(e: &Entry, flags: u64) -> Result<u32> {
     })
 }
 
+/// Whether the source can lead.
+fn can_peer2peer(e: &Entry, domain: &DomainObj) -> Result<()> {
+    if domain.conn.get().drivers.hypervisor.supports_feature(FEATURE_P2P) {
+        return Ok(());
+    }
+    let text = "Peer-to-peer migration is not supported by the connection driver";
+    Err(Error::new(ErrorCode::ARGUMENT_UNSUPPORTED, e.domain, text))
+}
+
 /// Led by the source.
 fn peer2peer(
     e: &Entry,
@@ -80,6 +92,7 @@ fn to_uri(
     flags: u64,
 ) -> Result<c_int> {
     if flags & PEER2PEER != 0 {
+        can_peer2peer(e, domain)?;
         let Some(uri) = uri else { return e.present(false, "dconnuri").map(|()| -1) };
         return peer2peer(e, domain, Some(&uri), &params, flags);
     }
@@ -89,7 +102,7 @@ fn to_uri(
     {
         params.push(TypedParam::new("migrate_uri", uri));
     }
-    if !domain.conn.get().drivers.hypervisor.supports_feature(5) {
+    if !domain.conn.get().drivers.hypervisor.supports_feature(FEATURE_DIRECT) {
         let text = "direct migration is not supported by the connection driver";
         return Err(Error::new(ErrorCode::ARGUMENT_UNSUPPORTED, e.domain, text));
     }
@@ -174,6 +187,7 @@ fn to_connection(e: &mut Entry, domain: Ptr, dconn: Ptr, params: &[TypedParam], 
     if flags & PEER2PEER == 0 {
         return managed(e, &domain, &dest, params, flags);
     }
+    can_peer2peer(e, &domain)?;
     peer2peer(e, &domain, Some(&dest.uri), params, flags)?;
     let name = params.iter().find_map(|param| match (&param.field[..], &param.value) {
         ("destination_name", TypedValue::String(name)) => Some(name.clone()),

@@ -12,7 +12,6 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 type Action<A> = Arc<dyn Fn(i32, A) + Send + Sync>;
@@ -40,7 +39,7 @@ struct Lists {
     /// Removed; freed by whoever runs the loop.
     removed_handles: Vec<Handle>,
     removed_timers: Vec<Timer>,
-    running: Option<ThreadId>,
+    running: Option<rustix::thread::Pid>,
 }
 
 /// Handles and timeouts.
@@ -67,7 +66,7 @@ impl PollLoop {
 
     /// Wakes the poll of another thread, so that it sees what was changed.
     fn nudge(&self, lists: &Lists) {
-        if lists.running.is_some_and(|thread| thread != std::thread::current().id()) {
+        if lists.running.is_some_and(|thread| thread != rustix::thread::gettid()) {
             let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
         }
     }
@@ -121,7 +120,7 @@ impl PollLoop {
         self.free_removed();
         let (fds, limit) = {
             let mut lists = self.lists();
-            lists.running = Some(std::thread::current().id());
+            lists.running = Some(rustix::thread::gettid());
             let fds: Vec<(i32, RawFd, PollFlags)> = lists
                 .handles
                 .iter()

@@ -64,10 +64,12 @@ fn signed(text: &[i8]) -> String {
 }
 
 /// Copies at most `room` bytes of a structure, which callers built for an older release ask for.
-fn put_part<T>(target: *mut T, room: usize, value: T) {
+fn put_part<T>(target: *mut T, room: usize, value: &T) {
     let size = size_of::<T>().min(room);
     // SAFETY: the caller's structure has `room` bytes.
-    unsafe { std::ptr::copy_nonoverlapping((&raw const value).cast::<u8>(), target.cast::<u8>(), size) };
+    unsafe {
+        std::ptr::copy_nonoverlapping(std::ptr::from_ref(value).cast::<u8>(), target.cast::<u8>(), size);
+    };
 }
 
 fn stats(
@@ -127,7 +129,7 @@ entries! {
         }
         let conn = domain.conn.get();
         let ret = conn.drivers.hypervisor.domain_block_stats(&conn.call(), &domain.reference(), &memory::read(disk))?;
-        put_part(target, size, virDomainBlockStatsStruct {
+        put_part(target, size, &virDomainBlockStatsStruct {
             rd_req: ret.rd_req, rd_bytes: ret.rd_bytes, wr_req: ret.wr_req, wr_bytes: ret.wr_bytes, errs: ret.errs,
         });
         Ok(0)
@@ -141,7 +143,7 @@ entries! {
         }
         let conn = domain.conn.get();
         let ret = conn.drivers.hypervisor.domain_interface_stats(&conn.call(), &domain.reference(), &memory::read(device))?;
-        put_part(target, size, virDomainInterfaceStatsStruct {
+        put_part(target, size, &virDomainInterfaceStatsStruct {
             rx_bytes: ret.rx_bytes, rx_packets: ret.rx_packets, rx_errs: ret.rx_errs, rx_drop: ret.rx_drop,
             tx_bytes: ret.tx_bytes, tx_packets: ret.tx_packets, tx_errs: ret.tx_errs, tx_drop: ret.tx_drop,
         });

@@ -3,7 +3,8 @@
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
 use crate::{
-    FormatFlags, ParseFlags, checks, device, foreign, lifecycle, memory, numa, tuning, values, vcpu,
+    FormatFlags, ParseFlags, checks, cpu, device, features, foreign, lifecycle, memory, numa, tuning, values,
+    vcpu,
 };
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
@@ -166,6 +167,8 @@ impl Domain {
         vcpu::complete(tree)?;
         tuning::complete(tree)?;
         numa::complete(tree);
+        cpu::complete(tree);
+        features::complete(tree);
         default_boot(tree);
         boot_menu(tree);
         lifecycle::complete(tree)?;
@@ -297,6 +300,9 @@ pub(crate) fn place(name: &str) -> Place {
 
 /// A machine that is not told what to start from starts from its first disk.
 fn default_boot(tree: &mut Tree) {
+    if tree.child("bootloader").is_some() {
+        return;
+    }
     let ordered = tree
         .child("devices")
         .is_some_and(|devices| devices.children.iter().any(|device| device.child("boot").is_some()));
@@ -309,6 +315,9 @@ fn default_boot(tree: &mut Tree) {
 fn os(tree: &mut Tree) -> Result<()> {
     let kind = tree.attr("type").unwrap_or_default().to_owned();
     let bootloader = tree.child("bootloader").is_some();
+    if !bootloader {
+        tree.remove("bootloader_args");
+    }
     let os = tree.child_or_new("os");
     if os.child("type").is_none() {
         if bootloader {
@@ -340,6 +349,11 @@ fn boot_menu(tree: &mut Tree) {
     let Some(os) = tree.child_mut("os") else { return };
     if let Some(menu) = os.child_mut("bootmenu").filter(|menu| !menu.is("enable", "yes")) {
         menu.unset("timeout");
+    }
+    if let Some(loader) = os.child_mut("loader")
+        && !loader.body().trim().is_empty()
+    {
+        loader.default_to("type", "rom");
     }
     for boot in os.all_mut("boot") {
         device::load_parameter(boot);

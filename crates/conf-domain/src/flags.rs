@@ -21,6 +21,8 @@ pub struct ParseFlags {
     pub allow_post_parse_fail: bool,
     /// The document comes from another host in a migration.
     pub migratable: bool,
+    /// A console is no name for a serial port: neither is made for the other.
+    pub no_stub_console: bool,
 }
 
 /// How to print a document.

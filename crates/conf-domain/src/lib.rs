@@ -15,10 +15,12 @@
 
 pub mod bitmap;
 mod checks;
+mod cpu;
 pub mod device;
 pub mod domain;
 pub mod elements;
 pub mod fault;
+pub mod features;
 mod flags;
 pub mod foreign;
 pub mod lifecycle;

@@ -84,6 +84,7 @@ pub(crate) const STORED: ParseFlags = ParseFlags {
     allow_boot: true,
     allow_post_parse_fail: false,
     migratable: false,
+    no_stub_console: false,
 };
 
 /// Prints `<name>` and `<description>`.

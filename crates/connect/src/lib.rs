@@ -12,6 +12,7 @@ mod dial;
 mod names;
 pub mod target;
 
+use api::credential::Answerer;
 use api::{DriverSet, Session};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use driver_remote::Remote;
@@ -19,6 +20,12 @@ use std::path::Path;
 use std::sync::Arc;
 use target::{Surroundings, Target};
 use uri::Uri;
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Options {{ read_only: {} }}", self.read_only)
+    }
+}
 
 /// What is behind a connection.
 pub struct Backend {
@@ -37,12 +44,14 @@ impl std::fmt::Debug for Backend {
 }
 
 /// How to open.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+#[derive(Clone, Copy, Default)]
+pub struct Options<'o> {
     /// The connection may only read.
     pub read_only: bool,
     /// The name is a URI, not an alias.
     pub no_aliases: bool,
+    /// Who is asked to prove who the user is.
+    pub answerer: Option<&'o dyn Answerer>,
 }
 
 fn no_connect(detail: impl Into<String>) -> Error {
@@ -77,7 +86,7 @@ where
 ///
 /// # Errors
 /// Code `NO_CONNECT` when no driver serves the URI, or what went wrong on the way.
-pub fn open(name: Option<&str>, options: Options) -> Result<Backend> {
+pub fn open(name: Option<&str>, options: Options<'_>) -> Result<Backend> {
     let around = Surroundings::of_process();
     let Some(text) = names::resolve(name.filter(|name| !name.is_empty()), options.no_aliases, &around)?
     else {
@@ -90,7 +99,7 @@ pub fn open(name: Option<&str>, options: Options) -> Result<Backend> {
     };
     let local = uri.server.as_deref().is_none_or(str::is_empty);
     if driver == "test" && local && transport.is_none_or(|how| how.eq_ignore_ascii_case("unix")) {
-        let test = driver_test::open(uri.path.as_deref().unwrap_or_default())?;
+        let test = driver_test::open(uri.path.as_deref().unwrap_or_default(), options.answerer)?;
         let drivers = everything(&test, &text);
         return Ok(Backend { drivers, session: test, uri: text });
     }
@@ -99,7 +108,12 @@ pub fn open(name: Option<&str>, options: Options) -> Result<Backend> {
 }
 
 /// Connects to a daemon and opens the URI there.
-fn remote(target: &Target, text: Option<String>, options: Options, around: &Surroundings) -> Result<Backend> {
+fn remote(
+    target: &Target,
+    text: Option<String>,
+    options: Options<'_>,
+    around: &Surroundings,
+) -> Result<Backend> {
     let (socket, secure) = dial::connect(target, around)?;
     let remote = Remote::over(socket, secure);
     remote.authenticate(target.auth.as_deref())?;
@@ -113,7 +127,7 @@ fn remote(target: &Target, text: Option<String>, options: Options, around: &Surr
 }
 
 /// No name was given anywhere: the daemon says what it serves.
-fn probe(options: Options, around: &Surroundings) -> Result<Backend> {
+fn probe(options: Options<'_>, around: &Surroundings) -> Result<Backend> {
     let target = target::default(options.read_only, around);
     remote(&target, None, options, around)
 }

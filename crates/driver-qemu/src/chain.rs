@@ -104,19 +104,19 @@ fn present(path: &str, above: Option<&str>) -> Result<()> {
 }
 
 /// Follows what an image is based on to the end, below an element that does not say it yet.
-fn follow(element_above: &mut Tree, path: String, format: String, depth: usize) -> Result<()> {
+fn follow(element_above: &mut Tree, path: &str, format: &str, depth: usize) -> Result<()> {
     if depth > DEPTH {
         let text = format!("backing store for {path} is self-referential or too long");
         return Err(Error::internal(ErrorDomain::STORAGE, text));
     }
     let text = || format!("Cannot access storage file '{path}'");
-    let Some((base, base_format)) = below(&path, &format).map_err(|cause| storage(&cause, text()))? else {
+    let Some((base, base_format)) = below(path, format).map_err(|cause| storage(&cause, text()))? else {
         element_above.children.push(Tree::new("backingStore"));
         return Ok(());
     };
     let next = match &base {
         Base::File(next) => {
-            present(next, Some(&path))?;
+            present(next, Some(path))?;
             Some(next.clone())
         }
         Base::Address(_) | Base::Document(_) => None,
@@ -139,7 +139,7 @@ fn follow(element_above: &mut Tree, path: String, format: String, depth: usize) 
     };
     let mut below = element(&base, &format);
     match next {
-        Some(next) => follow(&mut below, next, format, depth + 1)?,
+        Some(next) => follow(&mut below, &next, &format, depth + 1)?,
         None => below.children.push(Tree::new("backingStore")),
     }
     element_above.children.push(below);
@@ -161,7 +161,7 @@ fn complete(element: &mut Tree, above: Option<&str>, depth: usize) -> Result<()>
     }
     let format = format_of(element).unwrap_or("raw").to_owned();
     match path {
-        Some(path) if element.attr("type") != Some("dir") => follow(element, path, format, depth),
+        Some(path) if element.attr("type") != Some("dir") => follow(element, &path, &format, depth),
         _ => {
             element.children.push(Tree::new("backingStore"));
             Ok(())

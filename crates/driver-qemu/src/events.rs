@@ -30,7 +30,10 @@ pub(crate) fn run(driver: &Arc<Driver>, notices: &Receiver<(Uuid, i32, Notice)>)
         // A notice of an earlier run of the same guest, or of a start that failed.
         let Some(live) = guest.value().live.clone().filter(|live| live.id == id) else { continue };
         match notice {
-            Notice::Closed => driver.gone(&guest, &live),
+            Notice::Closed => {
+                live.session.close();
+                driver.gone(&guest, &live);
+            }
             Notice::Event(event) => driver.heard(&guest, &live, &event),
         }
     }

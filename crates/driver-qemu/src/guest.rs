@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 /// How long a call waits for another's job.
@@ -102,6 +102,24 @@ pub(crate) struct Session {
     pub(crate) indexed: Mutex<BTreeSet<u32>>,
     /// Fastest migration in MiB a second; 0 is no limit.
     pub(crate) bandwidth: AtomicU64,
+    /// The end of the monitor, and all it told before, has been dealt with.
+    pub(crate) closed: (Mutex<bool>, Condvar),
+}
+
+impl Session {
+    /// Says that nothing more comes from the monitor.
+    pub(crate) fn close(&self) {
+        *self.closed.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.closed.1.notify_all();
+    }
+
+    /// Waits until what the monitor told last has been dealt with, so that its events come before those of whoever
+    /// waits.
+    pub(crate) fn wait_closed(&self, limit: Duration) {
+        let closed = self.closed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.closed.1.wait_timeout_while(closed, limit, |closed| !*closed);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// A domain.

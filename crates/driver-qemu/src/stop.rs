@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How long an emulator has to end by itself before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the last events of an emulator are waited for once it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 impl Driver {
     /// Ends a guest at a client's wish.
     pub(crate) fn destroy(&self, guest: &Arc<Guest>, why: &str) -> Result<()> {
@@ -25,6 +28,7 @@ impl Driver {
     pub(crate) fn destroy_held(&self, guest: &Arc<Guest>, word: &str) -> Result<()> {
         let live = guest.value().live.clone().ok_or_else(not_running)?;
         end(&live);
+        live.session.wait_closed(LAST_WORDS);
         let (why, detail) = match word {
             "failed" => (reason::FAILED, stopped::FAILED),
             _ => (reason::DESTROYED, stopped::DESTROYED),

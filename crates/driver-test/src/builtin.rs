@@ -165,6 +165,10 @@ fn read(text: &str, folder: Option<&Path>) -> Result<World> {
                 let name = document::text(&tree, "name").unwrap_or_default().to_owned();
                 world.devices.push(Device { name, tree });
             }
+            "auth" => {
+                let users = node.children("user");
+                world.users.extend(users.map(|user| (user.text(), user.attr("password").map(str::to_owned))));
+            }
             _ => {}
         }
     }

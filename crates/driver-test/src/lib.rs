@@ -32,6 +32,7 @@ mod storage;
 mod tuning;
 mod world;
 
+use api::credential::{self, Answerer, Question};
 use api::event::Event;
 use api::session::{OnEvent, Session, UNNUMBERED};
 use base::{Error, ErrorCode, ErrorDomain, Result};
@@ -80,7 +81,7 @@ pub(crate) fn known(flags: u32, mask: u32, function: &str) -> Result<()> {
 ///
 /// # Errors
 /// When there is no path, or the file cannot be read or does not say what a world is.
-pub fn open(path: &str) -> Result<Arc<Test>> {
+pub fn open(path: &str, answerer: Option<&dyn Answerer>) -> Result<Arc<Test>> {
     let shared = match path {
         "" | "/" => return fail(ErrorCode::INVALID_ARG, "testOpen: supply a path or use test:///default"),
         "/default" => {
@@ -96,11 +97,34 @@ pub fn open(path: &str) -> Result<Arc<Test>> {
             }
         }
         file => {
-            let world = Mutex::new(builtin::from_file(file)?);
+            let world = builtin::from_file(file)?;
+            prove(&world, answerer)?;
+            let world = Mutex::new(world);
             Arc::new(Shared { world, listeners: Mutex::default() })
         }
     };
     Ok(connect(&shared))
+}
+
+/// A world may say who is let in.
+fn prove(world: &World, answerer: Option<&dyn Answerer>) -> Result<()> {
+    if world.users.is_empty() {
+        return Ok(());
+    }
+    let refuse = |text: &str| Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::TEST, text);
+    let ask = |kind: credential::Kind, prompt: &str, failed: &str| {
+        let answerer = answerer.filter(|answerer| answerer.knows(kind)).ok_or_else(|| refuse(failed))?;
+        answerer.answer(&Question { kind, prompt: prompt.to_owned(), challenge: None, default: None })
+    };
+    let kind = credential::Kind::AuthName;
+    let name = ask(kind, "Enter username for localhost", "authentication failed when asking for username")?;
+    let wrong = || refuse("authentication failed, see test XML for the correct username/password");
+    let (_, secret) = world.users.iter().find(|(known, _)| *known == name).ok_or_else(wrong)?;
+    let Some(secret) = secret else { return Ok(()) };
+    let kind = credential::Kind::PassPhrase;
+    let prompt = format!("Enter {name}'s password for localhost");
+    let given = ask(kind, &prompt, "authentication failed when asking for password")?;
+    if given == *secret { Ok(()) } else { Err(wrong()) }
 }
 
 /// Opens a default world that nobody else has.

@@ -46,9 +46,9 @@ fn define(world: &mut World, xml: &str, flags: u32) -> Result<NetworkRef> {
             let net = &mut world.networks[at];
             net.persistent = true;
             if net.active {
-                net.next = Some(def)
+                net.next = Some(def);
             } else {
-                net.def = def
+                net.def = def;
             }
             at
         }

@@ -61,9 +61,9 @@ fn take(world: &mut World, xml: &str, live: bool) -> Result<StoragePoolRef> {
     };
     let pool = &mut world.pools[at];
     if live {
-        pool.active = true
+        pool.active = true;
     } else {
-        pool.persistent = true
+        pool.persistent = true;
     }
     let reference = pool.reference();
     happened(world, reference.clone(), if live { 2 } else { 0 });

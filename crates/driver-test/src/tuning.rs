@@ -135,9 +135,9 @@ impl Test {
             let max = def.vcpus_max();
             let element = def.tree.child_or_new("vcpu");
             if count == max {
-                element.unset("current")
+                element.unset("current");
             } else {
-                element.set("current", count.to_string())
+                element.set("current", count.to_string());
             }
             Ok(())
         })

@@ -187,6 +187,8 @@ pub(crate) struct World {
     pub(crate) interfaces_before: Option<Vec<IfaceState>>,
     pub(crate) devices: Vec<Device>,
     pub(crate) next_id: i32,
+    /// Who is let in, with their passwords; everybody when there are none.
+    pub(crate) users: Vec<(String, Option<String>)>,
     /// Told once the world is unlocked.
     pub(crate) events: Vec<Event>,
 }

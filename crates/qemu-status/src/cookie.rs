@@ -144,6 +144,7 @@ const STORED: ParseFlags = ParseFlags {
     allow_boot: false,
     allow_post_parse_fail: false,
     migratable: false,
+    no_stub_console: false,
 };
 
 fn internal(text: impl Into<String>) -> Error {

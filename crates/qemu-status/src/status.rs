@@ -18,6 +18,7 @@ pub const READ: ParseFlags = ParseFlags {
     allow_boot: false,
     allow_post_parse_fail: true,
     migratable: false,
+    no_stub_console: false,
 };
 
 /// How the definition inside is printed.

@@ -10,6 +10,7 @@
 //! of its own. The result is checked: what the dynamic symbol table says must be what the table says, both ways.
 
 mod api_xml;
+mod check;
 mod header;
 mod script;
 pub(crate) mod table;
@@ -61,7 +62,7 @@ fn pkg_config(library: &str, out: &Path) -> String {
 }
 
 /// Builds everything into `target/capi`.
-pub(crate) fn build(workspace: &Path, release: bool) -> Result<(), String> {
+pub(crate) fn build(workspace: &Path, release: bool, check: Option<u32>) -> Result<(), String> {
     let table = Table::read(&workspace.join("protocol/c"))?;
     let target = target(workspace);
     let out = target.join("capi");
@@ -87,7 +88,10 @@ pub(crate) fn build(workspace: &Path, release: bool) -> Result<(), String> {
         compare(&table, library, &out)?;
     }
     println!("{}", out.display());
-    Ok(())
+    match check {
+        Some(seconds) => check::run_all(&table, workspace, &out, seconds),
+        None => Ok(()),
+    }
 }
 
 fn link(table: &Table, library: &str, archive: &Path, out: &Path) -> Result<(), String> {

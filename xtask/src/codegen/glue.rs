@@ -277,7 +277,7 @@ impl Glue<'_> {
     }
 
     fn body(&self) -> Option<Body> {
-        let own = |param: &Param| Param { kind: param.kind.clone(), name: ident(&param.name) };
+        let own = |param: &Param| Param { name: ident(&param.name), ..param.clone() };
         let mut left: Vec<Param> = self.function.params.iter().map(own).collect();
         let mut body = Body { before: String::new(), args: Vec::new(), left: Vec::new() };
         let first = left.first()?.clone();

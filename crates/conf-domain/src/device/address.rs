@@ -61,16 +61,65 @@ impl Pci {
     }
 }
 
+/// A number in decimal, octal (leading 0) or hexadecimal (leading 0x), as C reads it.
+fn unsigned(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return u64::from_str_radix(hex, 16).ok();
+    }
+    match text.strip_prefix('0').filter(|octal| !octal.is_empty()) {
+        Some(octal) => u64::from_str_radix(octal, 8).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// Spells the address of a device of the host in a `<source>`.
+pub(crate) fn spell_host(source: &mut Tree) {
+    let Some(address) = source.child_mut("address") else { return };
+    if address.attr("slot").is_none() || address.attr("uuid").is_some() {
+        return;
+    }
+    let digits = [("domain", 4), ("bus", 2), ("slot", 2), ("function", 1)];
+    for (name, width) in digits {
+        let value = address.attr(name).map_or(Some(0), number);
+        if let Some(value) = value {
+            address.set(name, format!("0x{value:0width$x}"));
+        }
+    }
+}
+
+/// Digits of the numbers of channel devices and zPCI functions.
+fn hexadecimal(address: &mut Tree, digits: &[(&str, usize)]) {
+    address.attrs.respell(|name, value| {
+        let (_, width) = digits.iter().find(|(known, _)| *known == name)?;
+        let value = unsigned(value)?;
+        Some(format!("0x{value:0width$x}", width = *width))
+    });
+}
+
 /// Spells a device's address as it is printed.
 pub(crate) fn spell(device: &mut Tree) {
     if device.name == "controller" && device.is("type", "pci") && device.is("model", "pci-root") {
         return;
+    }
+    if let Some(zpci) = device.child_mut("address").and_then(|address| address.child_mut("zpci")) {
+        hexadecimal(zpci, &[("uid", 4), ("fid", 8)]);
     }
     if let Some(pci) = Pci::of(device) {
         pci.put(device);
         return;
     }
     let Some(address) = device.child_mut("address") else { return };
+    match address.attr("type") {
+        Some("ccw") => return hexadecimal(address, &[("cssid", 1), ("ssid", 1), ("devno", 4)]),
+        Some("spapr-vio") => return hexadecimal(address, &[("reg", 8)]),
+        Some("dimm") => {
+            if let Some(base) = address.attr("base").and_then(unsigned) {
+                address.set("base", format!("0x{base:x}"));
+            }
+        }
+        _ => {}
+    }
     let defaults: &[(&str, &str)] = match address.attr("type") {
         Some("drive") => &[("controller", "0"), ("bus", "0"), ("target", "0"), ("unit", "0")],
         Some("virtio-serial") => &[("controller", "0"), ("bus", "0")],

@@ -85,12 +85,20 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     if device == "cdrom" && disk.child("readonly").is_none() {
         disk.children.push(Tree::new("readonly"));
     }
-    // An empty drive is of no place on the network.
-    if matches!(device.as_str(), "cdrom" | "floppy")
-        && disk.is("type", "network")
-        && disk.child("source").is_none()
-    {
+    // An empty drive is of no kind of storage.
+    if matches!(device.as_str(), "cdrom" | "floppy") && disk.child("source").is_none() {
         disk.set("type", "file");
+    }
+    if disk.is("type", "vhostuser") {
+        disk.default_to("snapshot", "no");
+    }
+    if let Some(driver) = disk.child_mut("driver")
+        && driver.is("cache", "default")
+    {
+        driver.unset("cache");
+        if driver.attrs.is_empty() && driver.children.is_empty() {
+            disk.remove("driver");
+        }
     }
     cache_sizes(disk);
     if flags.inactive {

@@ -50,11 +50,50 @@ pub(crate) fn complete(graphics: &mut Tree, flags: ParseFlags) -> Result<()> {
         }
     } else if kind == "rdp" && graphics.is("autoport", "yes") {
         graphics.set("port", "0");
-    } else if kind == "spice" && graphics.is("autoport", "yes") && flags.inactive {
-        graphics.unset("port");
-        graphics.unset("tlsPort");
+    } else if kind == "spice" {
+        if graphics.is("autoport", "yes") && flags.inactive {
+            graphics.unset("port");
+            graphics.unset("tlsPort");
+        }
+        without_ports(graphics);
+    } else if kind == "rdp" {
+        if graphics.attr("port").is_none() {
+            graphics.set("port", "0");
+            graphics.set("autoport", "yes");
+        }
+        if graphics.is("autoport", "no") {
+            graphics.unset("autoport");
+        }
+    }
+    if flags.inactive {
+        for listen in graphics.all_mut("listen").filter(|listen| listen.is("type", "network")) {
+            // The address of a network is known while the guest runs.
+            listen.unset("address");
+        }
     }
     Ok(())
+}
+
+/// SPICE without any port is for a client that is given a socket.
+fn without_ports(graphics: &mut Tree) {
+    let portless = graphics.attr("port").is_none() && graphics.attr("tlsPort").is_none();
+    if !portless || graphics.is("autoport", "yes") {
+        graphics.default_to("autoport", "no");
+        return;
+    }
+    let address = graphics.child("listen").is_some_and(|listen| listen.is("type", "address"));
+    if let Some(listen) = graphics.child_mut("listen").filter(|_| address) {
+        listen.attrs.clear();
+        listen.set("type", "none");
+    }
+    match graphics.child("listen").and_then(|listen| listen.attr("type")) {
+        Some("none") => {
+            graphics.unset("autoport");
+            graphics.unset("listen");
+        }
+        Some("socket") => {}
+        _ => graphics.default_to("autoport", "no"),
+    }
 }
 
 /// The attribute `listen` (or `socket`) and the element of the same meaning agree; the element is made when it is missing.

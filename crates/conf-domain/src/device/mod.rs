@@ -4,6 +4,7 @@ mod address;
 mod chardev;
 mod check;
 pub mod controllers;
+mod defaults;
 mod disk;
 mod graphics;
 mod interface;
@@ -44,6 +45,7 @@ pub(crate) fn complete(
         }
         address::spell(device);
         labels(device);
+        defaults::complete(device);
         if let Some(boot) = device.child_mut("boot") {
             load_parameter(boot);
         }
@@ -108,7 +110,7 @@ pub(crate) fn complete(
         check::duplicate_controllers(&devices.children)?;
     }
     chardev::number(&mut devices.children);
-    if hvm {
+    if hvm && !flags.no_stub_console {
         chardev::consoles(&mut devices.children);
     }
     chardev::card_readers(&mut devices.children);

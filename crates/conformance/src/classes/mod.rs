@@ -12,6 +12,7 @@ mod nbdkit;
 mod network_host;
 mod network_xml;
 mod objectevent;
+mod others_xml;
 mod qemu_caps;
 mod qemustatus;
 mod qemuxmlactive;
@@ -33,6 +34,9 @@ pub(crate) type Runner = fn(&Case) -> Verdict;
 /// The runner of a class, if there is one yet.
 pub(crate) fn runner(class: &str) -> Option<Runner> {
     Some(match class {
+        "bhyvexml2xml" => others_xml::bhyve,
+        "chxml2xml" => others_xml::cloud,
+        "lxcxml2xml" => others_xml::containers,
         "cputest" => cputest::run,
         "domainbackup" => moments::backup,
         "domainconf" => domain_xml::filesystem,

@@ -33,11 +33,6 @@ pub(crate) fn alias(disk: &Tree) -> &str {
     disk.attr_at("alias", "name").unwrap_or_default()
 }
 
-/// A disk of the document, to be changed.
-pub(crate) fn find_mut<'d>(domain: &'d mut Domain, target_name: &str) -> Option<&'d mut Tree> {
-    domain.devices_mut().iter_mut().find(|device| device.name == "disk" && target(device) == target_name)
-}
-
 /// Where the emulator keeps the part of a disk that talks to its image; commands name disks by it.
 pub(crate) fn qom_name(disk: &Tree) -> String {
     let alias = alias(disk);
