@@ -45,6 +45,12 @@ pub fn number(element: &str, name: &str, value: &str, kind: &str) -> Error {
     Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
 }
 
+/// The text of an element, which the reference calls by its path, is no number.
+pub fn element(path: &str, value: &str) -> Error {
+    let text = format!("Invalid value '{value}' for element or attribute '{path}'");
+    Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
+}
+
 /// An attribute that must be there.
 pub fn missing(element: &str, name: &str) -> Error {
     let text = format!("Missing required attribute '{name}' in element '{element}'");
@@ -92,6 +98,11 @@ fn words(text: &str, error: &XmlError) -> String {
             return format!("Premature end of data in tag {name} line {line}");
         }
         return "Document is empty".to_owned();
+    }
+    let before = text.split('\n').nth((error.line as usize).saturating_sub(1));
+    let before = before.and_then(|line| line.as_bytes().get((error.column as usize).checked_sub(2)?));
+    if detail == "invalid name token" && before == Some(&b'<') {
+        return "StartTag: invalid element name".to_owned();
     }
     if let Some(rest) = detail.strip_prefix("expected '") {
         let mut names = rest.split('\'');

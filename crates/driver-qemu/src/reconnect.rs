@@ -4,6 +4,7 @@
 //! ended meanwhile and what is left of it is cleaned up.
 
 use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
+use crate::nic::Owner;
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
 use api::consts::domain_state as state;
@@ -97,9 +98,13 @@ impl Driver {
                 guest
             });
             let (private_dir, cgroup) = (status.private_dir.clone(), status.cgroup.clone());
+            let (owner, domain) = (Owner::of(&status.domain), status.domain.clone());
             if let Err(cause) = self.take_over(&guest, status) {
                 log::warn!("guest '{name}' has ended while there was no daemon: {cause}");
+                self.nics.disconnect(&owner, domain.all("interface"));
                 self.bury(&guest, &private_dir, cgroup.as_deref());
+            } else {
+                self.nics.keep(&owner, &domain);
             }
         }
         self.sweep();

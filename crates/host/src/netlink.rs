@@ -21,6 +21,8 @@ const ACKNOWLEDGE: u16 = 4;
 const DUMP: u16 = 0x300;
 /// The object must not be there yet; with [`CREATE`].
 pub(crate) const EXCLUSIVE: u16 = 0x200;
+/// Another object in this place makes way; with [`CREATE`].
+pub(crate) const REPLACE: u16 = 0x100;
 /// The object is made when it is not there.
 pub(crate) const CREATE: u16 = 0x400;
 /// Most bytes of one answer.
