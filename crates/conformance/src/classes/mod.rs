@@ -14,6 +14,7 @@ mod network_xml;
 mod objectevent;
 mod others_xml;
 mod qemu_caps;
+mod qemublock;
 mod qemustatus;
 mod qemuxmlactive;
 mod qemuxmlconf;
@@ -47,6 +48,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemustatus" => qemustatus::status,
         "domaincaps" => describe::domain,
         "genericxml2xml" => domain_xml::generic,
+        "qemublock" => qemublock::run,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
         "qemunbdkit" => nbdkit::run,
@@ -59,6 +61,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "objectevent" => objectevent::run,
+        "virstorage" => qemublock::name,
         "viruri" => uri::run,
         "networkxml2conf" => network_host::conf,
         "networkxml2firewall" => network_host::rules,
