@@ -20,6 +20,7 @@ mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
 mod replies;
+mod selinuxlabel;
 mod typed_params;
 mod uri;
 mod virnetdaemon;
@@ -58,6 +59,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemucapabilities" => qemu_caps::capabilities,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
+        "selinuxlabel" => selinuxlabel::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "objectevent" => objectevent::run,
