@@ -44,7 +44,6 @@ mod placement;
 mod processor;
 mod reconnect;
 mod removal;
-mod shaping;
 mod site;
 mod start;
 mod statistics;

@@ -157,6 +157,7 @@ impl Driver {
             value.state = (state::PAUSED, if how.paused { paused::USER } else { paused::STARTING_UP });
         });
         undo.forget();
+        self.agent_awaited(guest, &live.domain);
         if how.paused {
             self.write_status(guest)?;
             self.lifecycle(guest, kind::STARTED, started::BOOTED);
@@ -270,6 +271,7 @@ impl Driver {
                 _ => {}
             }
         }
+        domain.devices_mut().iter_mut().for_each(crate::console::settle);
         crate::chain::of_domain(domain)?;
         argv::number_images(domain);
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
@@ -348,6 +350,10 @@ impl Driver {
                     device.set("tty", path);
                 }
             }
+        }
+        if domain.all("memory").next().is_some() {
+            let answer = ask("query-memory-devices")?;
+            qemu_live::memory::note(domain.devices_mut().iter_mut(), &answer);
         }
         let processors = ask("query-cpus-fast")?;
         self.refresh_cpu(monitor, domain, &processors, kind)?;

@@ -8,11 +8,15 @@
 //!
 //! * [`port`]: what networks are asked for
 //! * [`tap`]: devices on the host
+//! * [`change`]: cards of running guests
 //!
 //! Other types are connections of the emulator's own, which the host need not know of.
 
+mod change;
 mod port;
 mod tap;
+
+pub(crate) use change::check_floor;
 
 use crate::FROM;
 use crate::guest::{MONITOR_WAIT, failed};
@@ -175,6 +179,23 @@ impl Nics {
             });
         }
         Ok(found)
+    }
+}
+
+impl Nics {
+    /// The name under which a guest has been lent an address.
+    pub(crate) fn lent_name(&self, domain: &Domain) -> Result<Option<String>> {
+        let cx = Call::internal();
+        for interface in domain.all("interface").filter(|interface| interface.is("type", "network")) {
+            let Some(mac) = interface.attr_at("mac", "address") else { continue };
+            let name = interface.attr_at("source", "network").unwrap_or_default();
+            let network = self.networks.network_lookup_by_name(&cx, name)?;
+            let leases = self.networks.network_get_dhcp_leases(&cx, &network, Some(mac), 1, 0)?.leases;
+            if let Some(name) = leases.into_iter().find_map(|lease| lease.hostname) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 }
 

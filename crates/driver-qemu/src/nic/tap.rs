@@ -40,7 +40,7 @@ fn run(call: &firewall::Call) -> Result<String> {
 }
 
 /// Runs the commands that limit a device.
-fn limit(dev: &str, limits: Option<&Bandwidth>, swapped: bool) -> Result<()> {
+pub(super) fn limit(dev: &str, limits: Option<&Bandwidth>, swapped: bool) -> Result<()> {
     let how = traffic::How { classes: false, swapped, clear: true };
     for call in traffic::set(dev, limits, how) {
         let outcome = run(&call);
@@ -52,7 +52,16 @@ fn limit(dev: &str, limits: Option<&Bandwidth>, swapped: bool) -> Result<()> {
     Ok(())
 }
 
-fn is_switch(settings: &NetworkPort) -> bool {
+/// Takes a device's limits away.
+pub(super) fn unlimit(dev: &str) {
+    for call in traffic::clear(dev) {
+        // Nothing needs to be there.
+        let _ = run(&call);
+    }
+}
+
+/// Whether a card is a port of a switch.
+pub(super) fn is_switch(settings: &NetworkPort) -> bool {
     settings.virtual_port.as_ref().is_some_and(|port| port.kind == Some(PortKind::OpenVswitch))
 }
 
@@ -153,7 +162,13 @@ impl Nics {
     }
 
     /// Makes a tap a port of a bridge of the kernel's.
-    fn plug_in(&self, actual: &Tree, settings: &NetworkPort, bridge: &str, name: &str) -> Result<()> {
+    pub(super) fn plug_in(
+        &self,
+        actual: &Tree,
+        settings: &NetworkPort,
+        bridge: &str,
+        name: &str,
+    ) -> Result<()> {
         self.links
             .set_master(name, Some(bridge))
             .map_err(|cause| system(&cause, format!("Unable to add bridge {bridge} port {name}")))?;

@@ -15,8 +15,8 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "parallel" if setting.is_ppc64() || setting.is_s390() => {
             Err(unsupported("parallel ports are not supported"))
         }
-        "serial" => serial(device, setting),
-        "controller" => controller(device, setting),
+        "serial" => spice(domain, device).and_then(|()| serial(device, setting)),
+        "controller" => super::controller::check(domain, device, setting),
         "shmem" => shmem(device),
         "tpm" => tpm(device, setting, site),
         "hostdev" => hostdev(domain, device),
@@ -25,9 +25,11 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "graphics" => graphics(domain, device),
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
-        "channel" | "console" | "redirdev" => tcp(device),
+        "channel" | "console" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
+        "smartcard" | "rng" => spice(domain, device),
         "interface" => interface(device),
         "video" => video(device),
+        "memory" => module(domain, device),
         _ => Ok(()),
     }
     .and_then(|()| spapr_register(device))
@@ -127,50 +129,6 @@ fn tcp(device: &Tree) -> Result<()> {
     }
 }
 
-fn controller(controller: &Tree, setting: &Setting<'_>) -> Result<()> {
-    let model = controller.attr("model").unwrap_or_default();
-    let kind = controller.attr("type").unwrap_or_default();
-    let index = controller.attr("index").and_then(|index| index.parse::<u32>().ok()).unwrap_or(0);
-    match kind {
-        "usb" => {
-            let ports = controller.attr("ports").and_then(|ports| ports.parse::<u32>().ok());
-            if matches!(model, "nec-xhci" | "qemu-xhci") && ports.is_some_and(|ports| ports > 15) {
-                return Err(unsupported(format!("'{model}' controller only supports up to '15' ports")));
-            }
-            if matches!(model, "qusb1" | "qusb2") {
-                return Err(unsupported(
-                    "USB controller model type 'qusb1' or 'qusb2' is not supported in qemu",
-                ));
-            }
-        }
-        "ide" if setting.board == Board::Q35 || index > 0 && setting.board == Board::Pc => {
-            return Err(unsupported(if setting.board == Board::Q35 {
-                "IDE controllers are unsupported for this QEMU binary or machine type"
-            } else {
-                "Only a single IDE controller is supported for this machine type"
-            }));
-        }
-        "fdc" if index > 0 => return Err(unsupported("Only 1 fdc controller is supported")),
-        "scsi" if model != "virtio-scsi" && !model.starts_with("virtio") => {
-            let driver = controller.child("driver");
-            for name in ["queues", "cmd_per_lun", "max_sectors", "ioeventfd", "iothread"] {
-                if driver.is_some_and(|driver| driver.attr(name).is_some()) {
-                    return Err(unsupported(if name == "iothread" {
-                        "'iothread' is only supported for virtio-scsi controller".to_owned()
-                    } else {
-                        format!("'{name}' is only supported by virtio-scsi controller")
-                    }));
-                }
-            }
-        }
-        "pci" if controller.child("pcihole64").is_some() && !matches!(model, "pci-root" | "pcie-root") => {
-            return Err(unsupported("64-bit PCI hole setting is only for root PCI controllers"));
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
 fn shmem(shmem: &Tree) -> Result<()> {
     let size = shmem.child("size").and_then(|size| {
         let unit = size.attr("unit").unwrap_or("M");
@@ -222,7 +180,20 @@ fn tpm(tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     Ok(())
 }
 
+/// Channels of Spice need its screen.
+fn spice(domain: &Domain, device: &Tree) -> Result<()> {
+    let kind = device.attr("type").unwrap_or_default();
+    let screen = domain.all("graphics").any(|graphics| graphics.is("type", "spice"));
+    if matches!(kind, "spicevmc" | "spiceport") && !screen {
+        return Err(unsupported(format!("chardev '{kind}' not supported without spice graphics")));
+    }
+    Ok(())
+}
+
 fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
+    if hostdev.is("mode", "capabilities") {
+        return Err(unsupported("hostdev mode 'capabilities' is not supported in qemu"));
+    }
     let model = hostdev.attr("model").unwrap_or_default();
     let boots = hostdev.child("boot").is_some();
     if hostdev.is("type", "mdev") && boots && matches!(model, "vfio-ap" | "vfio-pci") {
@@ -373,7 +344,30 @@ fn video(video: &Tree) -> Result<()> {
     Ok(())
 }
 
+fn module(domain: &Domain, module: &Tree) -> Result<()> {
+    let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());
+    let placed = matches!(module.attr("model"), Some("dimm" | "nvdimm" | "virtio-mem"));
+    if cells && placed && module.at("target/node").is_none() {
+        return Err(unsupported("target NUMA node needs to be specified for memory device"));
+    }
+    Ok(())
+}
+
+/// Devices on a bus that the guest does not have.
+fn usb(domain: &Domain) -> Result<()> {
+    let has = domain
+        .all("controller")
+        .any(|controller| controller.is("type", "usb") && !controller.is("model", "none"));
+    if !has && domain.devices().iter().any(crate::complete::on_usb) {
+        return Err(unsupported(
+            "USB is disabled for this domain, but USB devices are present in the domain XML",
+        ));
+    }
+    Ok(())
+}
+
 pub(super) fn together(domain: &Domain) -> Result<()> {
+    usb(domain)?;
     let proxies = domain.all("tpm").filter(|tpm| tpm.is("model", "spapr-tpm-proxy")).count();
     let others = domain.all("tpm").count() - proxies;
     if others > 1 {
