@@ -18,7 +18,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use xdr::{Decoder, Xdr, XdrError};
+use xdr::{Decoder, Shape, Xdr, XdrError};
 
 /// No arguments, or no results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub struct Void;
 
 impl Xdr for Void {
     const MIN: usize = 0;
+    const SHAPE: &'static Shape = &Shape::Record(&[]);
 
     fn encode(&self, _out: &mut Vec<u8>) {}
 
