@@ -133,8 +133,7 @@ impl Place {
             .filter(|child| open(child.name()))
             .filter_map(|child| Some(self.child(child.name())?.copy(child, private)))
             .collect();
-        let text =
-            if children.is_empty() { Some(node.text()).filter(|text| !text.trim().is_empty()) } else { None };
+        let text = if children.is_empty() { node.leaf_text() } else { None };
         Tree { name: node.name().into(), attrs, children, text }
     }
 
@@ -155,10 +154,9 @@ impl Place {
     /// Puts attributes and children into the order in which they are printed.
     pub fn sort(self, tree: &mut Tree) {
         let row = self.row();
-        tree.attrs
-            .sort_by_key(|name| row.attrs.iter().position(|known| *known == name).unwrap_or(usize::MAX));
-        if !row.unordered {
-            tree.children.sort_by_key(|child| {
+        tree.attrs.sort_by_names(&row.attrs);
+        if !row.unordered && !in_order(&tree.children, &row.children) {
+            tree.children.sort_by_cached_key(|child| {
                 row.children.iter().position(|(known, _)| *known == child.name).unwrap_or(usize::MAX)
             });
         }
@@ -170,14 +168,24 @@ impl Place {
     }
 }
 
+/// Whether children stand as the table has them, which one walk through both lists tells.
+fn in_order(children: &[Tree], known: &[(&'static str, usize)]) -> bool {
+    let mut at = 0;
+    children.iter().all(|child| {
+        let found = known.get(at..).and_then(|rest| rest.iter().position(|(name, _)| *name == child.name));
+        at += found.unwrap_or(0);
+        found.is_some()
+    })
+}
+
 /// Prints an element that is in order.
 pub fn write(tree: &Tree, w: &mut Writer) {
     let mut element = w.element(&tree.name);
     for (name, value) in tree.attrs.iter() {
-        element = element.attr(name, value);
+        element = element.attr_text(name, value);
     }
     match &tree.text {
-        Some(text) if tree.children.is_empty() => element.text(text),
+        Some(text) if tree.children.is_empty() => element.plain(text),
         // Only these are opened and closed even when they are empty.
         _ if tree.name == "devices" && tree.children.is_empty() => element.text("\n  "),
         _ if tree.name == "hyperv" && tree.children.is_empty() && tree.attr("mode").is_some() => {

@@ -68,6 +68,16 @@ impl<'d> Node<'d> {
         self.inner.descendants().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect()
     }
 
+    /// All text below this element, when there is more than white space.
+    pub fn leaf_text(self) -> Option<String> {
+        let first = self.inner.first_child()?;
+        // Nearly always there is one piece of text and nothing else.
+        if first.is_text() && first.next_sibling().is_none() {
+            return first.text().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+        }
+        Some(self.text()).filter(|text| !text.trim().is_empty())
+    }
+
     /// The text that stands in this element itself, joined, unchanged.
     pub fn own_text(self) -> String {
         self.inner.children().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect()

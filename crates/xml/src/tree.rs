@@ -107,7 +107,10 @@ impl Tree {
 
     /// Walks down a path of names separated by `/`, first match at each step.
     pub fn at(&self, path: &str) -> Option<&Tree> {
-        path.split('/').try_fold(self, |tree, name| tree.child(name))
+        match path.bytes().position(|byte| byte == b'/') {
+            None => self.child(path),
+            Some(at) => self.child(path.get(..at)?)?.at(path.get(at + 1..)?),
+        }
     }
 
     /// An attribute of the element at a path.

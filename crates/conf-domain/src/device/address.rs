@@ -35,29 +35,55 @@ pub(crate) fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
+/// `0x` and at least so many digits.
+fn hex(value: u32, width: usize) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = (8 - value.leading_zeros() as usize / 4).max(width);
+    let mut text = String::with_capacity(digits + 2);
+    text.push_str("0x");
+    for at in (0..digits).rev() {
+        text.push(char::from(DIGITS[(value >> (4 * at)) as usize & 15]));
+    }
+    text
+}
+
 impl Pci {
     /// The address of a device, when it is a PCI address.
     pub fn of(device: &Tree) -> Option<Pci> {
-        let address = device.child("address").filter(|address| address.is("type", "pci"))?;
+        let address = device.child("address")?;
+        let mut place = Pci::default();
+        let (mut is_pci, mut told) = (false, false);
+        for (name, value) in address.attrs.iter() {
+            let field = match name {
+                "type" => {
+                    is_pci = value == "pci";
+                    continue;
+                }
+                "domain" => &mut place.domain,
+                "bus" => &mut place.bus,
+                "slot" => &mut place.slot,
+                "function" => &mut place.function,
+                _ => continue,
+            };
+            told |= matches!(name, "bus" | "slot");
+            *field = number(value).unwrap_or(0);
+        }
         // A PCI address without a place asks for one.
-        address.attr("bus").or_else(|| address.attr("slot"))?;
-        let field = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
-        Some(Pci {
-            domain: field("domain"),
-            bus: field("bus"),
-            slot: field("slot"),
-            function: field("function"),
-        })
+        (is_pci && told).then_some(place)
     }
 
     /// Writes it into a device, keeping other parts of the address.
     pub fn put(self, device: &mut Tree) {
-        let address = device.child_or_new("address");
-        address.set("type", "pci");
-        address.set("domain", format!("0x{:04x}", self.domain));
-        address.set("bus", format!("0x{:02x}", self.bus));
-        address.set("slot", format!("0x{:02x}", self.slot));
-        address.set("function", format!("0x{:x}", self.function));
+        let [domain, bus, slot, function] =
+            [(self.domain, 4), (self.bus, 2), (self.slot, 2), (self.function, 1)]
+                .map(|(value, width)| hex(value, width));
+        device.child_or_new("address").attrs.set_all(&[
+            ("type", "pci"),
+            ("domain", &domain),
+            ("bus", &bus),
+            ("slot", &slot),
+            ("function", &function),
+        ]);
     }
 }
 

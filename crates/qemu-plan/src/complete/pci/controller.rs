@@ -48,7 +48,7 @@ pub(super) fn add_missing(domain: &mut Domain, index: u32, model: &str) -> bool 
 }
 
 /// Numbers of chassis, ports, buses and host bridges, where the definition leaves them open.
-pub(super) fn numbers(domain: &mut Domain, buses: &Buses) {
+pub(super) fn numbers(domain: &mut Domain, buses: &Buses, places: &[Option<Pci>]) {
     let mut bus_numbers: Vec<u32> = domain
         .devices()
         .iter()
@@ -66,7 +66,9 @@ pub(super) fn numbers(domain: &mut Domain, buses: &Buses) {
         .iter()
         .enumerate()
         .filter(|(_, device)| is_pci_controller(device))
-        .map(|(at, device)| (at, number(device.attr("index")).unwrap_or(0), Pci::of(device)))
+        .map(|(at, device)| {
+            (at, number(device.attr("index")).unwrap_or(0), places.get(at).copied().flatten())
+        })
         .collect();
     for (at, index, place) in on_bus {
         let device = &mut devices[at];

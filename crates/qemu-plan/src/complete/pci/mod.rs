@@ -59,8 +59,49 @@ fn group(device: &Tree, setting: &Setting<'_>) -> u32 {
     place.and_then(|place| setting.groups.get(&place)).map_or(0, |group| group + 1)
 }
 
+/// Places of a definition's devices, those that are to be written included.
+#[derive(Clone, Default)]
+struct Places {
+    /// By device; `None` for those without.
+    of: Vec<Option<Pci>>,
+    /// Devices whose places are not in the definition yet.
+    new: Vec<usize>,
+    /// Among them those that share their slot for sure.
+    shared: Vec<usize>,
+}
+
+impl Places {
+    fn read(domain: &Domain) -> Places {
+        Places { of: domain.devices().iter().map(Pci::of).collect(), ..Places::default() }
+    }
+
+    fn get(&self, index: usize) -> Option<Pci> {
+        self.of.get(index).copied().flatten()
+    }
+
+    fn put(&mut self, index: usize, place: Pci) {
+        if let Some(slot) = self.of.get_mut(index) {
+            *slot = Some(place);
+            self.new.push(index);
+        }
+    }
+
+    /// Writes the new places into the definition.
+    fn write(&self, domain: &mut Domain) {
+        let devices = domain.devices_mut();
+        for index in &self.new {
+            if let (Some(place), Some(device)) = (self.get(*index), devices.get_mut(*index)) {
+                place.put(device);
+                if self.shared.contains(index) {
+                    device.child_or_new("address").set("multifunction", "on");
+                }
+            }
+        }
+    }
+}
+
 /// The buses of a definition's controllers, with everything taken that has an address.
-fn read(domain: &Domain, setting: &Setting<'_>, growing: bool) -> Result<Buses> {
+fn read(domain: &Domain, setting: &Setting<'_>, places: &Places, growing: bool) -> Result<Buses> {
     let mut models: Vec<Option<String>> = Vec::new();
     for controller in domain.devices().iter().filter(|device| is_pci_controller(device)) {
         let index = number(controller.attr("index")).unwrap_or(0).min(255) as usize;
@@ -71,8 +112,8 @@ fn read(domain: &Domain, setting: &Setting<'_>, growing: bool) -> Result<Buses> 
     }
     let mut buses = Buses::new(&models, setting.board == Board::Pseries)?;
     buses.to_pci_bridge = setting.has(Flag::PciePciBridge);
-    for device in domain.devices() {
-        let Some(pci) = Pci::of(device) else { continue };
+    for (device, place) in domain.devices().iter().zip(&places.of) {
+        let Some(pci) = *place else { continue };
         let connect = want::of(device, setting).unwrap_or(Connect::PCI);
         while growing && pci.bus >= buses.count() {
             buses.grow(connect)?;
@@ -112,15 +153,16 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
         return if domain.devices().iter().any(needed) { Err(no_bus()) } else { Ok(()) };
     };
     controller::models(domain, setting);
-    let mut rehearsal = domain.clone();
-    let mut buses = read(&rehearsal, setting, true)?;
-    chip_set(&mut rehearsal, setting, &mut buses)?;
+    // The first time only to see which buses are missing.
+    let mut rehearsal = Places::read(domain);
+    let mut buses = read(domain, setting, &rehearsal, true)?;
+    chip_set(domain, &mut rehearsal, setting, &mut buses)?;
     let full = buses.all_full();
     if !full && !buses.is_express() && !setting.is_s390() && setting.board != Board::Pseries {
         // A bridge must find a slot when the bus fills up.
         buses.reserve_growing(Connect::PCI.with(Connect::HOTPLUG), 0)?;
     }
-    place_all(&mut rehearsal, setting, &mut buses, true)?;
+    place_all(domain, &mut rehearsal, setting, &mut buses, true)?;
     if highest == 0 && buses.count() > 1 && buses.is_express() {
         buses.reserve_growing(Connect::PCIE.with(Connect::HOTPLUG), 0)?;
     }
@@ -135,44 +177,52 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
         index += 1;
     }
     controller::models(domain, setting);
-    let mut buses = read(domain, setting, false)?;
-    chip_set(domain, setting, &mut buses)?;
-    place_all(domain, setting, &mut buses, false)?;
-    controller::numbers(domain, &buses);
-    share_slots(domain);
+    let mut places = Places::read(domain);
+    let mut buses = read(domain, setting, &places, false)?;
+    chip_set(domain, &mut places, setting, &mut buses)?;
+    place_all(domain, &mut places, setting, &mut buses, false)?;
+    places.write(domain);
+    controller::numbers(domain, &buses, &places.of);
+    share_slots(domain, &places);
     Ok(())
 }
 
 /// Devices in the order in which they get addresses.
 fn order(domain: &Domain) -> Vec<usize> {
     let mut order: Vec<usize> = (0..domain.devices().len()).collect();
-    order.sort_by_key(|index| {
+    order.sort_by_cached_key(|index| {
         let device = &domain.devices()[*index];
         if is_pci_controller(device) { 0 } else { want::rank(device) }
     });
     order
 }
 
-fn place_all(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses, growing: bool) -> Result<()> {
+fn place_all(
+    domain: &Domain,
+    places: &mut Places,
+    setting: &Setting<'_>,
+    buses: &mut Buses,
+    growing: bool,
+) -> Result<()> {
     for index in order(domain) {
         let device = &domain.devices()[index];
-        if !want::may_have(device, setting) || Pci::of(device).is_some() {
+        if places.get(index).is_some() || !want::may_have(device, setting) {
             continue;
         }
         let Some(connect) = want::of(device, setting) else { continue };
         let group = group(device, setting);
         if let Some(function) = want::ich9_function(device) {
-            let number = device.attr("index").map(str::to_owned);
-            let sibling = domain.devices().iter().find_map(|other| {
+            let number = device.attr("index");
+            let sibling = domain.devices().iter().enumerate().find_map(|(at, other)| {
                 want::ich9_function(other)?;
-                if other.attr("index") == number.as_deref() { Pci::of(other) } else { None }
+                if other.attr("index") == number { places.get(at) } else { None }
             });
             let slot = match sibling {
                 Some(place) => place,
                 None if growing => buses.reserve_growing(connect, group)?,
                 None => buses.next(connect, group).ok_or_else(bus::no_slot)?,
             };
-            put_part(domain, index, Pci { function, ..slot }, buses, connect);
+            put_part(places, index, Pci { function, ..slot }, buses, connect);
             continue;
         }
         let place = if growing {
@@ -182,26 +232,25 @@ fn place_all(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses, grow
             buses.take(place, connect);
             place
         };
-        place.put(&mut domain.devices_mut()[index]);
+        places.put(index, place);
     }
     Ok(())
 }
 
 /// Puts a part of an ICH9 USB controller to its function.
-fn put_part(domain: &mut Domain, index: usize, place: Pci, buses: &mut Buses, connect: Connect) {
+fn put_part(places: &mut Places, index: usize, place: Pci, buses: &mut Buses, connect: Connect) {
     buses.take(place, connect);
-    let device = &mut domain.devices_mut()[index];
-    place.put(device);
+    places.put(index, place);
     if place.function == 0 {
-        device.child_or_new("address").set("multifunction", "on");
+        places.shared.push(index);
     }
 }
 
 /// Devices that are part of the chip set have fixed places.
-fn chip_set(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses) -> Result<()> {
+fn chip_set(domain: &Domain, places: &mut Places, setting: &Setting<'_>, buses: &mut Buses) -> Result<()> {
     match setting.board {
-        Board::Pc => pc(domain, buses),
-        Board::Q35 => q35(domain, buses),
+        Board::Pc => pc(domain, places, buses),
+        Board::Q35 => q35(domain, places, buses),
         _ => Ok(()),
     }
 }
@@ -210,16 +259,22 @@ fn chip_set(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses) -> Re
 ///
 /// # Errors
 /// When something else sits there.
-fn fixed(domain: &mut Domain, kind: &str, model: Option<&str>, place: Pci, buses: &mut Buses) -> Result<()> {
-    let found = domain.devices_mut().iter_mut().find(|device| {
+fn fixed(
+    domain: &Domain,
+    places: &mut Places,
+    (kind, model): (&str, Option<&str>),
+    place: Pci,
+    buses: &mut Buses,
+) -> Result<()> {
+    let found = domain.devices().iter().enumerate().position(|(index, device)| {
         device.name == "controller"
             && device.is("type", kind)
             && device.is("index", "0")
             && model.is_none_or(|model| device.is("model", model))
-            && is_open(device)
+            && is_open(device, index, places)
     });
-    if let Some(device) = found {
-        place.put(device);
+    if let Some(index) = found {
+        places.put(index, place);
         if !buses.take(place, Connect::PCI) {
             return Err(taken(place));
         }
@@ -236,114 +291,118 @@ fn taken(place: Pci) -> Error {
 }
 
 /// No address, or one that only asks for PCI.
-fn is_open(device: &Tree) -> bool {
-    device.child("address").is_none_or(|address| address.is("type", "pci")) && Pci::of(device).is_none()
+fn is_open(device: &Tree, index: usize, places: &Places) -> bool {
+    places.get(index).is_none() && device.child("address").is_none_or(|address| address.is("type", "pci"))
+}
+
+/// No address at all.
+fn is_unplaced(device: &Tree, index: usize, places: &Places) -> bool {
+    places.get(index).is_none() && device.child("address").is_none()
 }
 
 fn root(slot: u32, function: u32) -> Pci {
     Pci { slot, function, ..Pci::default() }
 }
 
-fn pc(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
-    fixed(domain, "ide", None, root(1, 1), buses)?;
-    fixed(domain, "usb", Some("piix3-uhci"), root(1, 2), buses)?;
+fn pc(domain: &Domain, places: &mut Places, buses: &mut Buses) -> Result<()> {
+    fixed(domain, places, ("ide", None), root(1, 1), buses)?;
+    fixed(domain, places, ("usb", Some("piix3-uhci")), root(1, 2), buses)?;
     // ISA bridge, and power management beside it.
     for function in [0, 3] {
         buses.take(root(1, function), Connect::PCI);
     }
-    video(domain, buses, 2);
+    video(domain, places, buses, 2);
     Ok(())
 }
 
-fn q35(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
-    fixed(domain, "sata", None, root(0x1f, 2), buses)?;
+fn q35(domain: &Domain, places: &mut Places, buses: &mut Buses) -> Result<()> {
+    let devices = domain.devices();
+    fixed(domain, places, ("sata", None), root(0x1f, 2), buses)?;
     // The first two USB controllers of the chip set have slots of their own.
     for slot in [0x1d, 0x1a] {
-        let unplaced =
-            |device: &Tree| want::ich9_function(device).is_some() && device.child("address").is_none();
-        let Some(number) = domain
-            .devices()
-            .iter()
-            .find(|device| unplaced(device) && !has_placed_part(domain, device))
-            .and_then(|device| device.attr("index").map(str::to_owned))
-        else {
-            break;
+        let unplaced = |index: usize, device: &Tree, places: &Places| {
+            want::ich9_function(device).is_some() && is_unplaced(device, index, places)
         };
+        let first = devices.iter().enumerate().find(|(index, device)| {
+            unplaced(*index, device, places) && !has_placed_part(devices, device, places)
+        });
+        let Some(number) = first.and_then(|(_, device)| device.attr("index")) else { break };
         if !buses.slot_is_free(slot) {
             continue;
         }
-        for index in 0..domain.devices().len() {
-            let device = &domain.devices()[index];
-            if unplaced(device)
-                && device.attr("index") == Some(number.as_str())
+        for (index, device) in devices.iter().enumerate() {
+            if unplaced(index, device, places)
+                && device.attr("index") == Some(number)
                 && let Some(function) = want::ich9_function(device)
             {
-                put_part(domain, index, root(slot, function), buses, Connect::PCI);
+                put_part(places, index, root(slot, function), buses, Connect::PCI);
             }
         }
     }
-    let bridge = domain
-        .devices_mut()
-        .iter_mut()
-        .find(|device| is_pci_controller(device) && device.is("model", "dmi-to-pci-bridge"));
-    if let Some(bridge) = bridge
-        && bridge.child("address").is_none()
+    let bridge = devices
+        .iter()
+        .position(|device| is_pci_controller(device) && device.is("model", "dmi-to-pci-bridge"));
+    if let Some(index) = bridge
+        && is_unplaced(&devices[index], index, places)
         && buses.slot_is_free(0x1e)
     {
-        root(0x1e, 0).put(bridge);
+        places.put(index, root(0x1e, 0));
         buses.take(root(0x1e, 0), Connect::DMI);
     }
     // ISA bridge and management bus.
     for function in [0, 3] {
         buses.take(root(0x1f, function), Connect::PCI);
     }
-    video(domain, buses, 1);
-    let sound = domain.devices_mut().iter_mut().find(|device| {
-        device.name == "sound" && device.is("model", "ich9") && device.child("address").is_none()
+    video(domain, places, buses, 1);
+    let sound = devices.iter().enumerate().position(|(index, device)| {
+        device.name == "sound" && device.is("model", "ich9") && is_unplaced(device, index, places)
     });
-    if let Some(sound) = sound
+    if let Some(index) = sound
         && buses.slot_is_free(0x1b)
     {
-        root(0x1b, 0).put(sound);
+        places.put(index, root(0x1b, 0));
         buses.take(root(0x1b, 0), Connect::PCI);
     }
     Ok(())
 }
 
-fn has_placed_part(domain: &Domain, device: &Tree) -> bool {
-    domain.devices().iter().any(|other| {
+fn has_placed_part(devices: &[Tree], device: &Tree, places: &Places) -> bool {
+    devices.iter().enumerate().any(|(index, other)| {
         want::ich9_function(other).is_some()
             && other.attr("index") == device.attr("index")
-            && Pci::of(other).is_some()
+            && places.get(index).is_some()
     })
 }
 
 /// The first screen has a fixed slot where that is free.
-fn video(domain: &mut Domain, buses: &mut Buses, slot: u32) {
+fn video(domain: &Domain, places: &mut Places, buses: &mut Buses, slot: u32) {
     if !buses.slot_is_free(slot) {
         return;
     }
-    let first = domain.devices_mut().iter_mut().find(|device| device.name == "video");
-    if let Some(device) = first
-        && device.child("address").is_none_or(|address| address.is("type", "pci"))
-        && Pci::of(device).is_none()
+    let first = domain.devices().iter().enumerate().find(|(_, device)| device.name == "video");
+    if let Some((index, device)) = first
+        && is_open(device, index, places)
         && !matches!(device.attr_at("model", "type"), Some("none" | "ramfb"))
     {
-        root(slot, 0).put(device);
+        places.put(index, root(slot, 0));
         buses.take(root(slot, 0), Connect::PCI);
     }
 }
 
 /// Function 0 of a slot with several functions says so.
-fn share_slots(domain: &mut Domain) {
-    let places: Vec<Pci> =
-        domain.devices().iter().filter_map(Pci::of).filter(|pci| pci.function > 0).collect();
-    for device in domain.devices_mut() {
-        let Some(pci) = Pci::of(device).filter(|pci| pci.function == 0) else { continue };
-        let shared = places
-            .iter()
-            .any(|other| (other.domain, other.bus, other.slot) == (pci.domain, pci.bus, pci.slot));
-        if shared && let Some(address) = device.child_mut("address") {
+fn share_slots(domain: &mut Domain, places: &Places) {
+    let slot = |pci: Pci| (pci.domain, pci.bus, pci.slot);
+    let others: Vec<_> =
+        places.of.iter().flatten().filter(|pci| pci.function > 0).map(|pci| slot(*pci)).collect();
+    if others.is_empty() {
+        return;
+    }
+    for (device, place) in domain.devices_mut().iter_mut().zip(&places.of) {
+        let Some(pci) = place.filter(|pci| pci.function == 0 && others.contains(&slot(*pci))) else {
+            continue;
+        };
+        debug_assert_eq!(Pci::of(device), Some(pci));
+        if let Some(address) = device.child_mut("address") {
             address.default_to("multifunction", "on");
         }
     }
