@@ -7,14 +7,20 @@
 //! *Invariant:* traits are synchronous and object safe; no wire handling, no sockets, no policy in here.
 
 mod call;
+pub mod credential;
 mod drivers;
+pub mod event_loop;
 pub mod generated;
+pub mod session;
 mod stream;
 
 pub use call::{Call, ConnectionId, Identity};
 pub use drivers::{DriverSet, EventSink, Hypervisor, OpenRequest, Opener};
+pub use event_loop::EventLoop;
 pub use generated::*;
-pub use stream::{Outcome, Source, Stream};
+pub use proto::generated::remote_shared::DomainIpAddr;
+pub use session::Session;
+pub use stream::{Conduit, Outcome, Received, Source, Stream};
 
 pub use base::{Error, ErrorCode, ErrorDomain, Result};
 

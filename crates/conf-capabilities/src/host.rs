@@ -1,6 +1,7 @@
 //! The host and its guests: the `<capabilities>` document.
 
 use base::Uuid;
+use cpu::CpuDef;
 use xml::Writer;
 
 /// Facts of the host. What is not known is left out of the document.
@@ -10,6 +11,8 @@ pub struct Host {
     pub uuid: Option<Uuid>,
     /// Architecture.
     pub arch: String,
+    /// The processor, where a model describes it; what stands below about it is for processors without one.
+    pub cpu: Option<CpuDef>,
     /// Vendor of the processor.
     pub vendor: Option<String>,
     /// Version of the microcode.
@@ -85,7 +88,10 @@ pub fn format(host: &Host, guests: &[Guest]) -> String {
 impl Host {
     fn format(&self, w: &mut Writer) {
         w.leaf_opt("uuid", self.uuid);
-        w.element("cpu").children(|w| self.cpu(w));
+        match &self.cpu {
+            Some(cpu) => cpu.write(w),
+            None => w.element("cpu").children(|w| self.cpu(w)),
+        }
         w.element("power_management").empty();
         w.element("iommu").attr("support", "no").empty();
         if let Some((memory_kib, cpus)) = &self.cell {

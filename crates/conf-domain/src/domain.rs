@@ -3,7 +3,8 @@
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
 use crate::{
-    FormatFlags, ParseFlags, checks, cpu, device, features, foreign, lifecycle, memory, numa, tuning, vcpu,
+    FormatFlags, ParseFlags, checks, cpu, device, features, foreign, lifecycle, memory, numa, tuning, values,
+    vcpu,
 };
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
@@ -149,10 +150,11 @@ impl Domain {
         }
         let mut domain = Domain { id, name, uuid, tree, metadata, extensions };
         domain.complete(flags, random)?;
+        values::prune(place, &mut domain.tree);
         checks::domain(&domain, flags)?;
         place.sort(&mut domain.tree);
         if flags.generic && !flags.skip_validate {
-            crate::validate::complete(&domain)?;
+            crate::validate::complete(&domain, &crate::validate::Lenient)?;
         }
         Ok(domain)
     }
@@ -173,6 +175,27 @@ impl Domain {
         tree.child_or_new("clock").default_to("offset", "utc");
         tree.child_or_new("devices");
         device::complete(tree, flags, random)
+    }
+
+    /// The same definition with one more device at a place among the others, which is completed and checked as if the document had had it from the
+    /// start.
+    ///
+    /// # Errors
+    /// With the reference's words when the device contradicts itself or the others.
+    pub fn with_device(
+        &self,
+        device: Tree,
+        place: usize,
+        flags: ParseFlags,
+        random: &mut dyn FnMut() -> [u8; 16],
+    ) -> Result<Domain> {
+        let mut domain = self.clone();
+        let devices = domain.devices_mut();
+        devices.insert(place.min(devices.len()), device);
+        domain.complete(flags, random)?;
+        checks::domain(&domain, flags)?;
+        domain.sort();
+        Ok(domain)
     }
 
     /// Whether the kernel of a container, not a machine, is asked for.
@@ -399,6 +422,21 @@ const ARCHES: &[&str] = &[
     "arm",
     "i386",
 ];
+
+/// Reads the document of one device, as far as the table of elements knows it. Nothing is filled in,
+/// but sizes of memory are in KiB.
+///
+/// # Errors
+/// When the text is no XML or no device.
+pub fn read_device(text: &str) -> Result<Tree> {
+    let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
+    let root = document.root();
+    let found = place("domain/devices").child(root.name()).filter(|_| root.name() != "emulator");
+    let found = found.ok_or_else(|| fault::invalid(format!("unknown device type '{}'", root.name())))?;
+    let mut read = found.read(root);
+    device::spell_sizes(&mut read);
+    Ok(read)
+}
 
 /// Refuses a document that does not fit its schema (`VIR_DOMAIN_DEFINE_VALIDATE`).
 ///

@@ -3,7 +3,7 @@
 //! The source is `data/domain.elements`, read once. Parsing keeps what the table knows and ignores the rest, as
 //! the reference does; formatting sorts by it.
 
-use crate::values::Value;
+use crate::values::{self, Block};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use xml::{Node, Tree, Trees, Writer};
@@ -19,7 +19,9 @@ struct Row {
     /// Name of the child and index of its row.
     children: Vec<(&'static str, usize)>,
     /// What attributes may hold.
-    values: Vec<Value>,
+    blocks: Vec<Block>,
+    /// Children of which there may be several; of others the first counts.
+    many: Vec<&'static str>,
 }
 
 /// The table.
@@ -59,23 +61,31 @@ impl Elements {
             .map(|parts| {
                 let words = |at: usize| parts.get(at).map_or("", |part| part).split_whitespace();
                 let plain = |word: &'static str| word.trim_start_matches('~');
-                let children = words(2).map(plain).filter_map(|word| match word.split_once('=') {
-                    Some((name, target)) => Some((name, *index.get(target)?)),
-                    None => Some((word, *index.get(format!("{}/{word}", parts[0]).as_str())?)),
+                let mut many = Vec::new();
+                let children = words(2).map(plain).filter_map(|word| {
+                    let (name, target) = word.split_once('=').unwrap_or((word, ""));
+                    let name = name.strip_suffix('+').inspect(|name| many.push(*name)).unwrap_or(name);
+                    match target {
+                        "" => Some((name, *index.get(format!("{}/{name}", parts[0]).as_str())?)),
+                        target => Some((name, *index.get(target)?)),
+                    }
                 });
+                let children = children.collect();
                 let private = words(1).chain(words(2)).filter_map(|word| word.strip_prefix('~'));
+                let name = |word: &'static str| word.split(['=', '+']).next().unwrap_or(word);
                 Row {
                     attrs: words(1).map(plain).collect(),
-                    private: private.map(|word| word.split('=').next().unwrap_or(word)).collect(),
+                    private: private.map(name).collect(),
                     unordered: words(2).next() == Some("^"),
-                    children: children.collect(),
-                    values: Vec::new(),
+                    children,
+                    blocks: Vec::new(),
+                    many,
                 }
             })
             .collect();
-        for (element, value) in values.lines().filter(|line| !line.starts_with('#')).filter_map(Value::read) {
+        for (element, block) in values::read(values) {
             if let Some(row) = index.get(element).and_then(|at| rows.get_mut(*at)) {
-                row.values.push(value);
+                row.blocks.push(block);
             }
         }
         Elements { rows, index }
@@ -98,8 +108,8 @@ impl Place {
     }
 
     /// What attributes may hold here.
-    pub(crate) fn values(self) -> &'static [Value] {
-        &self.row().values
+    pub(crate) fn blocks(self) -> &'static [Block] {
+        &self.row().blocks
     }
 
     /// The place of a child.
@@ -127,12 +137,15 @@ impl Place {
             .filter(|(namespace, name, _)| namespace.is_none() && known(name))
             .map(|(_, name, value)| (name, value))
             .collect();
-        let children: Trees = node
-            .elements()
-            .filter(|child| child.namespace().is_none())
-            .filter(|child| open(child.name()))
-            .filter_map(|child| Some(self.child(child.name())?.copy(child, private)))
-            .collect();
+        let mut children = Trees::default();
+        let own = node.elements().filter(|child| child.namespace().is_none());
+        for child in own.filter(|child| open(child.name())) {
+            let name = child.name();
+            let again = !self.row().many.contains(&name) && children.iter().any(|known| known.name == name);
+            if let Some(place) = self.child(name).filter(|_| !again) {
+                children.push(place.copy(child, private));
+            }
+        }
         let text = if children.is_empty() { node.leaf_text() } else { None };
         Tree { name: node.name().into(), attrs, children, text }
     }
@@ -188,6 +201,9 @@ pub fn write(tree: &Tree, w: &mut Writer) {
         Some(text) if tree.children.is_empty() => element.plain(text),
         // Only these are opened and closed even when they are empty.
         _ if tree.name == "devices" && tree.children.is_empty() => element.text("\n  "),
+        _ if tree.name == "bandwidth" && tree.children.is_empty() && tree.attrs.is_empty() => {
+            element.text("\n      ");
+        }
         _ if tree.name == "hyperv" && tree.children.is_empty() && tree.attr("mode").is_some() => {
             element.text("\n    ");
         }
@@ -211,7 +227,7 @@ mod tests {
             let parts: Vec<&str> = line.split('|').map(str::trim).collect();
             let place = table.place(parts[0]).unwrap();
             for word in parts.get(2).unwrap_or(&"").split_whitespace().filter(|word| *word != "^") {
-                let name = word.trim_start_matches('~').split('=').next().unwrap();
+                let name = word.trim_start_matches('~').split('=').next().unwrap().trim_end_matches('+');
                 assert!(place.child(name).is_some(), "{}: {word}", parts[0]);
             }
         }

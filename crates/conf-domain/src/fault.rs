@@ -24,6 +24,19 @@ pub fn attribute(element: &str, name: &str, value: &str) -> Error {
     Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
 }
 
+/// An attribute whose value is not accepted: none of its words when nothing is `expected`, `nonzero`, or a kind of number.
+pub fn value(element: &str, name: &str, value: &str, expected: &str) -> Error {
+    match expected {
+        "" => attribute(element, name, value),
+        "nonzero" => {
+            let text =
+                format!("Invalid value for attribute '{name}' in element '{element}': Zero is not permitted");
+            Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
+        }
+        kind => number(element, name, value, kind),
+    }
+}
+
 /// An attribute whose value is no number of its kind (`integer`, `non-negative integer`).
 pub fn number(element: &str, name: &str, value: &str, kind: &str) -> Error {
     let text = format!(
@@ -40,6 +53,10 @@ pub fn missing(element: &str, name: &str) -> Error {
 
 /// A document that is no XML: the position, the words, the line and a mark under the place.
 pub fn malformed(text: &str, error: &XmlError) -> Error {
+    if text.is_empty() {
+        let text = "at line 1: Document is empty\n(null)\n^";
+        return Error::new(ErrorCode::XML_DETAIL, ErrorDomain::DOMAIN, text);
+    }
     let words = words(text, error);
     let (line, source, column) = place(text, error);
     let mark: String = std::iter::repeat_n('-', column).chain(['^']).collect();
@@ -75,6 +92,11 @@ fn words(text: &str, error: &XmlError) -> String {
             return format!("Premature end of data in tag {name} line {line}");
         }
         return "Document is empty".to_owned();
+    }
+    let before = text.split('\n').nth((error.line as usize).saturating_sub(1));
+    let before = before.and_then(|line| line.as_bytes().get((error.column as usize).checked_sub(2)?));
+    if detail == "invalid name token" && before == Some(&b'<') {
+        return "StartTag: invalid element name".to_owned();
     }
     if let Some(rest) = detail.strip_prefix("expected '") {
         let mut names = rest.split('\'');

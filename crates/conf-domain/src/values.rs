@@ -1,111 +1,231 @@
-//! Values of attributes: words and numbers that an attribute may have, and the refusal of anything else.
+//! Values of attributes: what each may hold, when it counts at all, how it is printed, and the refusal of anything else.
 //!
-//! The source is `data/domain.values`, read together with the table of elements. Every attribute with a fixed set of
-//! words or a number stands there; what depends on more than one attribute is a rule of the element's own file.
+//! The source is `data/domain.values`, read together with the table of elements; its head explains the notation. What
+//! depends on more than the element and those around it is a rule of the element's own file.
+
+mod kind;
 
 use crate::elements::Place;
-use crate::fault::{self, invalid, unsupported};
-use base::Result;
+use crate::fault::{self, internal, invalid, unsupported};
+use base::{Error, Result};
+use kind::{Kind, Read};
 use xml::Tree;
 
-/// What an attribute may hold.
+/// Who is asked by a condition: the element itself, the one around it, or one further out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    /// One of the words.
-    Word,
-    /// A number from zero up, in decimal, octal or hexadecimal.
-    Unsigned,
-    /// Any integer.
-    Integer,
-    /// An integer that is refused in other words when it is negative.
-    Count,
+enum Asked {
+    /// An attribute.
+    Attr(&'static str),
+    /// The name of the element.
+    Name,
+    /// The text of the element.
+    Text,
 }
 
-/// One line of the table of values.
+/// A part of a condition: somebody has one of these values, or none of them.
 #[derive(Debug)]
-pub(crate) struct Value {
+struct Term {
+    /// Levels up from the element.
+    up: usize,
+    asked: Asked,
+    not: bool,
+    /// An empty word stands for an attribute that is not there.
+    words: Vec<&'static str>,
+}
+
+/// What is asked of the elements around: name and attributes, the innermost last.
+type Around = Vec<Tree>;
+
+impl Term {
+    fn read(text: &'static str) -> Option<Term> {
+        let rest = text.trim_start_matches('^');
+        let (who, words) = rest.split_once('=')?;
+        let (who, not) = who.strip_suffix('!').map_or((who, false), |who| (who, true));
+        let asked = match who {
+            "@" => Asked::Name,
+            "." => Asked::Text,
+            name => Asked::Attr(name),
+        };
+        Some(Term { up: text.len() - rest.len(), asked, not, words: words.split(',').collect() })
+    }
+
+    fn holds(&self, element: &Tree, around: &Around) -> bool {
+        let element = match self.up {
+            0 => Some(element),
+            up => around.len().checked_sub(up).and_then(|at| around.get(at)),
+        };
+        let value = match (element, self.asked) {
+            (None, _) => "",
+            (Some(element), Asked::Attr(name)) => element.attr(name).unwrap_or_default(),
+            (Some(element), Asked::Name) => &element.name,
+            (Some(element), Asked::Text) => element.body().trim(),
+        };
+        self.words.contains(&value) != self.not
+    }
+}
+
+/// Rules that hold together, under one condition.
+#[derive(Debug)]
+pub(crate) struct Block {
+    terms: Vec<Term>,
+    values: Vec<Value>,
+    /// Children that count only under this condition.
+    children: Vec<&'static str>,
+    /// The element is printed even when there is nothing in it.
+    flag: bool,
+}
+
+/// What one attribute may hold.
+#[derive(Debug)]
+struct Value {
+    /// Name of the attribute, `.` for the text of the element.
     attr: &'static str,
     kind: Kind,
     required: bool,
-    words: Vec<&'static str>,
     refusal: Option<(&'static str, &'static str)>,
 }
 
-impl Value {
-    /// Reads a line: name of the element and the rule for one of its attributes.
-    pub(crate) fn read(line: &'static str) -> Option<(&'static str, Value)> {
-        let mut parts = line.splitn(5, '|').map(str::trim);
-        let (element, attr, kind) = (parts.next()?, parts.next()?, parts.next()?);
-        let words = parts.next().unwrap_or_default().split_whitespace().collect();
-        let refusal = parts.next().and_then(|text| text.split_once(": "));
-        let required = kind.ends_with('!');
-        let kind = match kind.trim_end_matches('!') {
-            "word" => Kind::Word,
-            "uint" => Kind::Unsigned,
-            "int" => Kind::Integer,
-            "count" => Kind::Count,
-            _ => return None,
-        };
-        Some((element, Value { attr, kind, required, words, refusal }))
-    }
-
-    fn check(&self, element: &Tree) -> Result<()> {
-        let Some(value) = element.attr(self.attr) else {
-            return if self.required { Err(fault::missing(&element.name, self.attr)) } else { Ok(()) };
-        };
-        let refused = |kind: &str| Err(fault::number(&element.name, self.attr, value, kind));
-        match self.kind {
-            Kind::Word if self.words.contains(&value) => Ok(()),
-            Kind::Word => Err(match self.refusal {
-                Some(("unsupported", text)) => unsupported(text.replace("{}", value)),
-                Some((_, text)) => invalid(text.replace("{}", value)),
-                None => fault::attribute(&element.name, self.attr, value),
-            }),
-            Kind::Unsigned if unsigned(value).is_none() => refused("non-negative integer"),
-            Kind::Integer | Kind::Count if integer(value).is_none() => refused("integer"),
-            Kind::Count if integer(value).is_some_and(|number| number < 0) => refused("non-negative"),
-            _ => Ok(()),
+/// Reads the table: names of elements with their rules.
+pub(crate) fn read(text: &'static str) -> Vec<(&'static str, Block)> {
+    let mut blocks: Vec<(&'static str, Block)> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(head) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            let (name, condition) = head.split_once('?').unwrap_or((head, ""));
+            let terms = condition.split_whitespace().filter_map(Term::read).collect();
+            let block = Block { terms, values: Vec::new(), children: Vec::new(), flag: false };
+            blocks.push((name.trim(), block));
+        } else if let Some((_, block)) = blocks.last_mut() {
+            block.add(line);
         }
     }
+    blocks
 }
 
-/// A number in decimal, octal (leading 0) or hexadecimal (leading 0x), as C reads it.
-pub(crate) fn unsigned(text: &str) -> Option<u64> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        return u64::from_str_radix(hex, 16).ok();
+impl Block {
+    fn add(&mut self, line: &'static str) {
+        let (rule, refusal) = match line.split_once(" : ") {
+            Some((rule, refusal)) => (rule, refusal.split_once(": ")),
+            None => (line, None),
+        };
+        let mut words = rule.split_whitespace();
+        let (Some(attrs), Some(kind)) = (words.next(), words.next()) else { return };
+        match kind {
+            "flag" => self.flag = true,
+            "child" => self.children.extend(attrs.split(',')),
+            _ => {
+                let required = kind.ends_with('!');
+                let rest: Vec<&'static str> = words.collect();
+                for attr in attrs.split(',') {
+                    if let Some(kind) = Kind::read(kind.trim_end_matches('!'), &rest) {
+                        self.values.push(Value { attr, kind, required, refusal });
+                    }
+                }
+            }
+        }
     }
-    if text.len() > 1
-        && let Some(octal) = text.strip_prefix('0')
-        && let Ok(number) = u64::from_str_radix(octal, 8)
-    {
-        return Some(number);
+
+    fn holds(&self, element: &Tree, around: &Around) -> bool {
+        self.terms.iter().all(|term| term.holds(element, around))
     }
-    text.parse().ok()
 }
 
-fn integer(text: &str) -> Option<i64> {
-    match text.strip_prefix('-') {
-        Some(rest) => unsigned(rest).and_then(|number| i64::try_from(number).ok()).map(|number| -number),
-        None => unsigned(text).and_then(|number| i64::try_from(number).ok()),
+impl Value {
+    fn refused(&self, value: &str) -> Option<Error> {
+        let (kind, text) = self.refusal?;
+        let text = text.replace("{}", value);
+        Some(match kind {
+            "unsupported" => unsupported(text),
+            "internal" => internal(text),
+            _ => invalid(text),
+        })
+    }
+
+    fn check(&self, element: &mut Tree) -> Result<()> {
+        let own = match self.attr {
+            "." => element.text.as_deref().filter(|text| !text.is_empty()),
+            name => element.attr(name),
+        };
+        let Some(value) = own else {
+            return match self.required {
+                true => Err(self.refused("").unwrap_or_else(|| fault::missing(&element.name, self.attr))),
+                false => Ok(()),
+            };
+        };
+        match self.kind.take(value) {
+            Read::Kept => {}
+            Read::Spelled(text) if self.attr == "." => element.text = Some(text),
+            Read::Spelled(text) => element.set(self.attr, text),
+            Read::Dropped if self.attr == "." => element.text = None,
+            Read::Dropped => element.unset(self.attr),
+            Read::Refused(expected) => {
+                let value = value.to_owned();
+                return Err(self
+                    .refused(&value)
+                    .unwrap_or_else(|| fault::value(&element.name, self.attr, &value, expected)));
+            }
+        }
+        Ok(())
     }
 }
 
-/// Checks an element and all below it.
+/// Checks an element and all below it, spells its values as they are printed, and takes out what does not count.
 ///
 /// # Errors
 /// With the first attribute that is missing or has a value that is not accepted, in document order.
-pub(crate) fn check(place: Place, element: &Tree) -> Result<()> {
-    for value in place.values() {
+pub(crate) fn apply(place: Place, element: &mut Tree) -> Result<()> {
+    within(place, element, &mut Vec::new())
+}
+
+/// As [`apply`], for an element that stands in others, the innermost last.
+fn within(place: Place, element: &mut Tree, around: &mut Around) -> Result<()> {
+    let blocks = place.blocks();
+    let (now, later): (Vec<&Block>, Vec<&Block>) =
+        blocks.iter().partition(|block| block.holds(element, around));
+    if !later.is_empty() {
+        let counts = |name: &str| now.iter().any(|block| block.values.iter().any(|value| value.attr == name));
+        let elsewhere =
+            |name: &str| later.iter().any(|block| block.values.iter().any(|value| value.attr == name));
+        element.attrs.retain(|name, _| counts(name) || !elsewhere(name));
+        if elsewhere(".") && !counts(".") {
+            element.text = None;
+        }
+        element.children.retain(|child| {
+            let name = child.name.as_str();
+            now.iter().any(|block| block.children.contains(&name))
+                || !later.iter().any(|block| block.children.contains(&name))
+        });
+    }
+    for value in now.iter().flat_map(|block| &block.values) {
         value.check(element)?;
     }
+    if element.children.is_empty() {
+        return Ok(());
+    }
+    let own = Tree { name: element.name.clone(), attrs: element.attrs.clone(), ..Tree::default() };
+    around.push(own);
     // A mirror is only read back from the form that is written for a running guest.
-    for child in element.children.iter().filter(|child| child.name != "mirror") {
+    for child in element.children.iter_mut().filter(|child| child.name != "mirror") {
         if let Some(place) = place.child(&child.name) {
-            check(place, child)?;
+            within(place, child, around)?;
         }
     }
+    around.pop();
     Ok(())
+}
+
+/// Takes out elements that say nothing.
+pub(crate) fn prune(place: Place, element: &mut Tree) {
+    let devices = element.name == "devices";
+    element.children.retain_mut(|child| {
+        let Some(place) = place.child(&child.name) else { return true };
+        prune(place, child);
+        // A device is one even when nothing is said of it.
+        if devices {
+            return true;
+        }
+        let empty = child.attrs.is_empty() && child.children.is_empty() && child.body().is_empty();
+        !empty || place.blocks().iter().any(|block| block.flag)
+    });
 }
 
 #[cfg(test)]
@@ -131,13 +251,12 @@ mod tests {
                 "Invalid value for attribute 'heads' in element 'model': 'x'. Expected non-negative integer value",
             ),
             ("<disk><boot/></disk>", "Missing required attribute 'order' in element 'boot'"),
-            ("<disk><boot order='0x1'/></disk>", ""),
         ];
         for (text, refusal) in cases {
             let document = xml::Document::parse(text).unwrap();
             let place = Elements::domain().place("domain/devices").unwrap();
             let place = place.child(document.root().name()).unwrap();
-            let outcome = check(place, &place.read(document.root()));
+            let outcome = apply(place, &mut place.read(document.root()));
             let message = outcome.err().map(|error| error.message().to_owned()).unwrap_or_default();
             assert!(
                 message.ends_with(refusal) && message.is_empty() == refusal.is_empty(),
@@ -148,10 +267,15 @@ mod tests {
 
     #[test]
     fn every_value_has_its_place() {
-        for line in include_str!("../data/domain.values").lines().filter(|line| !line.starts_with('#')) {
-            let (element, value) = Value::read(line).expect(line);
-            let place = Elements::domain().place(element).expect(line);
-            assert!(place.knows(value.attr), "{line}");
+        let table = Elements::domain();
+        for (name, block) in read(include_str!("../data/domain.values")) {
+            let place = table.place(name).expect(name);
+            for value in block.values {
+                assert!(value.attr == "." || place.knows(value.attr), "{name} {}", value.attr);
+            }
+            for child in block.children {
+                assert!(place.child(child).is_some(), "{name} {child}");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::fmt;
+use std::str::FromStr;
 use xml::{Element, Node};
 
 use crate::read;
@@ -74,8 +75,45 @@ impl PciAddress {
     }
 }
 
+/// As the kernel spells it: `0000:03:10.0`.
+impl FromStr for PciAddress {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<PciAddress> {
+        let wrong = || {
+            Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::NONE, format!("'{text}' is no PCI address"))
+        };
+        let (domain, rest) = text.split_once(':').ok_or_else(wrong)?;
+        let (bus, rest) = rest.split_once(':').ok_or_else(wrong)?;
+        let (slot, function) = rest.split_once('.').ok_or_else(wrong)?;
+        let byte = |text| u8::from_str_radix(text, 16).map_err(|_| wrong());
+        let found = PciAddress {
+            domain: u32::from_str_radix(domain, 16).map_err(|_| wrong())?,
+            bus: byte(bus)?,
+            slot: byte(slot)?,
+            function: byte(function)?,
+            multifunction: None,
+        };
+        if found.slot <= 0x1f && found.function <= 7 { Ok(found) } else { Err(wrong()) }
+    }
+}
+
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.slot, self.function)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spelled_as_the_kernel_does() {
+        let address: PciAddress = "0000:03:1f.7".parse().unwrap();
+        assert_eq!(address.to_string(), "0000:03:1f.7");
+        for wrong in ["", "03:00.0", "0000:03:20.0", "0000:03:00.8", "0000:3g:00.0"] {
+            assert!(wrong.parse::<PciAddress>().is_err(), "{wrong}");
+        }
     }
 }

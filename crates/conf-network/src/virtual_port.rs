@@ -133,7 +133,7 @@ impl VirtualPort {
     }
 
     /// Makes up ids that the kind needs and the document leaves out.
-    fn generate(&mut self, random: &mut dyn FnMut() -> [u8; 16]) {
+    pub fn generate(&mut self, random: &mut dyn FnMut() -> [u8; 16]) {
         if self.kind == Some(PortKind::Evb) && self.instance_id.is_none() {
             self.instance_id = Some(Uuid::from_random(random()));
         }

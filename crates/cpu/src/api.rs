@@ -3,7 +3,7 @@
 use crate::baseline::{Limits, baseline};
 use crate::compare::{Comparison, ModelFault, compare};
 use crate::database::{Database, Family};
-use crate::definition::{CpuDef, DefinitionFault};
+use crate::definition::{CpuDef, DefinitionFault, Kind};
 use crate::update::expand_features;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use xml::Document;
@@ -36,17 +36,19 @@ pub fn error(fault: &ModelFault) -> Error {
         ModelFault::Unsupported(_) | ModelFault::Incompatible(_) => {
             Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::CPU, text)
         }
+        ModelFault::Failed(_) => Error::operation_failed(ErrorDomain::CPU, text),
         _ => Error::internal(ErrorDomain::CPU, text),
     }
 }
 
 fn definition_error(fault: DefinitionFault) -> Error {
-    let (code, text) = match fault {
-        DefinitionFault::Internal(text) => (ErrorCode::INTERNAL_ERROR, text),
-        DefinitionFault::Xml(text) => (ErrorCode::XML_ERROR, text),
-        DefinitionFault::Unsupported(text) => (ErrorCode::CONFIG_UNSUPPORTED, text),
+    let (code, domain, text) = match fault {
+        DefinitionFault::Internal(text) => (ErrorCode::INTERNAL_ERROR, ErrorDomain::CPU, text),
+        DefinitionFault::Xml(text) => (ErrorCode::XML_ERROR, ErrorDomain::CPU, text),
+        DefinitionFault::Value(text) => (ErrorCode::XML_ERROR, ErrorDomain::XML, text),
+        DefinitionFault::Unsupported(text) => (ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::CPU, text),
     };
-    Error::new(code, ErrorDomain::CPU, text)
+    Error::new(code, domain, text)
 }
 
 /// Reads one `<cpu>` document, of a host or of a guest.
@@ -54,9 +56,17 @@ fn definition_error(fault: DefinitionFault) -> Error {
 /// # Errors
 /// It is not XML, or not a processor definition.
 pub fn parse(text: &str) -> Result<CpuDef> {
+    parse_as(text, None)
+}
+
+/// Reads one `<cpu>` document of a known kind.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_as(text: &str, kind: Option<Kind>) -> Result<CpuDef> {
     let document = Document::parse(text)
-        .map_err(|fault| Error::new(ErrorCode::XML_DETAIL, ErrorDomain::XML, fault.to_string()))?;
-    CpuDef::from_xml(document.root(), None).map_err(definition_error)
+        .map_err(|fault| Error::new(ErrorCode::XML_DETAIL, ErrorDomain::CPU, fault.to_string()))?;
+    CpuDef::from_xml(document.root(), kind).map_err(definition_error)
 }
 
 /// Compares a `<cpu>` document with a host. The caller has checked the flags.
@@ -71,6 +81,10 @@ pub fn compare_cpu(
     flags: u32,
 ) -> Result<CompareResult> {
     let cpu = parse(text)?;
+    if cpu.model.is_none() && cpu.kind == Kind::Guest && Family::of(arch) == Some(Family::X86) {
+        // What asks for nothing in particular every host has, and more.
+        return Ok(CompareResult::Superset);
+    }
     match compare(database, arch, host, &cpu).map_err(|fault| error(&fault))? {
         Comparison::Identical => Ok(CompareResult::Identical),
         Comparison::Superset => Ok(CompareResult::Superset),
@@ -81,7 +95,7 @@ pub fn compare_cpu(
     }
 }
 
-/// The baseline of several `<cpu>` documents, as a document. `limits.migratable` is taken from `flags`.
+/// The baseline of several `<cpu>` documents of a kind, as a document. `limits.migratable` is taken from `flags`.
 ///
 /// # Errors
 /// A document is unusable, or they have nothing in common.
@@ -89,10 +103,11 @@ pub fn baseline_cpu(
     database: &Database,
     arch: &str,
     texts: &[&str],
+    kind: Option<Kind>,
     limits: Limits<'_>,
     flags: u32,
 ) -> Result<String> {
-    let cpus = texts.iter().map(|text| parse(text)).collect::<Result<Vec<CpuDef>>>()?;
+    let cpus = texts.iter().map(|text| parse_as(text, kind)).collect::<Result<Vec<CpuDef>>>()?;
     let limits = Limits { migratable: flags & BASELINE_MIGRATABLE != 0, ..limits };
     let mut result = baseline(database, arch, &cpus, limits).map_err(|fault| error(&fault))?;
     if flags & BASELINE_EXPAND_FEATURES != 0 {

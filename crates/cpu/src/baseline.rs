@@ -76,7 +76,7 @@ fn baseline_x86(
         }
         match (vendor, cpu.vendor.as_deref()) {
             (Some(before), Some(own)) if before != own => {
-                return Err(ModelFault::Unsupported("CPU vendors do not match".into()));
+                return Err(ModelFault::Failed("CPU vendors do not match".into()));
             }
             (None, Some(own)) => vendor = Some(own),
             _ => {}
@@ -89,7 +89,7 @@ fn baseline_x86(
         shared = shared.intersection(&allowed);
     }
     if shared.is_empty() {
-        return Err(ModelFault::Unsupported("CPUs are incompatible".into()));
+        return Err(ModelFault::Failed("CPUs are incompatible".into()));
     }
     let same = cpus.iter().all(|cpu| cpu.model == first.model);
     let facts = Facts { vendor, features: shared, ..Facts::default() };
@@ -103,7 +103,7 @@ fn baseline_x86(
     if cpus.iter().any(|cpu| cpu.vendor.is_none()) {
         result.vendor = None;
     }
-    if cpus.len() == 1 {
+    if same {
         result.fallback = Some(Fallback::Forbid);
     }
     Ok(())
@@ -120,12 +120,12 @@ fn baseline_power(
     let model = model.ok_or_else(|| ModelFault::UnknownModel(wanted.to_owned()))?;
     for cpu in cpus {
         if power_name(cpu.model.as_deref().unwrap_or_default()) != wanted {
-            return Err(ModelFault::Unsupported("CPUs are incompatible".into()));
+            return Err(ModelFault::Failed("CPUs are incompatible".into()));
         }
         match cpu.vendor.as_deref() {
             None => {}
             Some(own) if own != model.vendor => {
-                return Err(ModelFault::Unsupported(format!(
+                return Err(ModelFault::Failed(format!(
                     "CPU vendor {} of model {} differs from vendor {own}",
                     model.vendor, model.name
                 )));

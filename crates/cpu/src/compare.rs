@@ -34,6 +34,9 @@ pub enum ModelFault {
     /// The processors have nothing in common, or contradict each other.
     #[error("{0}")]
     Incompatible(String),
+    /// The processors cannot be taken together.
+    #[error("{0}")]
+    Failed(String),
     /// The emulator or the table does not offer what is asked for.
     #[error("{0}")]
     Unsupported(String),
@@ -125,12 +128,10 @@ pub fn compare(
     }
 }
 
-fn arch_mismatch(host: &CpuDef, cpu: &CpuDef, family: Family) -> Option<Comparison> {
+fn arch_mismatch(cpu: &CpuDef, family: Family) -> Option<Comparison> {
     let arch = cpu.arch.as_deref()?;
-    (Family::of(arch) != Some(family)).then(|| {
-        let host = host.arch.as_deref().unwrap_or("unknown");
-        Comparison::Incompatible(format!("CPU arch {arch} does not match host arch {host}"))
-    })
+    (Family::of(arch) != Some(family))
+        .then(|| Comparison::Incompatible(format!("CPU arch {arch} does not match host arch")))
 }
 
 fn vendor_mismatch(host: &CpuDef, cpu: &CpuDef) -> Option<Comparison> {
@@ -144,7 +145,7 @@ fn compare_x86(database: &Database, host: &CpuDef, cpu: &CpuDef) -> Result<Compa
     if cpu.kind == Kind::Guest && matches!(cpu.mode, Some(Mode::HostPassthrough | Mode::Maximum)) {
         return Ok(Comparison::Identical);
     }
-    if let Some(mismatch) = arch_mismatch(host, cpu, Family::X86) {
+    if let Some(mismatch) = arch_mismatch(cpu, Family::X86) {
         return Ok(mismatch);
     }
     if let Some(vendor) = cpu.vendor.as_deref().filter(|vendor| !database.has_vendor(vendor)) {
@@ -161,7 +162,7 @@ fn compare_x86(database: &Database, host: &CpuDef, cpu: &CpuDef) -> Result<Compa
     let explicit = with_policy(database, cpu, Policy::Require)?;
     let excluded = force.union(&optional).union(&disable).union(&forbid);
     let require = model_features(database, cpu)?.minus(&excluded).union(&explicit);
-    let list = |set: &FeatureSet| database.names(set).join(",");
+    let list = |set: &FeatureSet| database.names(set).join(", ");
 
     let forbidden = forbid.intersection(&has);
     if !forbidden.is_empty() {
@@ -207,7 +208,7 @@ fn power_generation(name: &str) -> Option<u32> {
 }
 
 fn compare_power(database: &Database, host: &CpuDef, cpu: &CpuDef) -> Result<Comparison, ModelFault> {
-    if let Some(mismatch) = arch_mismatch(host, cpu, Family::Ppc64) {
+    if let Some(mismatch) = arch_mismatch(cpu, Family::Ppc64) {
         return Ok(mismatch);
     }
     if let Some(mismatch) = vendor_mismatch(host, cpu) {

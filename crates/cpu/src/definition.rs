@@ -169,6 +169,8 @@ pub enum DefinitionFault {
     Internal(String),
     /// An XML error with this text.
     Xml(String),
+    /// An attribute with a value it cannot have.
+    Value(String),
     /// An unsupported configuration with this text.
     Unsupported(String),
 }
@@ -181,16 +183,21 @@ impl CpuDef {
     pub fn from_xml(node: Node<'_>, kind: Option<Kind>) -> Result<CpuDef, DefinitionFault> {
         use DefinitionFault::{Internal, Unsupported, Xml};
         if node.name() != "cpu" {
-            return Err(Xml(format!("XML does not contain expected 'cpu' element; found '{}'", node.name())));
+            return Err(Xml("XML does not contain expected 'cpu' element".into()));
         }
         let text = |name: &str| {
             node.child(name).map(|child| child.text().trim().to_owned()).filter(|t| !t.is_empty())
         };
-        let kind = kind.unwrap_or_else(|| {
-            let host =
-                node.child("arch").is_some() || (node.attr("match").is_none() && node.attr("mode").is_none());
-            if host { Kind::Host } else { Kind::Guest }
-        });
+        // What has an architecture is a host's.
+        let kind = match (kind, node.child("arch").is_some()) {
+            (Some(kind), _) => kind,
+            (None, false) => Kind::Guest,
+            (None, true) if node.attr("match").is_some() => {
+                let text = "'arch' element cannot be used inside 'cpu' element with 'match' attribute'";
+                return Err(Xml(text.into()));
+            }
+            (None, true) => Kind::Host,
+        };
         let mut cpu = CpuDef { kind, ..CpuDef::default() };
         let guest = cpu.kind == Kind::Guest;
         if guest {
@@ -214,6 +221,9 @@ impl CpuDef {
             cpu.migratable = node.attr("migratable").map(str::to_owned);
             cpu.deprecated_features = node.attr("deprecated_features").map(str::to_owned);
         } else {
+            if node.attr("mode").is_some() {
+                return Err(Unsupported("Attribute mode is only allowed for guest CPU".into()));
+            }
             cpu.arch = text("arch");
             if cpu.arch.is_none() {
                 return Err(Xml("Missing CPU architecture".into()));
@@ -240,6 +250,9 @@ impl CpuDef {
                     cpu.vendor_id = Some(id.to_owned());
                 }
             }
+        }
+        if !guest && cpu.model.is_none() {
+            return Err(Xml("Missing CPU model name".into()));
         }
         cpu.vendor = text("vendor");
         if cpu.vendor.is_some() && cpu.model.is_none() {
@@ -278,8 +291,19 @@ impl CpuDef {
                 cores: part("cores", "cores")?,
                 threads: part("threads", "threads")?,
             };
-            if [found.sockets, found.dies, found.clusters, found.cores, found.threads].contains(&0) {
-                return Err(Xml("Invalid CPU topology".into()));
+            for (name, value) in [
+                ("sockets", found.sockets),
+                ("dies", found.dies),
+                ("clusters", found.clusters),
+                ("cores", found.cores),
+                ("threads", found.threads),
+            ] {
+                if value == 0 {
+                    let text = format!(
+                        "Invalid value for attribute '{name}' in element 'topology': Zero is not permitted"
+                    );
+                    return Err(DefinitionFault::Value(text));
+                }
             }
             cpu.topology = Some(found);
         }
@@ -409,7 +433,7 @@ impl CpuDef {
 }
 
 fn bad_attribute(attribute: &str, element: &str, value: &str) -> DefinitionFault {
-    DefinitionFault::Xml(format!(
+    DefinitionFault::Value(format!(
         "Invalid value for attribute '{attribute}' in element '{element}': '{value}'."
     ))
 }

@@ -30,15 +30,14 @@ pub fn update(database: &Database, arch: &str, guest: &CpuDef, host: &CpuDef) ->
     let mut updated = guest.clone();
     let has = effective(database, host)?;
     if mode == Mode::HostModel || guest.matching == Some(Match::Minimum) {
-        let migratable = database.migratable();
         updated.mode = Some(Mode::Custom);
         updated.matching = Some(Match::Exact);
         updated.model.clone_from(&host.model);
         if mode == Mode::HostModel {
             updated.vendor.clone_from(&host.vendor);
         }
-        let usable = |name: &str| database.feature(name).is_none_or(|index| migratable.contains(index));
-        let own = host.features.iter().filter(|feature| usable(&feature.name));
+        // The host is what can be given to guests; only the invariant counter has to be asked for.
+        let own = host.features.iter().filter(|feature| feature.name != "invtsc");
         updated.features = own
             .map(|feature| Feature {
                 name: feature.name.clone(),

@@ -10,7 +10,6 @@ mod admin;
 mod detach;
 mod opener;
 mod options;
-mod pidfile;
 mod settings;
 mod sockets;
 mod watch;
@@ -97,7 +96,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         Failure(status::RUN_DIR, format!("unable to create rundir {}: {error}", run.display()))
     })?;
     let pid_path = options.pid_file.clone().unwrap_or_else(|| layout.pid_file(program));
-    let _pid_file = pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
+    let _pid_file = host::pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
     let signals = watch::signals().map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
 
     let sockets = if handed.is_empty() {
@@ -114,13 +113,23 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         .map_err(|error| Failure(status::NETWORK, format!("cannot serve: {error}")))?;
     let handle = server.handle();
     administration.serve(handle.clone());
-    let driver = driver_qemu::Driver::start(driver_qemu::Setup {
+    let failed = |error| Failure(status::DRIVER, format!("Driver state initialization failed: {error}"));
+    let events = Arc::new(handle.clone());
+    let network = driver_network::Driver::start(driver_network::Setup {
+        layout: layout.clone(),
+        events: events.clone(),
+    })
+    .map_err(failed)?;
+    // Guests need their networks.
+    let qemu = driver_qemu::Driver::start(driver_qemu::Setup {
         layout: layout.clone(),
         host_uuid: conf.host_uuid.as_deref().and_then(|text| text.parse().ok()),
-        events: Arc::new(handle.clone()),
+        events,
+        networks: network.clone(),
     })
-    .map_err(|error| Failure(status::DRIVER, format!("Driver state initialization failed: {error}")))?;
-    opener.serve(driver.clone());
+    .map_err(failed)?;
+    let running = opener::Running { qemu, network };
+    opener.serve(running.clone());
 
     detach::ready();
     host::service::notify("READY=1");
@@ -138,11 +147,11 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
             Err(Refused(text)) => log::error!("configuration stays as it was: {text}"),
         }
     };
-    watch::start(signals, handle, reload, options.timeout, driver.clone())
+    watch::start(signals, handle, reload, options.timeout, running.clone())
         .map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
     let served = server.run();
     host::service::notify("STOPPING=1");
-    driver.stop();
+    running.stop();
     for path in &sockets.files {
         let _ = std::fs::remove_file(path);
     }

@@ -2,24 +2,43 @@
 
 use api::{Call, DriverSet, ErrorCode, ErrorDomain, OpenRequest, Opener};
 use base::{Error, Result};
-use driver_qemu::Driver;
 use std::sync::{Arc, OnceLock};
 
 /// The drivers of this daemon.
 #[derive(Debug)]
 pub(crate) struct Drivers {
     privileged: bool,
-    qemu: OnceLock<Arc<Driver>>,
+    running: OnceLock<Running>,
+}
+
+/// Drivers that have started.
+#[derive(Debug, Clone)]
+pub(crate) struct Running {
+    pub(crate) qemu: Arc<driver_qemu::Driver>,
+    pub(crate) network: Arc<driver_network::Driver>,
+}
+
+impl Running {
+    /// Whether anything runs that the daemon looks after.
+    pub(crate) fn busy(&self) -> bool {
+        self.qemu.has_guests() || self.network.has_networks()
+    }
+
+    /// The daemon ends; guests and networks stay as they are.
+    pub(crate) fn stop(&self) {
+        self.qemu.stop();
+        self.network.stop();
+    }
 }
 
 impl Drivers {
     pub(crate) fn new(privileged: bool) -> Drivers {
-        Drivers { privileged, qemu: OnceLock::new() }
+        Drivers { privileged, running: OnceLock::new() }
     }
 
-    /// From now on connections reach this driver.
-    pub(crate) fn serve(&self, qemu: Arc<Driver>) {
-        let _ = self.qemu.set(qemu);
+    /// From now on connections reach these drivers.
+    pub(crate) fn serve(&self, running: Running) {
+        let _ = self.running.set(running);
     }
 }
 
@@ -42,28 +61,37 @@ fn parts(uri: &str) -> Option<Parts<'_>> {
 
 impl Opener for Drivers {
     fn open(&self, _cx: &Call, request: OpenRequest<'_>) -> Result<DriverSet> {
-        let own = if self.privileged { "qemu:///system" } else { "qemu:///session" };
-        let uri = request.uri.filter(|uri| !uri.is_empty()).unwrap_or(own);
+        let (own, other) = if self.privileged { ("system", "session") } else { ("session", "system") };
+        let default = format!("qemu:///{own}");
+        let uri = request.uri.filter(|uri| !uri.is_empty()).unwrap_or(&default);
         let none = || Error::new(ErrorCode::NO_CONNECT, ErrorDomain::NONE, uri);
-        let parts = parts(uri).ok_or_else(none)?;
-        if parts.scheme != "qemu" {
-            return Err(none());
+        let parts = parts(uri).filter(|parts| parts.server.is_empty()).ok_or_else(none)?;
+        let (from, whose) = match parts.scheme {
+            "qemu" => (ErrorDomain::QEMU, "QEMU"),
+            "network" => (ErrorDomain::NETWORK, "network"),
+            _ => return Err(none()),
+        };
+        let own_uri = format!("{}:///{own}", parts.scheme);
+        match parts.path.strip_prefix('/') {
+            Some(path) if path == own => {}
+            // A privileged daemon is the session of its user as well.
+            Some(path) if self.privileged && path == other && parts.scheme == "qemu" => {}
+            _ if parts.path.is_empty() && parts.scheme == "qemu" => {
+                return Err(Error::internal(from, format!("no QEMU URI path given, try {own_uri}")));
+            }
+            _ => {
+                let text = format!("unexpected {whose} URI path '{}', try {own_uri}", parts.path);
+                return Err(Error::internal(from, text));
+            }
         }
-        let refuse = |text: String| Err(Error::internal(ErrorDomain::QEMU, text));
-        if !parts.server.is_empty() {
-            return Err(none());
-        }
-        match (parts.path, self.privileged) {
-            ("/system", true) | ("/session", false) => {}
-            ("", _) => return refuse(format!("no QEMU URI path given, try {own}")),
-            ("/session", true) => {}
-            (path, _) => return refuse(format!("unexpected QEMU URI path '{path}', try {own}")),
-        }
-        let driver = self.qemu.get().ok_or_else(|| {
-            Error::internal(ErrorDomain::QEMU, "the QEMU driver is not ready yet; try again in a moment")
+        let running = self.running.get().ok_or_else(|| {
+            Error::internal(from, format!("the {whose} driver is not ready yet; try again in a moment"))
         })?;
-        let mut set = DriverSet::empty(own);
-        set.hypervisor = driver.clone();
+        let mut set = DriverSet::empty(own_uri);
+        set.network = running.network.clone();
+        if parts.scheme == "qemu" {
+            set.hypervisor = running.qemu.clone();
+        }
         Ok(set)
     }
 }
@@ -87,6 +115,8 @@ mod tests {
         check("qemu:///foo", true, "unexpected QEMU URI path '/foo', try qemu:///system");
         check("qemu:///system", false, "unexpected QEMU URI path '/system', try qemu:///session");
         check("qemu://", true, "no QEMU URI path given, try qemu:///system");
+        check("network:///system", true, "not ready yet");
+        check("network:///session", true, "unexpected network URI path '/session', try network:///system");
         check("foo:///", true, "no connection driver available for foo:///");
         check("garbage", true, "no connection driver available for garbage");
     }

@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Modular daemons whose sockets are served.
 const MODULAR: &[&str] = &[
@@ -87,11 +88,20 @@ pub(crate) fn adopt(handed: Vec<(String, UnixListener)>, conf: &Configuration) -
     Sockets { services: handed.into_iter().map(service).collect(), files: Vec::new() }
 }
 
+/// How long a socket that somebody holds may still turn out to be abandoned.
+const ABANDONED: Duration = Duration::from_secs(2);
+
 /// Binds a socket, replacing one that nobody serves any more.
 fn listen(path: &Path, mode: u32, backlog: u32) -> io::Result<UnixListener> {
     if path.exists() {
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "Address already in use"));
+        // A daemon that was killed may have left a child between its fork and its new program: it holds the socket
+        // for a moment longer.
+        let begin = Instant::now();
+        while UnixStream::connect(path).is_ok() {
+            if begin.elapsed() > ABANDONED {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, "Address already in use"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
         std::fs::remove_file(path)?;
     }

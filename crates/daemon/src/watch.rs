@@ -1,11 +1,10 @@
 //! Signals, and the end after idle time.
 
-use driver_qemu::Driver;
+use crate::opener::Running;
 use rpc_server::ServerHandle;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Takes over the signals; SIGPIPE is only caught to be ignored.
@@ -19,11 +18,13 @@ pub(crate) fn start(
     server: ServerHandle,
     reload: impl Fn() + Send + 'static,
     idle_limit: Option<u32>,
-    driver: Arc<Driver>,
+    running: Running,
 ) -> io::Result<()> {
     if let Some(seconds) = idle_limit {
         let server = server.clone();
-        std::thread::Builder::new().name("idle".to_owned()).spawn(move || idle(&server, &driver, seconds))?;
+        std::thread::Builder::new()
+            .name("idle".to_owned())
+            .spawn(move || idle(&server, &running, seconds))?;
     }
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
@@ -37,11 +38,11 @@ pub(crate) fn start(
     Ok(())
 }
 
-fn idle(server: &ServerHandle, driver: &Driver, seconds: u32) {
+fn idle(server: &ServerHandle, running: &Running, seconds: u32) {
     let mut since = Instant::now();
     loop {
         std::thread::sleep(Duration::from_secs(1));
-        if !server.clients().is_empty() || driver.has_guests() {
+        if !server.clients().is_empty() || running.busy() {
             since = Instant::now();
         } else if since.elapsed() >= Duration::from_secs(seconds.into()) {
             log::info!("idle for {seconds} s, ending");

@@ -66,8 +66,8 @@ impl Driver {
         host::format(facts, &guests)
     }
 
-    /// Capabilities of the guests that a client asks for.
-    pub(crate) fn describe_domain(&self, asked: Asked<'_>) -> Result<String> {
+    /// The emulator, kind of acceleration and machine that a client asks for.
+    pub(crate) fn choose(&self, asked: Asked<'_>) -> Result<(Arc<Caps>, Accel, String)> {
         if let Some(kind) = asked.kind.filter(|kind| !KINDS.contains(kind)) {
             return Err(invalid(format!("unknown virttype: {kind}")));
         }
@@ -91,15 +91,21 @@ impl Driver {
             let name = asked.machine.unwrap_or_default();
             invalid(format!("the machine '{name}' is not supported by emulator '{}'", caps.binary))
         })?;
+        let machine = machine.name.clone();
+        Ok((caps, accel, machine))
+    }
+
+    /// Capabilities of the guests that a client asks for.
+    pub(crate) fn describe_domain(&self, asked: Asked<'_>) -> Result<String> {
+        let (caps, accel, machine) = self.choose(asked)?;
         let installed = self.firmware();
-        let mut firmware = firmware::supported(&installed.descriptors, &caps.arch, &machine.name);
+        let mut firmware = firmware::supported(&installed.descriptors, &caps.arch, &machine);
         if installed.descriptors.is_empty() {
             firmware.images =
                 installed.pairs.iter().map(|(image, store)| (image.clone(), Some(store.clone()))).collect();
         }
         firmware.images.retain(|(image, _)| Path::new(image).exists());
-        let request =
-            Request { machine: &machine.name, firmware, without_deprecated: asked.without_deprecated };
+        let request = Request { machine: &machine, firmware, without_deprecated: asked.without_deprecated };
         Ok(describe::domain(&caps, accel, &request, &surroundings(), Database::builtin()).format())
     }
 
@@ -119,7 +125,7 @@ impl Driver {
 }
 
 /// Facts of this host that emulators do not tell.
-fn surroundings() -> Host {
+pub(crate) fn surroundings() -> Host {
     // Guests with encrypted memory are numbered up to ECX, those below EDX have encrypted state as well.
     let sev = ::host::cpuid::leaf(0x8000_0000, 0).filter(|leaf| leaf.eax >= 0x8000_001f);
     let sev = sev.and_then(|_| ::host::cpuid::leaf(0x8000_001f, 0)).unwrap_or_default();

@@ -199,33 +199,38 @@ fn ask(path: &Path) -> Result<Caps> {
 
 /// One connection.
 fn talk(path: &Path, probe: &mut Probe) -> Result<()> {
-    let failed = |text: &str| {
-        Error::internal(FROM, format!("Failed to probe capabilities for {}: {}", path.display(), text.trim()))
-    };
     let mut arguments = probe.arguments();
     arguments.extend(["-qmp".to_owned(), "stdio".to_owned()]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let command = Command::new(path, &arguments);
     let mut lines = Lines::default();
-    let mut outcome = Err("the emulator ended".to_owned());
+    let mut outcome = None;
     let finished = command.converse(LIMIT, |arrived| match step(probe, &mut lines, arrived) {
         Ok(Some(bytes)) => Some(bytes),
         Ok(None) => {
-            outcome = Ok(());
+            outcome = Some(Ok(()));
             None
         }
         Err(text) => {
-            outcome = Err(text);
+            outcome = Some(Err(text));
             None
         }
     });
     let finished = finished.map_err(|cause| {
         Error::system(FROM, &cause, format!("Failed to probe capabilities for {}", path.display()))
     })?;
-    outcome.map_err(|text| {
-        let said = String::from_utf8_lossy(&finished.err);
-        failed(if said.trim().is_empty() { &text } else { &said })
-    })
+    match outcome {
+        Some(Ok(())) => Ok(()),
+        Some(Err(text)) => Err(Error::internal(FROM, text)),
+        None => {
+            let said = String::from_utf8_lossy(&finished.err);
+            let said = if said.trim().is_empty() { "it ended without a word" } else { said.trim() };
+            Err(Error::internal(
+                FROM,
+                format!("Failed to start QEMU binary {} for probing: {said}", path.display()),
+            ))
+        }
+    }
 }
 
 /// What to send after something arrived; nothing when the dialogue is over.

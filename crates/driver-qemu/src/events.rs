@@ -30,7 +30,10 @@ pub(crate) fn run(driver: &Arc<Driver>, notices: &Receiver<(Uuid, i32, Notice)>)
         // A notice of an earlier run of the same guest, or of a start that failed.
         let Some(live) = guest.value().live.clone().filter(|live| live.id == id) else { continue };
         match notice {
-            Notice::Closed => driver.gone(&guest, &live),
+            Notice::Closed => {
+                live.session.close();
+                driver.gone(&guest, &live);
+            }
             Notice::Event(event) => driver.heard(&guest, &live, &event),
         }
     }
@@ -84,11 +87,12 @@ impl Driver {
             "BALLOON_CHANGE" => {
                 if let Some(actual) = number("actual") {
                     let actual = (actual.max(0) as u64).div_ceil(1024);
+                    self.note_balloon(guest, actual);
                     self.events
                         .publish(Event::DomainBalloonChange(DomainEventBalloonChangeMsg { dom, actual }));
                 }
             }
-            _ => {}
+            _ => self.heard_of_devices(guest, live, event),
         }
     }
 

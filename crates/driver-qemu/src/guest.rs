@@ -1,18 +1,22 @@
 //! One domain: a value that readers take as it is, and a job for those who change it.
 
+use crate::removal::Removals;
 use crate::{Driver, FROM, error, not_running};
 use api::ConnectionId;
 use base::object::DomainRef;
-use base::{Error, ErrorCode, Result, Uuid};
+use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use conf_domain::Domain;
 use engine::{JobGuard, JobKind, JobSlot, Key};
 use host::cgroup::Cgroup;
 use host::process::Process;
+use qemu_live::vcpus::Vcpu;
 use qmp::{CommandError, Monitor};
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 /// How long a call waits for another's job.
@@ -20,11 +24,19 @@ const JOB_WAIT: Duration = Duration::from_secs(30);
 /// How long a command to the monitor may take.
 pub(crate) const MONITOR_WAIT: Duration = Duration::from_secs(30);
 
-/// A running guest.
+/// A running guest as it is now: what changes while it runs, and the run it belongs to.
 #[derive(Debug)]
 pub(crate) struct Live {
     /// The definition as it runs, with aliases and run-time parts.
     pub(crate) domain: Domain,
+    /// Its processors, those that are switched off too.
+    pub(crate) vcpus: Vec<Vcpu>,
+    pub(crate) run: Arc<Run>,
+}
+
+/// One run of a guest, from its start to its end.
+#[derive(Debug)]
+pub(crate) struct Run {
     /// The definition it was started with: what a transient guest shows as its inactive one.
     pub(crate) base: Arc<Domain>,
     pub(crate) id: i32,
@@ -35,10 +47,31 @@ pub(crate) struct Live {
     /// The connection whose end is the guest's end.
     pub(crate) bound_to: Option<ConnectionId>,
     /// What outlives a change of the definition.
-    pub(crate) session: Arc<Session>,
-    /// Numbers of the processors' threads.
-    pub(crate) vcpu_threads: Vec<i32>,
+    pub(crate) session: Session,
     pub(crate) tainted: Vec<&'static str>,
+}
+
+impl Deref for Live {
+    type Target = Run;
+
+    fn deref(&self) -> &Run {
+        &self.run
+    }
+}
+
+impl qemu_live::Monitor for Run {
+    fn command(&self, name: &str, arguments: Json) -> Result<Json> {
+        Run::command(self, name, arguments)
+    }
+}
+
+/// A monitor of a guest that is being started or taken over.
+pub(crate) struct Asking<'m>(pub(crate) &'m Monitor);
+
+impl qemu_live::Monitor for Asking<'_> {
+    fn command(&self, name: &str, arguments: Json) -> Result<Json> {
+        self.0.command(name, arguments, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
+    }
 }
 
 /// What a domain is now.
@@ -63,6 +96,34 @@ pub(crate) struct Session {
     pub(crate) restarting: AtomicBool,
     /// The console's client.
     pub(crate) console: Mutex<Option<Arc<crate::console::Session>>>,
+    /// Devices that are to go.
+    pub(crate) removals: Removals,
+    /// Images whose marks were set by their number; events name them so.
+    pub(crate) indexed: Mutex<BTreeSet<u32>>,
+    /// How often a tray was opened or closed.
+    pub(crate) trays: AtomicU32,
+    /// The number of the next block node, once one was added after the start.
+    pub(crate) nodes: AtomicU32,
+    /// Fastest migration in MiB a second; 0 is no limit.
+    pub(crate) bandwidth: AtomicU64,
+    /// The end of the monitor, and all it told before, has been dealt with.
+    pub(crate) closed: (Mutex<bool>, Condvar),
+}
+
+impl Session {
+    /// Says that nothing more comes from the monitor.
+    pub(crate) fn close(&self) {
+        *self.closed.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.closed.1.notify_all();
+    }
+
+    /// Waits until what the monitor told last has been dealt with, so that its events come before those of whoever
+    /// waits.
+    pub(crate) fn wait_closed(&self, limit: Duration) {
+        let closed = self.closed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.closed.1.wait_timeout_while(closed, limit, |closed| !*closed);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// A domain.
@@ -101,6 +162,20 @@ impl Guest {
         *current = Arc::new(next);
     }
 
+    /// Changes the definition of the running guest in one step; one that fails changes nothing.
+    pub(crate) fn change_live(&self, change: impl FnOnce(&mut Domain) -> Result<()>) -> Result<()> {
+        let mut current = self.value.write().unwrap_or_else(PoisonError::into_inner);
+        let live = current.live.as_ref().ok_or_else(not_running)?;
+        let mut domain = live.domain.clone();
+        change(&mut domain)?;
+        domain.sort();
+        let next = Live { domain, vcpus: live.vcpus.clone(), run: live.run.clone() };
+        let mut value = (**current).clone();
+        value.live = Some(Arc::new(next));
+        *current = Arc::new(value);
+        Ok(())
+    }
+
     /// How a client names it.
     pub(crate) fn reference(&self) -> DomainRef {
         let value = self.value();
@@ -132,16 +207,41 @@ impl Guest {
     }
 }
 
+/// Which definitions a call means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The running one.
+    pub(crate) live: bool,
+    /// The stored one.
+    pub(crate) config: bool,
+}
+
 impl Value {
-    /// The definition that `flags` of the interface ask for: 1 is the running one, 2 the stored one, 0 the current.
+    /// The definitions that `flags` of the interface mean: 1 the running one, 2 the stored one, 0 the current.
+    pub(crate) fn target(&self, flags: u32) -> Result<Target> {
+        let active = self.live.is_some();
+        let target = match flags & 3 {
+            0 => Target { live: active, config: !active },
+            bits => Target { live: bits & 1 != 0, config: bits & 2 != 0 },
+        };
+        if target.live && !active {
+            return Err(not_running());
+        }
+        if target.config && self.config.is_none() {
+            return Err(Error::operation_invalid(
+                ErrorDomain::DOMAIN,
+                "transient domains do not have any persistent config",
+            ));
+        }
+        Ok(target)
+    }
+
+    /// The one definition that `flags` of the interface ask for.
     pub(crate) fn definition(&self, flags: u32) -> Result<Domain> {
-        let live = self.live.as_ref();
-        match flags & 3 {
-            1 => live.map(|live| live.domain.clone()).ok_or_else(not_running),
-            2 => self.stored().ok_or_else(|| {
-                Error::operation_invalid(FROM, "transient domains do not have any persistent config")
-            }),
-            _ => live.map(|live| live.domain.clone()).or_else(|| self.stored()).ok_or_else(not_running),
+        let target = self.target(exclusive(flags)?)?;
+        match &self.live {
+            Some(live) if target.live => Ok(live.domain.clone()),
+            _ => self.stored().ok_or_else(not_running),
         }
     }
 
@@ -150,7 +250,7 @@ impl Value {
     }
 }
 
-impl Live {
+impl Run {
     /// Sends a command to the monitor.
     pub(crate) fn command(&self, name: &str, arguments: Json) -> Result<Json> {
         self.monitor.command(name, arguments, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
@@ -159,6 +259,19 @@ impl Live {
     pub(crate) fn will_reboot(&self) -> bool {
         self.session.reboot_on_shutdown.load(Ordering::Acquire)
     }
+}
+
+/// Refuses flags that mean both definitions where there can be but one answer.
+pub(crate) fn exclusive(flags: u32) -> Result<u32> {
+    if flags & 3 == 3 {
+        return Err(Error::invalid_arg(
+            ErrorDomain::DOMAIN,
+            "virDomainObjGetDefs",
+            "flags",
+            "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive",
+        ));
+    }
+    Ok(flags)
 }
 
 /// A monitor's refusal in the interface's words.

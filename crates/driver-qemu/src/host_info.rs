@@ -27,6 +27,7 @@ impl Driver {
         conf_capabilities::host::Host {
             uuid: self.host_uuid.or_else(|| tree.uuid()),
             arch: node.arch.clone(),
+            cpu: crate::comparison::described_host(&tree, &node),
             vendor: vendor(),
             microcode: tree.microcode(),
             signature,
@@ -216,6 +217,47 @@ impl Host for Driver {
         })
     }
 
+    fn connect_compare_cpu(&self, _cx: &Call, xml: &str, flags: u32) -> Result<i32> {
+        self.compare_processor(xml, flags)
+    }
+
+    fn connect_baseline_cpu(&self, _cx: &Call, xml_cp_us: &[String], flags: u32) -> Result<String> {
+        self.baseline_processor(xml_cp_us, flags)
+    }
+
+    fn connect_compare_hypervisor_cpu(
+        &self,
+        _cx: &Call,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virttype: Option<&str>,
+        xml_cpu: &str,
+        flags: u32,
+    ) -> Result<i32> {
+        let asked = Asked { emulator, arch, machine, kind: virttype, ..Asked::default() };
+        self.compare_with_emulator(asked, xml_cpu, flags)
+    }
+
+    fn connect_baseline_hypervisor_cpu(
+        &self,
+        _cx: &Call,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virttype: Option<&str>,
+        xml_cp_us: &[String],
+        flags: u32,
+    ) -> Result<String> {
+        let asked = Asked { emulator, arch, machine, kind: virttype, ..Asked::default() };
+        self.baseline_with_emulator(asked, xml_cp_us, flags)
+    }
+
+    fn connect_get_sysinfo(&self, _cx: &Call, flags: u32) -> Result<String> {
+        check_flags(flags, 0, "qemuConnectGetSysinfo")?;
+        Err(error(ErrorCode::CONFIG_UNSUPPORTED, "Host SMBIOS information is not available"))
+    }
+
     fn connect_get_cpu_model_names(
         &self,
         _cx: &Call,
@@ -263,13 +305,15 @@ impl Host for Driver {
             next += 1;
             Ok(next - 1)
         })?;
-        let private = self.state_dir().join(format!("domain-{}", crate::start::short_name(-1, &domain.name)));
+        let short = crate::start::short_name(-1, &domain.name);
+        let private = self.state_dir().join(format!("domain-{short}"));
         let mut start = argv::Start {
             monitor: argv::chardev::Address::Unix(format!("{}/monitor.sock", private.display())),
             env: crate::start::environment(&private),
             private_dir: private.display().to_string(),
             vault: Some(argv::secret::Vault { key: [0; 32], iv: || [0; 16] }),
-            short_name: crate::start::short_name(-1, &domain.name),
+            host: self.facts(&short),
+            short_name: short,
             sandbox: true,
             timestamps: true,
             ..argv::Start::default()

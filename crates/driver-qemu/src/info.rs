@@ -1,24 +1,21 @@
 //! State, sizes and the like of a domain, and jobs and settings that are only read.
 
 use crate::guest::Value;
+use crate::tuning::params::STRING_OKAY;
 use crate::{Driver, FROM, check_flags, not_running};
 use api::domain_info::{
-    DomainGetControlInfoRet, DomainGetInfoRet, DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet,
-    DomainGetStateRet, DomainStatsRecord,
+    DomainBlockStatsFlagsRet, DomainBlockStatsRet, DomainDiskError, DomainGetBlockInfoRet,
+    DomainGetControlInfoRet, DomainGetCpuStatsRet, DomainGetDiskErrorsRet, DomainGetInfoRet,
+    DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetVcpusRet,
+    DomainInterface, DomainInterfaceStatsRet, DomainMemoryStat, DomainStatsRecord,
 };
 use api::domain_job::{DomainGetJobInfoRet, DomainGetJobStatsRet};
-use api::domain_tuning::DomainGetSchedulerTypeRet;
-use api::{Call, DomainInfo, DomainJob, DomainTuning};
+use api::{Call, DomainInfo, DomainJob};
 use base::object::DomainRef;
-use base::{Error, Result};
+use base::param::TypedParam;
+use base::{Error, ErrorCode, Result};
 use conf_domain::Domain;
-use engine::JobKind;
-use serde_json::json;
 use std::sync::Arc;
-use xml::Tree;
-
-/// Nanoseconds of a clock tick.
-const TICK: u64 = 10_000_000;
 
 impl Value {
     /// The running definition, or else the stored one.
@@ -32,8 +29,7 @@ impl Value {
 
     /// Nanoseconds of processor time that the emulator has used.
     pub(crate) fn cpu_time(&self) -> u64 {
-        let times = self.live.as_ref().and_then(|live| host::process::times(live.process.pid()));
-        times.map_or(0, |(user, system, _)| (user + system) * TICK)
+        self.processor_time().map_or(0, |(all, ..)| all)
     }
 }
 
@@ -153,17 +149,158 @@ impl DomainInfo for Driver {
         dom: &DomainRef,
         max_stats: u32,
         flags: u32,
-    ) -> Result<Vec<api::domain_info::DomainMemoryStat>> {
-        check_flags(flags, 0, "qemuDomainMemoryStats")?;
-        let guest = self.find(dom)?;
-        let live = guest.live()?;
-        let mut stats =
-            vec![api::domain_info::DomainMemoryStat { tag: 6, val: live.domain.current_memory_kib() }];
-        if let Some(resident) = host::process::resident_kib(live.process.pid()) {
-            stats.push(api::domain_info::DomainMemoryStat { tag: 7, val: resident });
-        }
-        stats.truncate(max_stats as usize);
-        Ok(stats)
+    ) -> Result<Vec<DomainMemoryStat>> {
+        self.memory_stats(dom, max_stats, flags)
+    }
+
+    fn domain_get_vcpus(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        maxinfo: i32,
+        maplen: i32,
+    ) -> Result<DomainGetVcpusRet> {
+        self.vcpu_info(dom, maxinfo, maplen)
+    }
+
+    fn domain_get_cpu_stats(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        nparams: u32,
+        start_cpu: i32,
+        ncpus: u32,
+        flags: u32,
+    ) -> Result<DomainGetCpuStatsRet> {
+        self.cpu_stats(dom, nparams, start_cpu, ncpus, flags)
+    }
+
+    fn domain_block_stats(&self, _cx: &Call, dom: &DomainRef, path: &str) -> Result<DomainBlockStatsRet> {
+        self.block_stats(dom, path)
+    }
+
+    fn domain_block_stats_flags(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        path: &str,
+        nparams: i32,
+        flags: u32,
+    ) -> Result<DomainBlockStatsFlagsRet> {
+        self.block_stats_flags(dom, path, nparams, flags)
+    }
+
+    fn domain_get_block_info(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        path: &str,
+        flags: u32,
+    ) -> Result<DomainGetBlockInfoRet> {
+        self.block_info(dom, path, flags)
+    }
+
+    fn domain_block_peek(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        path: &str,
+        offset: u64,
+        size: u32,
+        flags: u32,
+    ) -> Result<Vec<u8>> {
+        self.block_peek(dom, path, offset, size, flags)
+    }
+
+    fn domain_memory_peek(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        offset: u64,
+        size: u32,
+        flags: u32,
+    ) -> Result<Vec<u8>> {
+        self.memory_peek(dom, offset, size, flags)
+    }
+
+    fn domain_get_disk_errors(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        maxerrors: u32,
+        flags: u32,
+    ) -> Result<DomainGetDiskErrorsRet> {
+        let (found, nerrors) = self.disk_errors(dom, maxerrors, flags)?;
+        let errors = found.into_iter().map(|(disk, error)| DomainDiskError { disk, error }).collect();
+        Ok(DomainGetDiskErrorsRet { errors, nerrors })
+    }
+
+    fn domain_interface_stats(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        device: &str,
+    ) -> Result<DomainInterfaceStatsRet> {
+        self.interface_stats(dom, device)
+    }
+
+    fn domain_interface_addresses(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        source: u32,
+        flags: u32,
+    ) -> Result<Vec<DomainInterface>> {
+        self.interface_addresses(dom, source, flags)
+    }
+
+    fn domain_start_dirty_rate_calc(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        seconds: i32,
+        flags: u32,
+    ) -> Result<()> {
+        self.measure_dirty_rate(dom, seconds, flags)
+    }
+
+    fn domain_get_perf_events(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<TypedParam>> {
+        self.perf_events(dom, flags)
+    }
+
+    fn domain_set_perf_events(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        params: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
+        self.set_perf_events(dom, params, flags)
+    }
+
+    fn domain_get_launch_security_info(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        flags: u32,
+    ) -> Result<Vec<TypedParam>> {
+        check_flags(flags, STRING_OKAY, "qemuDomainGetLaunchSecurityInfo")?;
+        self.find(dom)?;
+        // Guests whose memory is encrypted are not started yet.
+        Ok(Vec::new())
+    }
+
+    fn domain_set_launch_security_state(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        _params: &[TypedParam],
+        flags: u32,
+    ) -> Result<()> {
+        check_flags(flags, 0, "qemuDomainSetLaunchSecurityState")?;
+        self.find(dom)?;
+        let text = "setting a launch secret is only supported in SEV-enabled domains";
+        Err(crate::error(ErrorCode::OPERATION_UNSUPPORTED, text))
     }
 }
 
@@ -175,7 +312,7 @@ impl DomainJob for Driver {
     }
 
     fn domain_get_job_info(&self, _cx: &Call, dom: &DomainRef) -> Result<DomainGetJobInfoRet> {
-        self.find(dom)?;
+        self.find(dom)?.live()?;
         Ok(DomainGetJobInfoRet {
             type_: 0,
             time_elapsed: 0,
@@ -194,145 +331,12 @@ impl DomainJob for Driver {
 
     fn domain_get_job_stats(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetJobStatsRet> {
         check_flags(flags, 3, "qemuDomainGetJobStats")?;
-        self.find(dom)?;
+        self.find(dom)?.live()?;
         Ok(DomainGetJobStatsRet { type_: 0, params: Vec::new() })
     }
 
     fn domain_abort_job(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
         self.find(dom)?.live()?;
         Err(Error::operation_invalid(FROM, "no job is active on the domain"))
-    }
-}
-
-/// Which definitions a change affects: the running one, the stored one.
-fn affected(value: &Value, flags: u32) -> Result<(bool, bool)> {
-    let active = value.live.is_some();
-    let (live, config) = match flags & 3 {
-        0 => (active, !active),
-        bits => (bits & 1 != 0, bits & 2 != 0),
-    };
-    if live && !active {
-        return Err(not_running());
-    }
-    if config && value.config.is_none() {
-        return Err(Error::operation_invalid(FROM, "transient domains do not have any persistent config"));
-    }
-    Ok((live, config))
-}
-
-fn set_text(tree: &mut Tree, name: &str, text: u64) {
-    let element = tree.child_or_new(name);
-    element.set("unit", "KiB");
-    element.text = Some(text.to_string());
-}
-
-impl Driver {
-    fn set_memory(&self, dom: &DomainRef, kib: u64, flags: u32) -> Result<()> {
-        check_flags(flags, 7, "qemuDomainSetMemoryFlags")?;
-        const MAXIMUM: u32 = 4;
-        let guest = self.find(dom)?;
-        let _job = guest.begin(JobKind::Modify, "set memory")?;
-        let (live, config) = affected(&guest.value(), flags)?;
-        if flags & MAXIMUM != 0 {
-            if live {
-                return Err(Error::operation_invalid(
-                    FROM,
-                    "cannot resize the maximum memory on an active domain",
-                ));
-            }
-            return self.change_config(&guest, |domain| {
-                set_text(&mut domain.tree, "memory", kib);
-                if domain.current_memory_kib() > kib {
-                    set_text(&mut domain.tree, "currentMemory", kib);
-                }
-                Ok(())
-            });
-        }
-        let too_much = || {
-            Err(Error::invalid_arg(
-                FROM,
-                "qemuDomainSetMemoryFlags",
-                "newmem",
-                "cannot set memory higher than max memory",
-            ))
-        };
-        if live {
-            let running = guest.live()?;
-            if kib > running.domain.memory_kib() {
-                return too_much();
-            }
-            running.command("balloon", json!({"value": kib * 1024}))?;
-        }
-        if config {
-            if guest.value().config.as_ref().is_some_and(|domain| kib > domain.memory_kib()) {
-                return too_much();
-            }
-            self.change_config(&guest, |domain| {
-                set_text(&mut domain.tree, "currentMemory", kib);
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-
-    fn set_vcpus(&self, dom: &DomainRef, count: u32, flags: u32) -> Result<()> {
-        check_flags(flags, 31, "qemuDomainSetVcpusFlags")?;
-        const MAXIMUM: u32 = 4;
-        let guest = self.find(dom)?;
-        let _job = guest.begin(JobKind::Modify, "set vcpus")?;
-        let (live, _) = affected(&guest.value(), flags)?;
-        if live {
-            return Err(crate::error(
-                base::ErrorCode::OPERATION_UNSUPPORTED,
-                "changing processors of a running guest is not supported yet",
-            ));
-        }
-        self.change_config(&guest, |domain| {
-            let most = if flags & MAXIMUM != 0 { count } else { domain.vcpus_max() };
-            let current = if flags & MAXIMUM != 0 { domain.vcpus().min(count) } else { count };
-            if current > most {
-                return Err(Error::invalid_arg(
-                    FROM,
-                    "qemuDomainSetVcpusFlags",
-                    "nvcpus",
-                    format!("requested vcpus is greater than max allowable vcpus for the persistent domain: {current} > {most}"),
-                ));
-            }
-            let vcpu = domain.tree.child_or_new("vcpu");
-            vcpu.text = Some(most.to_string());
-            if current == most {
-                vcpu.unset("current");
-            } else {
-                vcpu.set("current", current.to_string());
-            }
-            Ok(())
-        })
-    }
-}
-
-impl DomainTuning for Driver {
-    fn domain_set_max_memory(&self, _cx: &Call, dom: &DomainRef, memory: u64) -> Result<()> {
-        self.set_memory(dom, memory, 4)
-    }
-
-    fn domain_set_memory(&self, _cx: &Call, dom: &DomainRef, memory: u64) -> Result<()> {
-        self.set_memory(dom, memory, 1)
-    }
-
-    fn domain_set_memory_flags(&self, _cx: &Call, dom: &DomainRef, memory: u64, flags: u32) -> Result<()> {
-        self.set_memory(dom, memory, flags)
-    }
-
-    fn domain_set_vcpus(&self, _cx: &Call, dom: &DomainRef, nvcpus: u32) -> Result<()> {
-        self.set_vcpus(dom, nvcpus, 1)
-    }
-
-    fn domain_set_vcpus_flags(&self, _cx: &Call, dom: &DomainRef, nvcpus: u32, flags: u32) -> Result<()> {
-        self.set_vcpus(dom, nvcpus, flags)
-    }
-
-    fn domain_get_scheduler_type(&self, _cx: &Call, dom: &DomainRef) -> Result<DomainGetSchedulerTypeRet> {
-        self.find(dom)?;
-        Ok(DomainGetSchedulerTypeRet { type_: "posix".to_owned(), nparams: 0 })
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! * [`guest`]: one domain: its current value, which readers take as it is, and its job
 //! * [`start`], [`stop`], [`events`]: the arrows above
+//! * [`nic`]: network cards, on the host's side
 //! * [`reconnect`]: guests that outlived an earlier daemon
 //! * [`describe`]: what clients are told about the host and its guests
 //! * [`emulators`]: what the installed emulators can do
@@ -17,6 +18,11 @@
 //!
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
+mod addresses;
+mod agent;
+mod block;
+mod chain;
+mod comparison;
 mod config;
 mod console;
 mod describe;
@@ -24,20 +30,30 @@ mod emulators;
 mod events;
 mod guest;
 mod host_info;
+mod hotplug;
 mod info;
+mod labels;
 mod lifecycle;
 mod lookup;
+mod migration_limits;
 mod monitor;
+mod nic;
+mod peek;
+mod perf;
+mod placement;
 mod processor;
 mod reconnect;
+mod removal;
 mod site;
 mod start;
-mod stats;
+mod statistics;
 mod status;
 mod stop;
+mod surroundings;
+mod tuning;
 mod unserved;
 
-use api::{ConnectionId, EventSink, Hypervisor};
+use api::{ConnectionId, EventSink, Hypervisor, Network};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use emulators::Emulators;
 use engine::Registry;
@@ -46,7 +62,7 @@ use host::Layout;
 use qmp::{Hub, Notice};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Errors of this driver.
 pub(crate) const FROM: ErrorDomain = ErrorDomain::QEMU;
@@ -59,6 +75,8 @@ pub struct Setup {
     pub host_uuid: Option<Uuid>,
     /// Who hears of events.
     pub events: Arc<dyn EventSink>,
+    /// Where guests are connected.
+    pub networks: Arc<dyn Network>,
 }
 
 impl std::fmt::Debug for Setup {
@@ -75,6 +93,8 @@ pub struct Driver {
     pub(crate) guests: Registry<Guest>,
     pub(crate) emulators: Arc<Emulators>,
     pub(crate) hub: Hub,
+    /// Connects cards of guests.
+    pub(crate) nics: Arc<nic::Nics>,
     pub(crate) next_id: AtomicI32,
     /// What the host adds to definitions.
     pub(crate) sites: site::Sites,
@@ -83,6 +103,8 @@ pub struct Driver {
     /// Ports of displays in use.
     pub(crate) ports: Mutex<std::collections::BTreeSet<u32>>,
     pub(crate) notices: Sender<(Uuid, i32, Notice)>,
+    /// The pid file, as long as the driver runs.
+    held: Mutex<Option<host::pidfile::PidFile>>,
     stopping: AtomicBool,
 }
 
@@ -107,11 +129,13 @@ impl Driver {
             events: setup.events,
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
+            nics: Arc::new(nic::Nics::new(setup.networks)?),
             next_id: AtomicI32::new(1),
             sites: site::Sites::default(),
             processors: processor::Processors::default(),
             ports: Mutex::default(),
             notices,
+            held: Mutex::default(),
             stopping: AtomicBool::new(false),
         });
         for (folder, mode) in [
@@ -136,6 +160,7 @@ impl Driver {
                 system(&error, &format!("cannot create directory '{}'", folder.display()))
             })?;
         }
+        driver.hold()?;
         driver.emulators.probe_all();
         driver.load();
         let watcher = driver.clone();
@@ -157,9 +182,18 @@ impl Driver {
         Ok(driver)
     }
 
+    /// Keeps other daemons away from these guests.
+    fn hold(&self) -> Result<()> {
+        let held = host::pidfile::acquire(&self.run_dir().join("driver.pid"))
+            .map_err(|text| error(ErrorCode::OPERATION_FAILED, text))?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        Ok(())
+    }
+
     /// The daemon ends; guests stay as they are.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(crate) fn stopping(&self) -> bool {

@@ -15,7 +15,7 @@ fn passes(flags: u32, bits: &[(u32, bool)]) -> bool {
     !asked || bits.iter().any(|(bit, holds)| flags & bit != 0 && *holds)
 }
 
-fn matches(value: &Value, flags: u32) -> bool {
+pub(crate) fn matches(value: &Value, flags: u32) -> bool {
     let active = value.live.is_some();
     let kept = value.config.is_some();
     let is = |wanted: i32| value.state.0 == wanted;

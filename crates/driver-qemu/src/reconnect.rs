@@ -3,7 +3,8 @@
 //! Every status document names a process and a monitor. Where both are there, the guest is taken over; where not, it has
 //! ended meanwhile and what is left of it is cleaned up.
 
-use crate::guest::{Guest, Live, MONITOR_WAIT, Session, Value, failed};
+use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
+use crate::nic::Owner;
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
 use api::consts::domain_state as state;
@@ -20,7 +21,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use xml::{Document, Node};
+use xml::Document;
 
 /// What a status document says.
 struct Status {
@@ -30,7 +31,6 @@ struct Status {
     monitor: PathBuf,
     private_dir: PathBuf,
     cgroup: Option<PathBuf>,
-    threads: Vec<i32>,
     reboot: bool,
 }
 
@@ -49,21 +49,25 @@ fn read(text: &str) -> Result<Status> {
     let number = position(STATES, root.attr("state"));
     let reasons = if number == state::PAUSED { PAUSED } else { RUNNING };
     let monitor = path("monitor").ok_or_else(|| wrong("no monitor"))?;
-    let threads = root
-        .child("vcpus")
-        .into_iter()
-        .flat_map(Node::elements)
-        .filter_map(|vcpu| vcpu.attr("pid")?.parse().ok());
     Ok(Status {
         state: (number, position(reasons, root.attr("reason"))),
         pid: root.attr("pid").and_then(|pid| pid.parse().ok()).ok_or_else(|| wrong("no pid"))?,
         private_dir: path("libDir").or_else(|| monitor.parent().map(Path::to_owned)).unwrap_or_default(),
         cgroup: path("cgroup"),
-        threads: threads.collect(),
         reboot: root.child("fakereboot").is_some(),
         monitor,
         domain,
     })
+}
+
+/// The group of a guest around the one its emulator runs in.
+fn own_group(path: &Path) -> Option<Cgroup> {
+    let named = |path: &&Path| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.ends_with(".scope") || name.ends_with(".libvirt-qemu"))
+    };
+    path.ancestors().find(named).and_then(Cgroup::adopt)
 }
 
 impl Driver {
@@ -94,10 +98,62 @@ impl Driver {
                 guest
             });
             let (private_dir, cgroup) = (status.private_dir.clone(), status.cgroup.clone());
+            let (owner, domain) = (Owner::of(&status.domain), status.domain.clone());
             if let Err(cause) = self.take_over(&guest, status) {
                 log::warn!("guest '{name}' has ended while there was no daemon: {cause}");
+                self.nics.disconnect(&owner, domain.all("interface"));
                 self.bury(&guest, &private_dir, cgroup.as_deref());
+            } else {
+                self.nics.keep(&owner, &domain);
             }
+        }
+        self.sweep();
+    }
+
+    /// Ends what a daemon left that was killed while it started a guest: the folder of the guest is there, the status
+    /// document is not yet. Nobody was told that such a guest runs.
+    fn sweep(&self) {
+        let known: Vec<PathBuf> = self
+            .guests
+            .snapshot()
+            .values()
+            .filter_map(|guest| guest.value().live.as_ref().map(|live| live.private_dir.clone()))
+            .collect();
+        for (name, _) in host::store::files(&self.run_dir(), "pid") {
+            let runs = self.guests.by_name(&name).is_some_and(|guest| guest.value().live.is_some());
+            if !runs && name != "driver" {
+                let _ = host::store::remove(&self.pid_file(&name));
+            }
+        }
+        let Ok(entries) = std::fs::read_dir(self.state_dir()) else { return };
+        let stale: Vec<(String, PathBuf)> = entries
+            .filter_map(std::result::Result::ok)
+            .filter_map(|entry| {
+                let short = entry.file_name().to_str()?.strip_prefix("domain-")?.to_owned();
+                Some((short, entry.path())).filter(|(_, path)| path.is_dir() && !known.contains(path))
+            })
+            .collect();
+        if stale.is_empty() {
+            return;
+        }
+        let running = host::process::command_lines();
+        for (short, folder) in stale {
+            let key = format!("\"{}\"", folder.join("master-key.aes").display());
+            for (pid, words) in &running {
+                if !words.iter().any(|word| word.contains(&key)) {
+                    continue;
+                }
+                let Some(process) = Process::of(*pid) else { continue };
+                log::warn!("ending process {pid}: its start was cut off ({})", folder.display());
+                let group = host::process::cgroup(*pid).and_then(|path| own_group(&path));
+                process.kill();
+                process.wait(std::time::Duration::from_secs(5));
+                if let Some(group) = group {
+                    group.remove();
+                }
+            }
+            let _ = std::fs::remove_dir_all(&folder);
+            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
         }
     }
 
@@ -118,22 +174,22 @@ impl Driver {
             (true, _) => (state::RUNNING, running::UNPAUSED),
             (false, _) => (state::PAUSED, paused::UNKNOWN),
         };
+        let vcpus = qemu_live::vcpus::ask(&Asking(&monitor), status.domain.vcpus_max())?;
         let base = guest.value().config.clone().unwrap_or_else(|| Arc::new(status.domain.clone()));
         let live = Live {
             domain: status.domain,
-            base,
-            id,
-            monitor,
-            process,
-            private_dir: status.private_dir,
-            cgroup: status.cgroup.as_deref().and_then(Cgroup::adopt),
-            bound_to: None,
-            session: Arc::new(Session {
-                reboot_on_shutdown: AtomicBool::new(status.reboot),
-                ..Session::default()
+            vcpus,
+            run: Arc::new(Run {
+                base,
+                id,
+                monitor,
+                process,
+                private_dir: status.private_dir,
+                cgroup: status.cgroup.as_deref().and_then(Cgroup::adopt),
+                bound_to: None,
+                session: Session { reboot_on_shutdown: AtomicBool::new(status.reboot), ..Session::default() },
+                tainted: Vec::new(),
             }),
-            vcpu_threads: status.threads,
-            tainted: Vec::new(),
         };
         guest.change(|value| {
             value.live = Some(Arc::new(live));
@@ -147,7 +203,6 @@ impl Driver {
     fn bury(&self, guest: &Arc<Guest>, private_dir: &Path, cgroup: Option<&Path>) {
         let name = guest.value().name.clone();
         guest.change(|value| value.state = (state::SHUTOFF, shutoff::CRASHED));
-        self.forget_status(&name);
         let own = private_dir.starts_with(self.state_dir()) && private_dir != self.state_dir();
         if own {
             let _ = std::fs::remove_dir_all(private_dir);
@@ -160,6 +215,7 @@ impl Driver {
         if let Some(group) = cgroup.and_then(Cgroup::adopt) {
             group.remove();
         }
+        self.forget_status(&name);
         let dom = guest.reference();
         if guest.value().config.is_none() {
             self.guests.remove(guest.uuid);

@@ -5,7 +5,9 @@
 //!        each step notes what undoes it; a failure undoes the steps in reverse and tells the first error
 //! ```
 
-use crate::guest::{Guest, Live, MONITOR_WAIT, failed};
+use crate::guest::{Guest, Live, MONITOR_WAIT, Run, Session, failed};
+use crate::nic::{self, Owner};
+use crate::placement;
 use crate::{Driver, FROM, error};
 use api::ConnectionId;
 use api::consts::{domain_event_resumed_detail_type as resumed, domain_event_started_detail_type as started};
@@ -14,7 +16,6 @@ use api::consts::{domain_paused_reason as paused, domain_running_reason as runni
 use api::consts::{domain_shutoff_reason as shutoff, domain_state as state};
 use base::{Error, ErrorCode, Result};
 use conf_domain::Domain;
-use host::cgroup::Cgroup;
 use host::process::{Command, Process};
 use qemu_plan::argv::chardev::Address;
 use qemu_plan::argv::secret::Vault;
@@ -41,14 +42,14 @@ pub(crate) struct How {
 
 /// What undoes the steps done so far.
 #[derive(Default)]
-struct Undo(Vec<Box<dyn FnOnce()>>);
+pub(crate) struct Undo(Vec<Box<dyn FnOnce()>>);
 
 impl Undo {
-    fn later(&mut self, step: impl FnOnce() + 'static) {
+    pub(crate) fn later(&mut self, step: impl FnOnce() + 'static) {
         self.0.push(Box::new(step));
     }
 
-    fn forget(mut self) {
+    pub(crate) fn forget(mut self) {
         self.0.clear();
     }
 }
@@ -98,12 +99,15 @@ impl Driver {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
         domain.id = Some(id);
-        complete::for_start(&mut domain, &caps, None)?;
+        complete::for_start(&mut domain, &caps, &crate::surroundings::hardware())?;
+        complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
         let prepared = self.prepare(&mut domain, id, &mut undo)?;
+        crate::surroundings::certificates(&domain, &prepared.private_dir)?;
         let line = argv::plan(&domain, &caps, &prepared.start)?;
+        self.make_memory_folders(&line, &prepared.start.short_name)?;
         let log_path = self.log_dir().join(format!("{}.log", domain.name));
         let mut log =
             File::options().create(true).append(true).mode(0o600).open(&log_path).map_err(|cause| {
@@ -116,45 +120,37 @@ impl Driver {
             caps.version.0, caps.version.1, caps.version.2, caps.package
         );
         let _ = log.write_all(argv::shell(&line).as_bytes());
+        let cgroup = placement::group(&domain, id, &mut undo);
         let kind = crate::processor::kind(&line);
         let process = self.spawn(line, prepared.fds, &log, &mut undo)?;
-        let cgroup = match Cgroup::create("qemu", id, &domain.name) {
-            Ok(group) => match group.enter(process.pid()) {
-                Ok(()) => Some(group),
-                Err(cause) => {
-                    group.remove();
-                    log::info!("guest '{}' runs without a control group of its own: {cause}", domain.name);
-                    None
-                }
-            },
-            Err(cause) => {
-                log::info!("guest '{}' runs without a control group of its own: {cause}", domain.name);
-                None
-            }
-        };
+        let cgroup = placement::enter(cgroup, process.pid(), &domain.name);
         let monitor = self
             .greet(guest, id, &prepared.monitor_path)
             .map_err(|cause| self.explain(cause, &process, &log_path, offset))?;
         let refresh = self
             .refresh(&monitor, &mut domain, kind.as_deref())
             .map_err(|cause| self.explain(cause, &process, &log_path, offset));
-        let vcpu_threads = refresh?;
+        refresh?;
+        nic::pull_plugs(&monitor, &domain)?;
+        let vcpus = self.bring_processors(&monitor, &mut domain, process.pid(), cgroup.as_ref())?;
         let tainted = if rustix::process::geteuid().is_root() { vec!["high-privileges"] } else { Vec::new() };
         for taint in &tainted {
             let _ = writeln!(log, "Domain id={id} is tainted: {taint}");
         }
         let live = Arc::new(Live {
             domain,
-            base,
-            id,
-            monitor,
-            process,
-            private_dir: prepared.private_dir,
-            cgroup,
-            bound_to: how.bound_to,
-            session: Arc::default(),
-            vcpu_threads,
-            tainted,
+            vcpus,
+            run: Arc::new(Run {
+                base,
+                id,
+                monitor,
+                process,
+                private_dir: prepared.private_dir,
+                cgroup,
+                bound_to: how.bound_to,
+                session: Session::default(),
+                tainted,
+            }),
         });
         guest.change(|value| {
             value.live = Some(live.clone());
@@ -230,9 +226,11 @@ impl Driver {
             private_dir: private_dir.display().to_string(),
             channel_dir: channel_dir.display().to_string(),
             env: environment(&private_dir),
+            host: self.facts(&short),
             ..Start::default()
         };
         fds.push(monitor);
+        let owner = Owner::of(domain);
         for device in domain.devices_mut().iter_mut() {
             let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
             match device.name.as_str() {
@@ -263,16 +261,20 @@ impl Driver {
                     }
                 }
                 "interface" => {
-                    if let Some(tap) = tap(device)? {
-                        start.tap_fds.insert(alias, vec![tap.as_raw_fd()]);
-                        fds.push(tap);
+                    if let Some(ends) = self.nics.connect(&owner, device, undo)? {
+                        start.tap_fds.insert(alias.clone(), nic::numbers(&ends.taps));
+                        start.vhost_fds.insert(alias, nic::numbers(&ends.vhosts));
+                        fds.extend(ends.taps.into_iter().chain(ends.vhosts));
                     }
                 }
                 _ => {}
             }
         }
-        chains(domain);
+        domain.devices_mut().iter_mut().for_each(crate::console::settle);
+        crate::chain::of_domain(domain)?;
+        argv::number_images(domain);
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
+        crate::labels::note(domain);
         domain.sort();
         nvram(domain)?;
         Ok(Prepared { start, fds, monitor_path, private_dir })
@@ -325,13 +327,8 @@ impl Driver {
         self.hub.watch(stream, Box::new(listener)).map_err(|cause| system(&cause, "cannot watch the monitor"))
     }
 
-    /// Asks the emulator for what only it knows: names of ptys, threads of processors. Gives the threads.
-    pub(crate) fn refresh(
-        &self,
-        monitor: &Monitor,
-        domain: &mut Domain,
-        kind: Option<&str>,
-    ) -> Result<Vec<i32>> {
+    /// Asks the emulator for what only it knows: names of ptys, features of processors.
+    pub(crate) fn refresh(&self, monitor: &Monitor, domain: &mut Domain, kind: Option<&str>) -> Result<()> {
         let ask = |name: &str| {
             monitor.command(name, Json::Null, MONITOR_WAIT).map_err(|cause| failed(name, &cause))
         };
@@ -353,16 +350,15 @@ impl Driver {
                 }
             }
         }
+        if domain.all("memory").next().is_some() {
+            let answer = ask("query-memory-devices")?;
+            qemu_live::memory::note(domain.devices_mut().iter_mut(), &answer);
+        }
         let processors = ask("query-cpus-fast")?;
         self.refresh_cpu(monitor, domain, &processors, kind)?;
-        let threads = processors.as_array().map(|list| {
-            list.iter()
-                .filter_map(|cpu| cpu.get("thread-id")?.as_i64()?.try_into().ok())
-                .collect::<Vec<i32>>()
-        });
         self.passwords(monitor, domain)?;
         domain.sort();
-        Ok(threads.unwrap_or_default())
+        Ok(())
     }
 
     fn passwords(&self, monitor: &Monitor, domain: &Domain) -> Result<()> {
@@ -463,52 +459,6 @@ fn listen(path: &Path) -> Result<UnixListener> {
     std::fs::set_permissions(path, mode)
         .map_err(|cause| system(&cause, format!("cannot set mode of {}", path.display())))?;
     Ok(listener)
-}
-
-/// The tap device of an interface that is connected to the host by one.
-fn tap(interface: &mut xml::Tree) -> Result<Option<OwnedFd>> {
-    let bridge = match interface.attr("type").unwrap_or_default() {
-        "ethernet" => None,
-        "bridge" => interface.attr_at("source", "bridge").map(str::to_owned),
-        "network" => {
-            let name = interface.attr_at("source", "network").unwrap_or_default();
-            return Err(Error::new(
-                ErrorCode::NO_NETWORK,
-                base::ErrorDomain::NETWORK,
-                format!("no network with matching name '{name}'"),
-            ));
-        }
-        _ => return Ok(None),
-    };
-    let wanted = interface.attr_at("target", "dev").unwrap_or("vnet%d").to_owned();
-    let model = interface.attr_at("model", "type").unwrap_or_default();
-    let (fd, name) = host::tap::create(&wanted, model.starts_with("virtio"))
-        .map_err(|cause| system(&cause, format!("Unable to create tap device {wanted}")))?;
-    if let Some(bridge) = bridge {
-        host::tap::join(&bridge, &name)
-            .map_err(|cause| system(&cause, format!("Unable to add bridge {bridge} port {name}")))?;
-    }
-    host::tap::up(&name).map_err(|cause| system(&cause, format!("Unable to set interface {name} online")))?;
-    interface.child_or_new("target").set("dev", name);
-    Ok(Some(fd))
-}
-
-/// Numbers the images of disks as their nodes are numbered, and states where a chain is known to end.
-fn chains(domain: &mut Domain) {
-    argv::number_images(domain);
-    for disk in domain.devices_mut().iter_mut().filter(|device| device.name == "disk") {
-        let file =
-            disk.attr_at("source", "file").or_else(|| disk.attr_at("source", "dev")).map(str::to_owned);
-        if disk.child("source").is_none() {
-            continue;
-        }
-        let raw = disk.attr_at("driver", "type") == Some("raw");
-        let alone =
-            raw || file.is_some_and(|file| host::image::qcow2_has_backing(Path::new(&file)) == Some(false));
-        if alone && disk.child("backingStore").is_none() {
-            disk.children.push(xml::Tree::new("backingStore"));
-        }
-    }
 }
 
 /// A variable store that does not exist yet is copied from its template.

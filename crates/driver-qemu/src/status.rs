@@ -1,13 +1,12 @@
 //! Status documents: what a later daemon needs to find a running guest again.
 
 use crate::config::header;
-use crate::guest::{Guest, Live};
+use crate::guest::Guest;
 use crate::{Driver, FROM};
 use api::consts::domain_state as state;
 use base::{Error, Result};
 use conf_domain::{Domain, FormatFlags};
 use std::path::PathBuf;
-use std::sync::Arc;
 use xml::Writer;
 
 /// Words for states.
@@ -78,8 +77,10 @@ impl Driver {
             let socket = live.private_dir.join("monitor.sock");
             w.element("monitor").attr("path", socket.display()).attr("type", "unix").empty();
             w.element("vcpus").children(|w| {
-                for (id, thread) in live.vcpu_threads.iter().enumerate() {
-                    w.element("vcpu").attr("id", id).attr("pid", thread).empty();
+                for vcpu in &live.vcpus {
+                    if let Some(thread) = vcpu.thread {
+                        w.element("vcpu").attr("id", vcpu.id).attr("pid", thread).empty();
+                    }
                 }
             });
             w.element("libDir").attr("path", live.private_dir.display()).empty();
@@ -111,7 +112,8 @@ impl Driver {
     }
 
     pub(crate) fn forget_status(&self, name: &str) {
-        for path in [self.status_file(name), self.pid_file(name)] {
+        // The status goes last: as long as it is there, a later daemon cleans up.
+        for path in [self.pid_file(name), self.status_file(name)] {
             if let Err(cause) = host::store::remove(&path) {
                 log::error!("{}: {cause}", path.display());
             }
@@ -124,29 +126,7 @@ impl Driver {
         guest: &Guest,
         change: impl FnOnce(&mut Domain) -> Result<()>,
     ) -> Result<()> {
-        let live = guest.live()?;
-        let mut domain = live.domain.clone();
-        change(&mut domain)?;
-        domain.sort();
-        let process = host::process::Process::of(live.process.pid()).ok_or_else(crate::not_running)?;
-        let next = Arc::new(Live {
-            domain,
-            base: live.base.clone(),
-            id: live.id,
-            monitor: live.monitor.clone(),
-            process,
-            private_dir: live.private_dir.clone(),
-            cgroup: live.cgroup.clone(),
-            bound_to: live.bound_to,
-            session: live.session.clone(),
-            vcpu_threads: live.vcpu_threads.clone(),
-            tainted: live.tainted.clone(),
-        });
-        guest.change(|value| {
-            if value.live.is_some() {
-                value.live = Some(next);
-            }
-        });
+        guest.change_live(change)?;
         self.write_status(guest)
     }
 }

@@ -1,6 +1,7 @@
 //! The end of a guest: by a client, by itself, by accident. However it comes, what is left of it goes once.
 
 use crate::guest::{Guest, Live};
+use crate::nic::Owner;
 use crate::{Driver, not_running};
 use api::consts::{domain_event_stopped_detail_type as stopped, domain_event_type as kind};
 use api::consts::{domain_shutoff_reason as reason, domain_state as state};
@@ -13,6 +14,9 @@ use std::time::Duration;
 /// How long an emulator has to end by itself before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the last events of an emulator are waited for once it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 impl Driver {
     /// Ends a guest at a client's wish.
     pub(crate) fn destroy(&self, guest: &Arc<Guest>, why: &str) -> Result<()> {
@@ -24,6 +28,7 @@ impl Driver {
     pub(crate) fn destroy_held(&self, guest: &Arc<Guest>, word: &str) -> Result<()> {
         let live = guest.value().live.clone().ok_or_else(not_running)?;
         end(&live);
+        live.session.wait_closed(LAST_WORDS);
         let (why, detail) = match word {
             "failed" => (reason::FAILED, stopped::FAILED),
             _ => (reason::DESTROYED, stopped::DESTROYED),
@@ -36,7 +41,7 @@ impl Driver {
     pub(crate) fn settle(&self, guest: &Arc<Guest>, live: &Arc<Live>, why: i32, detail: i32, word: &str) {
         let mut first = false;
         guest.change(|value| {
-            if value.live.as_ref().is_some_and(|current| Arc::ptr_eq(current, live)) {
+            if value.live.as_ref().is_some_and(|current| Arc::ptr_eq(&current.run, &live.run)) {
                 value.live = None;
                 value.state = (state::SHUTOFF, why);
                 first = true;
@@ -45,21 +50,24 @@ impl Driver {
         if !first {
             return;
         }
+        live.session.removals.give_up();
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
             let _ = writeln!(log, "shutting down, reason={word}");
         }
-        self.forget_status(&name);
+        self.nics.disconnect(&Owner::of(&live.domain), live.domain.all("interface"));
         let _ = std::fs::remove_dir_all(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
             let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            self.remove_memory_folders(short);
         }
         if let Some(cgroup) = &live.cgroup {
             cgroup.remove();
         }
+        self.forget_status(&name);
         let dom = base::object::DomainRef { name, uuid: guest.uuid, id: -1 };
         let transient = guest.value().config.is_none();
         if transient {

@@ -1,11 +1,8 @@
 //! Families of procedures that are not served yet: every one answers that it is not supported.
 
 use crate::Driver;
-use api::{DomainAgent, DomainBlock, DomainCheckpoint, DomainDevice, DomainMigration, DomainSnapshot};
+use api::{DomainAgent, DomainCheckpoint, DomainSnapshot};
 
 impl DomainAgent for Driver {}
-impl DomainBlock for Driver {}
 impl DomainCheckpoint for Driver {}
-impl DomainDevice for Driver {}
-impl DomainMigration for Driver {}
 impl DomainSnapshot for Driver {}

@@ -1,14 +1,18 @@
 //! The driver whose implementation is a socket: every procedure is sent to a daemon.
 //!
 //! ```text
-//! Remote::open ─▶ AUTH_LIST ─▶ CONNECT_OPEN ─▶ calls from any thread
-//!                    one reader thread: replies to their callers, events to a queue, stream data to its stream
+//! Remote::connect ─▶ authenticate ─▶ open_uri ─▶ calls from any thread, streams, events
+//!                                                 no thread of its own: see `channel`
 //! ```
 //!
 //! It is also the client of the project's own tests and benches: [`Remote::raw`] sends any bytes to any procedure.
 
+mod channel;
+mod conduit;
 mod connection;
 mod generated;
+mod incoming;
+mod session;
 
 pub use connection::{Remote, Void};
 
@@ -16,9 +20,6 @@ use api::Hypervisor;
 
 impl Hypervisor for Remote {
     fn supports_feature(&self, feature: i32) -> bool {
-        let args = proto::generated::remote_connection::ConnectSupportsFeatureArgs { feature };
-        let answer: base::Result<proto::generated::remote_connection::ConnectSupportsFeatureRet> =
-            self.call(&proto::generated::table::REMOTE, 60, &args);
-        answer.is_ok_and(|answer| answer.supported != 0)
+        self.knows(feature)
     }
 }

@@ -32,3 +32,46 @@ pub fn physical_address_bits() -> Option<u32> {
     let highest = leaf(0x8000_0000, 0)?.eax;
     (highest >= 0x8000_0008).then(|| leaf(0x8000_0008, 0)).flatten().map(|leaf| leaf.eax & 0xff)
 }
+
+/// Leaves with features, each with the highest sub-leaf that is read.
+const FEATURES: [(u32, u32); 13] = [
+    (0, 0),
+    (1, 0),
+    (6, 0),
+    (7, 2),
+    (0xd, 1),
+    (0x14, 0),
+    (0x24, 0),
+    (0x8000_0000, 0),
+    (0x8000_0001, 0),
+    (0x8000_0007, 0),
+    (0x8000_0008, 0),
+    (0x8000_000a, 0),
+    (0x8000_0021, 0),
+];
+
+/// All leaves that tell features of the processor this runs on: number, sub-leaf, registers.
+pub fn features() -> Vec<(u32, u32, Leaf)> {
+    let highest = |base: u32| leaf(base, 0).map_or(0, |leaf| leaf.eax);
+    let (basic, extended) = (highest(0), highest(0x8000_0000));
+    let mut found = Vec::new();
+    for (number, last) in FEATURES {
+        let limit = if number < 0x8000_0000 { basic } else { extended };
+        if number > limit {
+            continue;
+        }
+        for sub in 0..=last {
+            found.extend(leaf(number, sub).map(|leaf| (number, sub, leaf)));
+        }
+    }
+    found
+}
+
+/// A model specific register, where the kernel lets it be read; both halves.
+pub fn register(index: u32) -> Option<(u32, u32)> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = [0; 8];
+    std::fs::File::open("/dev/cpu/0/msr").ok()?.read_exact_at(&mut bytes, index.into()).ok()?;
+    let value = u64::from_le_bytes(bytes);
+    Some((value as u32, (value >> 32) as u32))
+}

@@ -6,20 +6,33 @@
 //! * [`store`]: files that are either old or new, never half
 //! * [`process`]: commands as values, detached emulators, processes of other parents
 //! * [`cgroup`]: placing guests
+//! * [`neighbours`]: addresses of machines nearby
 //! * [`node`]: what the machine is: processors, memory, statistics
+//! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
 //! * [`service`]: the service manager: sockets it made, readiness
-//! * [`random`]: random bytes
+//! * [`thread`]: threads of other processes
+//! * [`random`], [`clock`]: random bytes, the time
 
 pub mod cgroup;
+pub mod clock;
 pub mod cpuid;
+pub mod dialogue;
 pub mod image;
 pub mod kvm;
 pub mod layout;
+pub mod link;
+pub mod neighbours;
+pub mod netfilter;
+mod netlink;
 pub mod node;
+pub mod pidfile;
 pub mod process;
 pub mod random;
 pub mod service;
+pub mod sriov;
 pub mod store;
+pub mod sysctl;
 pub mod tap;
+pub mod thread;
 
 pub use layout::Layout;

@@ -1,6 +1,6 @@
 //! What the machine is: processors, memory, their use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,17 @@ pub struct Node {
 /// A file tree that stands for `/`, so that recorded machines can be read too.
 #[derive(Debug, Clone)]
 pub struct Tree(PathBuf);
+
+/// A size of pages as mounts write it, e.g. `2M`, in KiB.
+fn page_kib(text: &str) -> u64 {
+    let (digits, factor) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if text.ends_with('K') => (digits, 1),
+        Some(digits) if text.ends_with('M') => (digits, 1 << 10),
+        Some(digits) => (digits, 1 << 20),
+        None => return text.parse::<u64>().unwrap_or(0) / 1024,
+    };
+    digits.parse::<u64>().unwrap_or(0).saturating_mul(factor)
+}
 
 impl Tree {
     /// The tree below a folder.
@@ -71,6 +82,31 @@ impl Tree {
     /// Processors that could be.
     pub fn present(&self) -> BTreeSet<u32> {
         self.list("sys/devices/system/cpu/present").unwrap_or_else(|| self.online())
+    }
+
+    /// Processors of each NUMA node that is online.
+    pub fn numa_cpus(&self) -> BTreeMap<u32, BTreeSet<u32>> {
+        let nodes = self.list("sys/devices/system/node/online").unwrap_or_default();
+        let cpus = |node: &u32| self.list(&format!("sys/devices/system/node/node{node}/cpulist"));
+        nodes.iter().map(|node| (*node, cpus(node).unwrap_or_default())).collect()
+    }
+
+    /// File systems of huge pages: where they are mounted, and the size of their pages in KiB. The first of the kernel's
+    /// usual size comes first.
+    pub fn huge_pages(&self) -> Vec<(String, u64)> {
+        let usual = self.meminfo("Hugepagesize").unwrap_or(0);
+        let mounts = self.text("proc/mounts").unwrap_or_default();
+        let mut found: Vec<(String, u64)> = mounts
+            .lines()
+            .filter_map(|line| {
+                let mut words = line.split(' ').skip(1);
+                let (path, kind, options) = (words.next()?, words.next()?, words.next()?);
+                let size = options.split(',').find_map(|option| option.strip_prefix("pagesize="));
+                (kind == "hugetlbfs").then(|| (path.to_owned(), size.map_or(usual, page_kib)))
+            })
+            .collect();
+        found.sort_by_key(|(_, size)| *size != usual);
+        found
     }
 
     /// A field of `/proc/meminfo` in KiB.
@@ -203,6 +239,22 @@ impl Tree {
             .or_else(|| self.text("etc/machine-id")?.trim().parse().ok())
     }
 
+    /// Sizes of pages in KiB, the plain ones first.
+    pub fn page_sizes_kib(&self) -> Vec<u64> {
+        let mut sizes = vec![rustix::param::page_size() as u64 / 1024];
+        let folders = fs::read_dir(self.0.join("sys/kernel/mm/hugepages")).into_iter().flatten();
+        let mut large: Vec<u64> = folders
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                name.to_str()?.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()
+            })
+            .collect();
+        large.sort_unstable();
+        sizes.extend(large);
+        sizes
+    }
+
     /// Name of the host.
     pub fn hostname(&self) -> String {
         self.text("proc/sys/kernel/hostname").map(|text| text.trim().to_owned()).unwrap_or_default()
@@ -228,6 +280,21 @@ pub fn iommu_groups() -> std::collections::HashMap<String, u32> {
     groups
 }
 
+/// Counters of a network device of the host, as it receives and as it sends: bytes, packets, errors, packets dropped.
+pub fn device_counters(device: &str) -> Option<([u64; 4], [u64; 4])> {
+    // The table of the network this process is in; the files below /sys may be of another.
+    let text = fs::read_to_string("/proc/self/net/dev").ok()?;
+    let line = text.lines().find_map(|line| {
+        let (name, rest) = line.split_once(':')?;
+        (name.trim() == device).then_some(rest)
+    })?;
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let side = |at: usize| {
+        Some([*numbers.get(at)?, *numbers.get(at + 1)?, *numbers.get(at + 2)?, *numbers.get(at + 3)?])
+    };
+    Some((side(0)?, side(8)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +305,7 @@ mod tests {
         assert!(node.cpus > 0 && node.memory_kib > 0, "{node:?}");
         assert_eq!(node.nodes * node.sockets * node.cores * node.threads, node.cpus, "{node:?}");
         assert_eq!(Tree::machine().memory_stats().len(), 4);
+        assert!(device_counters("lo").is_some());
         assert_eq!(Tree::machine().cpu_stats(None).map(|stats| stats.len()), Some(4));
     }
 }

@@ -61,6 +61,8 @@ impl Command {
             command.pre_exec(move || {
                 if detach {
                     rustix::process::setsid()?;
+                    // The program's files may be written by its group.
+                    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o002));
                 }
                 for number in &numbers {
                     let fd = std::os::fd::BorrowedFd::borrow_raw(*number);
@@ -72,7 +74,8 @@ impl Command {
         command
     }
 
-    /// Starts the program in a session of its own; its standard output and error go to `log`.
+    /// Starts the program in a session of its own, its files writable for its group; its standard output and error go to
+    /// `log`.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -246,10 +249,36 @@ impl Process {
         let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::TERM);
     }
 
+    /// Has it read its files again, as programs of the old school understand it.
+    pub fn hang_up(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::HUP);
+    }
+
     /// Ends it.
     pub fn kill(&self) {
         let _ = rustix::process::pidfd_send_signal(&self.fd, Signal::KILL);
     }
+}
+
+/// Numbers and words of the command lines of all processes.
+pub fn command_lines() -> Vec<(i32, Vec<String>)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let words = line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+            Some((pid, words.collect()))
+        })
+        .collect()
+}
+
+/// The control group of a process in the unified hierarchy, as a path below `/sys/fs/cgroup`.
+pub fn cgroup(pid: i32) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(PathBuf::from("/sys/fs/cgroup").join(path))
 }
 
 /// Clock ticks a process has used (user, system) and its start time in ticks since boot.

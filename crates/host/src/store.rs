@@ -60,6 +60,17 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Like [`remove`], for files of [`write_volatile`].
+///
+/// # Errors
+/// When it is there and stays.
+pub fn remove_volatile(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
 /// Creates or replaces a symbolic link in one step.
 ///
 /// # Errors
@@ -112,6 +123,15 @@ pub fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     }
     found.sort();
     found
+}
+
+/// A file without a name, gone when it is closed.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn unnamed() -> io::Result<File> {
+    let fd = rustix::fs::memfd_create("ferrovirt", rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(File::from(fd))
 }
 
 #[cfg(test)]

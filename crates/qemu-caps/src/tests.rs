@@ -97,6 +97,20 @@ fn an_emulator_is_asked_twice() {
 }
 
 #[test]
+fn emulators_that_cannot_be_used() {
+    let mut probe = Probe::new("/bin/emulator", false);
+    probe.command().unwrap();
+    let refused = probe.reply(Err("not today".to_owned())).unwrap_err();
+    assert_eq!(refused.to_string(), "unable to execute QEMU command 'qmp_capabilities': not today");
+    let mut probe = Probe::new("/bin/emulator", false);
+    probe.command().unwrap();
+    probe.reply(Ok(json!({}))).unwrap();
+    probe.command().unwrap();
+    let old = probe.reply(Ok(json!({"qemu": {"major": 5, "minor": 2, "micro": 0}}))).unwrap_err();
+    assert_eq!(old.to_string(), "QEMU version >= 6.2.0 is required, but 5.2.0 found");
+}
+
+#[test]
 fn what_is_kept_is_read_again() {
     for arch in ["x86_64", "aarch64", "s390x"] {
         let (caps, _) = ask(arch);

@@ -52,7 +52,7 @@ pub fn assign(domain: &mut Domain) {
             "shmem" => count("shmem"),
             "tpm" => count("tpm"),
             "filesystem" => count("fs"),
-            "memory" => count("dimm"),
+            "memory" => memory(device, &mut count),
             "vsock" => count("vsock"),
             "crypto" => count("crypto"),
             "iommu" => count("iommu"),
@@ -65,6 +65,36 @@ pub fn assign(domain: &mut Domain) {
         device.children.push(Tree::new("alias").with("name", name));
     }
     domain.sort();
+}
+
+/// The name a device gets that is added to a running guest.
+pub fn of_new(domain: &Domain, device: &Tree) -> String {
+    let lsi = domain.all("controller").filter(|c| c.is("type", "scsi") && c.is("model", "lsilogic"));
+    let narrow: BTreeSet<String> = lsi.filter_map(|c| c.attr("index")).map(str::to_owned).collect();
+    // One more than the highest number of its like.
+    let mut count = |base: &str| {
+        let number = |other: &Tree| {
+            let name = other.attr_at("alias", "name")?;
+            let alike = name.strip_prefix(base).or_else(|| {
+                // The console of the first serial port goes by that port's name.
+                name.strip_prefix("serial").filter(|_| base == "console" && other.name == "console")
+            });
+            alike?.parse::<u32>().ok()
+        };
+        let highest = domain.devices().iter().filter_map(number).max();
+        format!("{base}{}", highest.map_or(0, |number| number.saturating_add(1)))
+    };
+    match device.name.as_str() {
+        "disk" => disk(device, &narrow),
+        "controller" => controller(device, Board::of_domain(domain)),
+        "memory" => memory(device, &mut count),
+        "interface" if device.is("type", "hostdev") => count("hostdev"),
+        "interface" => count("net"),
+        "redirdev" => count("redir"),
+        "filesystem" => count("fs"),
+        "memballoon" => count("balloon"),
+        kind => count(kind),
+    }
 }
 
 /// The name of a disk; `narrow` are the SCSI controllers whose targets have no units.
@@ -86,11 +116,26 @@ fn disk(disk: &Tree, narrow: &BTreeSet<String>) -> String {
     format!("{bus}-disk{index}")
 }
 
+/// A module that has a slot goes by its number.
+fn memory(memory: &Tree, count: &mut dyn FnMut(&str) -> String) -> String {
+    let base = match memory.attr("model").unwrap_or_default() {
+        "nvdimm" => "nvdimm",
+        "virtio-pmem" => "virtiopmem",
+        "virtio-mem" => "virtiomem",
+        "sgx-epc" => "epc",
+        _ => "dimm",
+    };
+    match memory.attr_at("address", "slot").filter(|_| base.ends_with("dimm")) {
+        Some(slot) => format!("{base}{slot}"),
+        None => count(base),
+    }
+}
+
 /// The name of a controller; those that are part of a board have names of their own.
 fn controller(controller: &Tree, board: Board) -> String {
     let index = controller.attr("index").unwrap_or("0");
     match (controller.attr("type").unwrap_or_default(), controller.attr("model").unwrap_or_default()) {
-        ("pci", "pci-root") => "pci.0".to_owned(),
+        ("pci", "pci-root") if index == "0" => "pci.0".to_owned(),
         ("pci", "pcie-root") => "pcie.0".to_owned(),
         ("pci", _) => format!("pci.{index}"),
         ("usb", _) if index == "0" => "usb".to_owned(),

@@ -11,11 +11,14 @@
 //! * [`argv`]: the command line
 //! * [`prepare`]: what a start puts in the place of names of volumes and networks
 //! * [`firmware`]: choosing firmware by its descriptors
+//! * [`memlock`]: how much memory must be locked
 
 pub mod alias;
 pub mod argv;
 pub mod complete;
 pub mod firmware;
+mod host_cpu;
+pub mod memlock;
 pub mod prepare;
 mod validate;
 

@@ -128,6 +128,10 @@ fn run(shared: &Arc<Shared>, client: &Arc<Client>, pump: &Arc<Pump>, mut stream:
         Source::Channel(fd) => mover.channel(fd),
         Source::File { fd, length, sparse } if to_server => mover.write_file(fd, *length, *sparse),
         Source::File { fd, length, sparse } => mover.read_file(fd, *length, *sparse),
+        Source::Conduit(_) => End::Failed(Error::internal(
+            ErrorDomain::STREAMS,
+            "a stream of another process cannot be passed on",
+        )),
     };
     // Closed before the client is told: what it does next may need the descriptor's other end.
     drop(stream);

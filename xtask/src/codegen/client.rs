@@ -9,7 +9,7 @@ use std::path::Path;
 fn method(program: &str, proc: &Proc) -> String {
     let name = camel(&proc.name);
     let mut text = format!(
-        "    fn {}(&self, _cx: &Call{}) -> Result<{}> {{\n",
+        "    fn {}(&self, cx: &Call{}) -> Result<{}> {{\n",
         proc.name,
         parameters(proc),
         outcome(proc)
@@ -30,10 +30,10 @@ fn method(program: &str, proc: &Proc) -> String {
         _ => "ret".to_owned(),
     };
     match (proc.stream, &proc.ret[..]) {
-        (None, []) => text.push_str(&format!("        self.call::<_, Void>({target}, {args}).map(drop)\n")),
-        (None, _) => text.push_str(&format!("        let ret: {ret} = self.call({target}, {args})?;\n        Ok({unpack})\n")),
-        (Some(s), []) => text.push_str(&format!("        let (_, stream) = self.call_stream::<_, Void>({target}, {args}, {})?;\n        Ok(stream)\n", s.to_server)),
-        (Some(s), _) => text.push_str(&format!("        let (ret, stream): ({ret}, _) = self.call_stream({target}, {args}, {})?;\n        Ok(({unpack}, stream))\n", s.to_server)),
+        (None, []) => text.push_str(&format!("        self.call_for::<_, Void>(cx, {target}, {args}).map(drop)\n")),
+        (None, _) => text.push_str(&format!("        let ret: {ret} = self.call_for(cx, {target}, {args})?;\n        Ok({unpack})\n")),
+        (Some(s), []) => text.push_str(&format!("        let (_, stream) = self.call_stream::<_, Void>(cx, {target}, {args}, {})?;\n        Ok(stream)\n", s.to_server)),
+        (Some(s), _) => text.push_str(&format!("        let (ret, stream): ({ret}, _) = self.call_stream(cx, {target}, {args}, {})?;\n        Ok(({unpack}, stream))\n", s.to_server)),
     }
     text.push_str("    }\n");
     text

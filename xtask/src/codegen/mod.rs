@@ -7,6 +7,7 @@ mod client;
 mod constants;
 mod dispatch;
 mod events;
+mod glue;
 mod model;
 mod page;
 mod parse;
@@ -31,6 +32,8 @@ pub(crate) fn run(workspace: &Path, check: bool) -> Result<(), String> {
     outputs.extend(api::files(&model));
     outputs.extend(dispatch::files(&model));
     outputs.extend(client::files(&model));
+    let table = crate::cabi::table::Table::read(&workspace.join("protocol/c"))?;
+    outputs.extend(glue::files(&model, &table));
     outputs.push(events::file(&model));
     outputs.push(constants::file(&model));
     outputs.push(page::file(&model));

@@ -87,6 +87,18 @@ impl Pci {
     }
 }
 
+/// A number in decimal, octal (leading 0) or hexadecimal (leading 0x), as C reads it.
+fn unsigned(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return u64::from_str_radix(hex, 16).ok();
+    }
+    match text.strip_prefix('0').filter(|octal| !octal.is_empty()) {
+        Some(octal) => u64::from_str_radix(octal, 8).ok(),
+        None => text.parse().ok(),
+    }
+}
+
 /// Spells the address of a device of the host in a `<source>`.
 pub(crate) fn spell_host(source: &mut Tree) {
     let Some(address) = source.child_mut("address") else { return };
@@ -106,7 +118,7 @@ pub(crate) fn spell_host(source: &mut Tree) {
 fn hexadecimal(address: &mut Tree, digits: &[(&str, usize)]) {
     address.attrs.respell(|name, value| {
         let (_, width) = digits.iter().find(|(known, _)| *known == name)?;
-        let value = crate::values::unsigned(value)?;
+        let value = unsigned(value)?;
         Some(format!("0x{value:0width$x}", width = *width))
     });
 }
@@ -128,7 +140,7 @@ pub(crate) fn spell(device: &mut Tree) {
         Some("ccw") => return hexadecimal(address, &[("cssid", 1), ("ssid", 1), ("devno", 4)]),
         Some("spapr-vio") => return hexadecimal(address, &[("reg", 8)]),
         Some("dimm") => {
-            if let Some(base) = address.attr("base").and_then(crate::values::unsigned) {
+            if let Some(base) = address.attr("base").and_then(unsigned) {
                 address.set("base", format!("0x{base:x}"));
             }
         }

@@ -13,6 +13,7 @@ mod source;
 
 pub use address::Pci;
 pub use disk::{drive_address, letter_index, place};
+pub use interface::actual;
 
 use crate::{FormatFlags, ParseFlags, domain, values};
 use base::Result;
@@ -29,7 +30,7 @@ pub(crate) fn complete(
     if !flags.skip_validate && !flags.allow_boot {
         check::boot(tree)?;
     }
-    values::check(domain::place("domain"), tree)?;
+    values::apply(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if !flags.skip_validate {
         devices.children.iter().try_for_each(check::as_read)?;
@@ -55,6 +56,7 @@ pub(crate) fn complete(
             }
             "hostdev" => source::complete(device),
             "interface" => interface::complete(device, flags, random)?,
+            "memory" => spell_sizes(device),
             "redirfilter" => redirection::complete(device),
             "controller" => {
                 if let Some(hole) = device.child_mut("pcihole64") {
@@ -182,6 +184,45 @@ fn label_source(source: &mut Tree) {
     }
 }
 
+/// Kinds of devices in the order in which they are checked.
+const WALK: &[&str] = &[
+    "disk",
+    "interface",
+    "sound",
+    "hostdev",
+    "video",
+    "controller",
+    "smartcard",
+    "serial",
+    "parallel",
+    "channel",
+    "console",
+    "input",
+    "filesystem",
+    "watchdog",
+    "memballoon",
+    "rng",
+    "nvram",
+    "hub",
+    "shmem",
+    "memory",
+    "tpm",
+    "panic",
+    "redirdev",
+    "iommu",
+    "vsock",
+    "crypto",
+    "pstore",
+    "graphics",
+    "lease",
+    "audio",
+];
+
+/// Devices in the order in which they are checked: kind by kind.
+pub(crate) fn walk(domain: &crate::Domain) -> impl Iterator<Item = &Tree> {
+    WALK.iter().flat_map(|kind| domain.all(kind))
+}
+
 /// Checks devices against each other, when all have their places.
 pub(crate) fn check_together(devices: &[Tree]) -> Result<()> {
     check::completed(devices)
@@ -203,6 +244,25 @@ pub fn mirror_console(domain: &mut crate::Domain) {
 fn forget_live(device: &mut Tree) {
     if !device.attr_at("alias", "name").is_some_and(|name| name.starts_with("ua-")) {
         device.remove("alias");
+    }
+}
+
+/// Rewrites the sizes of a memory device into KiB.
+pub(crate) fn spell_sizes(device: &mut Tree) {
+    if device.name != "memory" {
+        return;
+    }
+    if let Some(page) = device.child_mut("source").and_then(|source| source.child_mut("pagesize")) {
+        crate::memory::spell(page);
+    }
+    let Some(target) = device.child_mut("target") else { return };
+    for name in ["size", "block", "requested", "current"] {
+        if let Some(size) = target.child_mut(name) {
+            crate::memory::spell(size);
+        }
+    }
+    if let Some(size) = target.child_mut("label").and_then(|label| label.child_mut("size")) {
+        crate::memory::spell(size);
     }
 }
 

@@ -14,14 +14,48 @@ use crate::{Domain, device};
 use base::Result;
 use xml::Tree;
 
+/// The rules of a driver. It is asked about the whole definition first, then about each device before the rules that
+/// hold for every driver.
+pub trait Rules {
+    /// Checks what concerns the whole definition.
+    ///
+    /// # Errors
+    /// With the first refusal.
+    fn domain(&self, domain: &Domain) -> Result<()>;
+
+    /// Checks one device.
+    ///
+    /// # Errors
+    /// With the first refusal.
+    fn device(&self, domain: &Domain, device: &Tree) -> Result<()>;
+}
+
+/// A driver that accepts everything.
+#[derive(Debug, Clone, Copy)]
+pub struct Lenient;
+
+impl Rules for Lenient {
+    fn domain(&self, _: &Domain) -> Result<()> {
+        Ok(())
+    }
+
+    fn device(&self, _: &Domain, _: &Tree) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// Checks a complete definition.
 ///
 /// # Errors
 /// With the first contradiction, in the reference's words.
-pub fn complete(domain: &Domain) -> Result<()> {
+pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
+    driver.domain(domain)?;
+    for device in device::walk(domain) {
+        driver.device(domain, device)?;
+        device_alone(domain, device)?;
+    }
     system::firmware(domain)?;
     system::boot(domain)?;
-    domain.devices().iter().try_for_each(|device| device_alone(domain, device))?;
     device::check_together(domain.devices())?;
     numa::check(domain)?;
     system::tuning(domain)?;
@@ -31,7 +65,7 @@ pub fn complete(domain: &Domain) -> Result<()> {
 }
 
 fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
-    match device.name.as_str() {
+    match &*device.name {
         "disk" => disk::check(device),
         "interface" => interface::check(device),
         "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => chardev::check(device),

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 /// Folders of the pretended host: its name there, and its files.
 fn folders(case: &Case, root: &str, kind: &str) -> Vec<(String, Vec<File>)> {
-    descriptor::folders(kind, None)
+    let own = case.value("env").and_then(|env| env.get("XDG_CONFIG_HOME")?.as_str()?.strip_prefix(root));
+    descriptor::folders(kind, own)
         .into_iter()
         .map(|folder| {
             let path = case.path(&format!("{root}{folder}"));

@@ -6,8 +6,12 @@ mod describe;
 mod descriptors;
 mod domain_xml;
 mod domainschema;
+mod memlock;
 mod moments;
+mod nbdkit;
+mod network_host;
 mod network_xml;
+mod objectevent;
 mod others_xml;
 mod qemu_caps;
 mod qemustatus;
@@ -45,6 +49,8 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "genericxml2xml" => domain_xml::generic,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
+        "qemunbdkit" => nbdkit::run,
+        "qemumemlock" => memlock::run,
         "qemumigparams" => replies::migration,
         "qemumonitorjson" => replies::monitor,
         "qemucapabilities" => qemu_caps::capabilities,
@@ -52,7 +58,15 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemuxmlconf" => qemuxmlconf::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
+        "objectevent" => objectevent::run,
         "viruri" => uri::run,
+        "networkxml2conf" => network_host::conf,
+        "networkxml2firewall" => network_host::rules,
+        "nss" => network_host::name_service,
+        "virfirewall" => network_host::transaction,
+        "virmacmap" => network_host::mac_map,
+        "virnetdevbandwidth" => network_host::limits,
+        "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
         "sockettest" => addresses::run,

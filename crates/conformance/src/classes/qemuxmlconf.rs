@@ -93,7 +93,7 @@ pub(super) fn random() -> impl FnMut() -> [u8; 16] {
     || std::array::from_fn(|index| index as u8)
 }
 
-fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
+pub(super) fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
     let flags = ParseFlags {
         inactive: true,
         abi_update: case.words("parse_flags").contains(&"abi-update"),
@@ -151,7 +151,11 @@ pub(crate) fn run(case: &Case) -> Verdict {
         };
         verdict.push(("err", outcome));
     } else {
-        verdict.push(("args", built.and_then(|line| compare::as_is(&case.read("expected")?, &line))));
+        let outcome = built.and_then(|line| {
+            compare::as_is(&case.read("expected")?, &qemu_plan::argv::shell(&line))?;
+            super::qemuxmlconf_start::fits(case, &line)
+        });
+        verdict.push(("args", outcome));
     }
     verdict
 }

@@ -1,13 +1,17 @@
 //! Starting a definition on the pretended host: what it says when it is asked for ports, descriptors, secrets, networks
 //! and pools.
 
+use crate::emulator;
 use crate::manifest::Case;
 use base::{Error, ErrorDomain, Result};
 use conf_domain::Domain;
+use cpu::{CpuDef, Feature};
+use qapi::Leniency;
 use qemu_plan::argv::chardev::Address;
 use qemu_plan::argv::secret::{Named, Secrets, Vault, named};
 use qemu_plan::argv::settings::{Settings, Tls};
-use qemu_plan::argv::{self, FdGroup, PortUse, Start};
+use qemu_plan::argv::{self, FdGroup, HugePages, Line, PortUse, Start, Surroundings};
+use qemu_plan::complete::Hardware;
 use qemu_plan::{Caps, alias, complete, prepare};
 use serde_json::Value;
 use xml::Tree;
@@ -20,10 +24,12 @@ fn internal(text: impl Into<String>) -> Error {
 }
 
 /// The command line with which the pretended host would start a definition.
-pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<String> {
+pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<Line> {
     let mut domain = domain.clone();
-    let nodes = (0..4).collect();
-    complete::for_start(&mut domain, caps, Some(&nodes))?;
+    complete::for_start(&mut domain, caps, &hardware(case))?;
+    if case.text("migrate_from").is_none() {
+        complete::align_memory(&mut domain, caps);
+    }
     resolve(case, &mut domain)?;
     alias::assign(&mut domain);
     let settings = settings(case);
@@ -37,7 +43,61 @@ pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<String> 
     let mut start = start(case, &domain);
     start.secrets = secrets(&domain, &settings)?;
     start.settings = settings;
-    Ok(argv::shell(&argv::plan(&domain, caps, &start)?))
+    argv::plan(&domain, caps, &start)
+}
+
+/// Options whose values in JSON are arguments of commands of the monitor.
+const COMMANDS: &[(&str, &str)] = &[
+    ("-blockdev", "blockdev-add"),
+    ("-netdev", "netdev_add"),
+    ("-object", "object-add"),
+    ("-device", "device_add"),
+    ("-chardev", "chardev-add"),
+];
+
+/// Holds the arguments against the schema of the emulator's protocol.
+pub(super) fn fits(case: &Case, line: &Line) -> std::result::Result<(), String> {
+    let schema = emulator::schema(case)?;
+    for (option, value) in line.args.iter().zip(line.args.iter().skip(1)) {
+        let Some((_, command)) = COMMANDS.iter().find(|(known, _)| known == option) else { continue };
+        if !value.starts_with('{') {
+            continue;
+        }
+        let json: Value = serde_json::from_str(value).map_err(|cause| cause.to_string())?;
+        let leniency = Leniency { undescribed: *command == "device_add", deprecated: false };
+        schema
+            .check(&format!("{command}/arg-type"), &json, leniency)
+            .map_err(|mismatch| format!("{option} {value}: {mismatch}"))?;
+    }
+    Ok(())
+}
+
+/// The pretended host's hardware; its processor is the one the case names.
+fn hardware(case: &Case) -> Hardware {
+    Hardware {
+        nodes: Some((0..4).collect()),
+        cpu: case.text("host_cpu").and_then(|model| processor(case, model)),
+        cpu_alone: case.text("host_cpu_override").is_some(),
+    }
+}
+
+/// A processor of the pretended host by the name of its model.
+fn processor(case: &Case, model: &str) -> Option<CpuDef> {
+    let host: Value = serde_json::from_str(&case.read_file("fakehost.json").ok()?).ok()?;
+    let known = host.pointer("/host_cpus/definitions")?.as_object()?;
+    let found = known.values().find(|cpu| cpu.get("model").and_then(Value::as_str) == Some(model))?;
+    let word = |name: &str| found.get(name).and_then(Value::as_str).map(str::to_owned);
+    let features = found.get("features").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Some(CpuDef {
+        arch: word("arch"),
+        model: word("model"),
+        vendor: word("vendor"),
+        features: features
+            .iter()
+            .filter_map(|name| Some(Feature { name: name.as_str()?.to_owned(), policy: None }))
+            .collect(),
+        ..CpuDef::default()
+    })
 }
 
 /// An element of a supporting file.
@@ -163,6 +223,27 @@ fn secrets(domain: &Domain, settings: &Settings) -> Result<Secrets> {
     Ok(secrets)
 }
 
+/// The facts that a machine depends on.
+fn surroundings(case: &Case, short: &str) -> Surroundings {
+    let config = |name: &str| case.value("driver_config").and_then(|config| config.get(name));
+    let pages = |mount: &str, size_kib, default| HugePages { mount: mount.to_owned(), size_kib, default };
+    let incoming =
+        case.text("migrate_from").map(|from| match case.value("migrate_fd").and_then(Value::as_i64) {
+            Some(fd) if from == "stdio" => format!("fd:{fd}"),
+            _ => from.to_owned(),
+        });
+    Surroundings {
+        memory_dir: format!("/var/lib/libvirt/qemu/ram/-1-{short}"),
+        huge_pages: vec![pages("/dev/hugepages2M", 2048, true), pages("/dev/hugepages1G", 1 << 20, false)],
+        node_cpus: (0..4).map(|node| (node, (4 * node..4 * node + 4).collect())).collect(),
+        placement: (0..4).collect(),
+        now: 1_234_567_890,
+        dump_core: config("dumpGuestCore") == Some(&Value::Bool(true)),
+        incoming,
+        ..Surroundings::default()
+    }
+}
+
 /// The facts of the start.
 fn start(case: &Case, domain: &Domain) -> Start {
     let short: String = domain.name.chars().take(20).collect();
@@ -188,11 +269,11 @@ fn start(case: &Case, domain: &Domain) -> Start {
         sandbox: true,
         timestamps: true,
         local_offset: -1800,
-        host_nodes: Some((0..4).collect()),
         host_drives: ["/dev/cdrom".to_owned()].into(),
         render_node: Some("/dev/dri/foo".to_owned()),
         guest_cid: Some(42),
         pipewire_dir: variable("PIPEWIRE_RUNTIME_DIR"),
+        host: surroundings(case, &short),
         ..Start::default()
     };
     let numbers = |value: &Value| -> Vec<i32> {
@@ -232,6 +313,7 @@ fn descriptors(device: &Tree, start: &mut Start) {
     }
     match device.name.as_str() {
         "interface" => interface(device, alias, start),
+        "video" => drop(start.chardev_fds.insert(alias, 1729)),
         "tpm" => {
             start.passed_fds.insert(format!("{alias}-tpm"), 1730);
             start.passed_fds.insert(format!("{alias}-cancel"), 1731);

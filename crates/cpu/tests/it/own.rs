@@ -49,9 +49,10 @@ fn baseline_of_two() {
     let other =
         "<cpu><arch>x86_64</arch><model>Nehalem</model><vendor>Intel</vendor><feature name='vmx'/></cpu>";
     let database = Database::builtin();
-    let got = baseline_cpu(database, "x86_64", &[HOST, other], Limits::default(), 0).unwrap();
+    let got = baseline_cpu(database, "x86_64", &[HOST, other], None, Limits::default(), 0).unwrap();
     assert!(got.contains(">Nehalem<") && got.contains("name='vmx'"), "{got}");
-    let long = baseline_cpu(database, "x86_64", &[HOST, other], Limits::default(), BASELINE_EXPAND_FEATURES);
+    let long =
+        baseline_cpu(database, "x86_64", &[HOST, other], None, Limits::default(), BASELINE_EXPAND_FEATURES);
     assert!(long.unwrap().contains("name='sse4.2'"));
 }
 

@@ -11,55 +11,60 @@ use proto::generated::admin_shared::{Client, Server};
 use proto::generated::table;
 
 impl Admin for Remote {
-    fn connect_open(&self, _cx: &Call, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::ADMIN, 1, &ConnectOpenArgs { flags }).map(drop)
+    fn connect_open(&self, cx: &Call, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::ADMIN, 1, &ConnectOpenArgs { flags }).map(drop)
     }
 
-    fn connect_close(&self, _cx: &Call) -> Result<()> {
-        self.call::<_, Void>(&table::ADMIN, 2, &Void).map(drop)
+    fn connect_close(&self, cx: &Call) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::ADMIN, 2, &Void).map(drop)
     }
 
-    fn connect_get_lib_version(&self, _cx: &Call) -> Result<u64> {
-        let ret: ConnectGetLibVersionRet = self.call(&table::ADMIN, 3, &Void)?;
+    fn connect_get_lib_version(&self, cx: &Call) -> Result<u64> {
+        let ret: ConnectGetLibVersionRet = self.call_for(cx, &table::ADMIN, 3, &Void)?;
         Ok(ret.lib_ver)
     }
 
     fn connect_list_servers(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: u32,
         flags: u32,
     ) -> Result<ConnectListServersRet> {
         let ret: ConnectListServersRet =
-            self.call(&table::ADMIN, 4, &ConnectListServersArgs { need_results, flags })?;
+            self.call_for(cx, &table::ADMIN, 4, &ConnectListServersArgs { need_results, flags })?;
         Ok(ret)
     }
 
-    fn connect_lookup_server(&self, _cx: &Call, name: &str, flags: u32) -> Result<Server> {
+    fn connect_lookup_server(&self, cx: &Call, name: &str, flags: u32) -> Result<Server> {
         let ret: ConnectLookupServerRet =
-            self.call(&table::ADMIN, 5, &ConnectLookupServerArgs { name: name.to_owned(), flags })?;
+            self.call_for(cx, &table::ADMIN, 5, &ConnectLookupServerArgs { name: name.to_owned(), flags })?;
         Ok(ret.srv)
     }
 
     fn server_get_threadpool_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         srv: &Server,
         flags: u32,
     ) -> Result<Vec<TypedParam>> {
-        let ret: ServerGetThreadpoolParametersRet =
-            self.call(&table::ADMIN, 6, &ServerGetThreadpoolParametersArgs { srv: srv.clone(), flags })?;
+        let ret: ServerGetThreadpoolParametersRet = self.call_for(
+            cx,
+            &table::ADMIN,
+            6,
+            &ServerGetThreadpoolParametersArgs { srv: srv.clone(), flags },
+        )?;
         Ok(ret.params)
     }
 
     fn server_set_threadpool_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         srv: &Server,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::ADMIN,
             7,
             &ServerSetThreadpoolParametersArgs { srv: srv.clone(), params: params.to_vec(), flags },
@@ -69,46 +74,52 @@ impl Admin for Remote {
 
     fn server_list_clients(
         &self,
-        _cx: &Call,
+        cx: &Call,
         srv: &Server,
         need_results: u32,
         flags: u32,
     ) -> Result<ServerListClientsRet> {
-        let ret: ServerListClientsRet =
-            self.call(&table::ADMIN, 8, &ServerListClientsArgs { srv: srv.clone(), need_results, flags })?;
+        let ret: ServerListClientsRet = self.call_for(
+            cx,
+            &table::ADMIN,
+            8,
+            &ServerListClientsArgs { srv: srv.clone(), need_results, flags },
+        )?;
         Ok(ret)
     }
 
-    fn server_lookup_client(&self, _cx: &Call, srv: &Server, id: u64, flags: u32) -> Result<Client> {
+    fn server_lookup_client(&self, cx: &Call, srv: &Server, id: u64, flags: u32) -> Result<Client> {
         let ret: ServerLookupClientRet =
-            self.call(&table::ADMIN, 9, &ServerLookupClientArgs { srv: srv.clone(), id, flags })?;
+            self.call_for(cx, &table::ADMIN, 9, &ServerLookupClientArgs { srv: srv.clone(), id, flags })?;
         Ok(ret.clnt)
     }
 
-    fn client_get_info(&self, _cx: &Call, clnt: &Client, flags: u32) -> Result<Vec<TypedParam>> {
+    fn client_get_info(&self, cx: &Call, clnt: &Client, flags: u32) -> Result<Vec<TypedParam>> {
         let ret: ClientGetInfoRet =
-            self.call(&table::ADMIN, 10, &ClientGetInfoArgs { clnt: clnt.clone(), flags })?;
+            self.call_for(cx, &table::ADMIN, 10, &ClientGetInfoArgs { clnt: clnt.clone(), flags })?;
         Ok(ret.params)
     }
 
-    fn client_close(&self, _cx: &Call, clnt: &Client, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::ADMIN, 11, &ClientCloseArgs { clnt: clnt.clone(), flags }).map(drop)
+    fn client_close(&self, cx: &Call, clnt: &Client, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::ADMIN, 11, &ClientCloseArgs { clnt: clnt.clone(), flags })
+            .map(drop)
     }
 
-    fn server_get_client_limits(&self, _cx: &Call, srv: &Server, flags: u32) -> Result<Vec<TypedParam>> {
+    fn server_get_client_limits(&self, cx: &Call, srv: &Server, flags: u32) -> Result<Vec<TypedParam>> {
         let ret: ServerGetClientLimitsRet =
-            self.call(&table::ADMIN, 12, &ServerGetClientLimitsArgs { srv: srv.clone(), flags })?;
+            self.call_for(cx, &table::ADMIN, 12, &ServerGetClientLimitsArgs { srv: srv.clone(), flags })?;
         Ok(ret.params)
     }
 
     fn server_set_client_limits(
         &self,
-        _cx: &Call,
+        cx: &Call,
         srv: &Server,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::ADMIN,
             13,
             &ServerSetClientLimitsArgs { srv: srv.clone(), params: params.to_vec(), flags },
@@ -116,20 +127,21 @@ impl Admin for Remote {
         .map(drop)
     }
 
-    fn connect_get_logging_outputs(&self, _cx: &Call, flags: u32) -> Result<ConnectGetLoggingOutputsRet> {
+    fn connect_get_logging_outputs(&self, cx: &Call, flags: u32) -> Result<ConnectGetLoggingOutputsRet> {
         let ret: ConnectGetLoggingOutputsRet =
-            self.call(&table::ADMIN, 14, &ConnectGetLoggingOutputsArgs { flags })?;
+            self.call_for(cx, &table::ADMIN, 14, &ConnectGetLoggingOutputsArgs { flags })?;
         Ok(ret)
     }
 
-    fn connect_get_logging_filters(&self, _cx: &Call, flags: u32) -> Result<ConnectGetLoggingFiltersRet> {
+    fn connect_get_logging_filters(&self, cx: &Call, flags: u32) -> Result<ConnectGetLoggingFiltersRet> {
         let ret: ConnectGetLoggingFiltersRet =
-            self.call(&table::ADMIN, 15, &ConnectGetLoggingFiltersArgs { flags })?;
+            self.call_for(cx, &table::ADMIN, 15, &ConnectGetLoggingFiltersArgs { flags })?;
         Ok(ret)
     }
 
-    fn connect_set_logging_outputs(&self, _cx: &Call, outputs: Option<&str>, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn connect_set_logging_outputs(&self, cx: &Call, outputs: Option<&str>, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::ADMIN,
             16,
             &ConnectSetLoggingOutputsArgs { outputs: outputs.map(str::to_owned), flags },
@@ -137,8 +149,9 @@ impl Admin for Remote {
         .map(drop)
     }
 
-    fn connect_set_logging_filters(&self, _cx: &Call, filters: Option<&str>, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn connect_set_logging_filters(&self, cx: &Call, filters: Option<&str>, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::ADMIN,
             17,
             &ConnectSetLoggingFiltersArgs { filters: filters.map(str::to_owned), flags },
@@ -146,16 +159,17 @@ impl Admin for Remote {
         .map(drop)
     }
 
-    fn server_update_tls_files(&self, _cx: &Call, srv: &Server, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::ADMIN, 18, &ServerUpdateTlsFilesArgs { srv: srv.clone(), flags })
+    fn server_update_tls_files(&self, cx: &Call, srv: &Server, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::ADMIN, 18, &ServerUpdateTlsFilesArgs { srv: srv.clone(), flags })
             .map(drop)
     }
 
-    fn connect_set_daemon_timeout(&self, _cx: &Call, timeout: u32, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::ADMIN, 19, &ConnectSetDaemonTimeoutArgs { timeout, flags }).map(drop)
+    fn connect_set_daemon_timeout(&self, cx: &Call, timeout: u32, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::ADMIN, 19, &ConnectSetDaemonTimeoutArgs { timeout, flags })
+            .map(drop)
     }
 
-    fn connect_daemon_shutdown(&self, _cx: &Call, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::ADMIN, 20, &ConnectDaemonShutdownArgs { flags }).map(drop)
+    fn connect_daemon_shutdown(&self, cx: &Call, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::ADMIN, 20, &ConnectDaemonShutdownArgs { flags }).map(drop)
     }
 }

@@ -10,7 +10,8 @@ use proto::generated::lxc::*;
 use proto::generated::table;
 
 impl LxcNamespace for Remote {
-    fn domain_open_namespace(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::LXC, 1, &DomainOpenNamespaceArgs { dom: dom.clone(), flags }).map(drop)
+    fn domain_open_namespace(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::LXC, 1, &DomainOpenNamespaceArgs { dom: dom.clone(), flags })
+            .map(drop)
     }
 }

@@ -10,8 +10,9 @@ use proto::generated::qemu::*;
 use proto::generated::table;
 
 impl QemuMonitor for Remote {
-    fn domain_monitor_command(&self, _cx: &Call, dom: &DomainRef, cmd: &str, flags: u32) -> Result<String> {
-        let ret: DomainMonitorCommandRet = self.call(
+    fn domain_monitor_command(&self, cx: &Call, dom: &DomainRef, cmd: &str, flags: u32) -> Result<String> {
+        let ret: DomainMonitorCommandRet = self.call_for(
+            cx,
             &table::QEMU,
             1,
             &DomainMonitorCommandArgs { dom: dom.clone(), cmd: cmd.to_owned(), flags },
@@ -19,20 +20,22 @@ impl QemuMonitor for Remote {
         Ok(ret.result)
     }
 
-    fn domain_attach(&self, _cx: &Call, pid_value: u32, flags: u32) -> Result<DomainRef> {
-        let ret: DomainAttachRet = self.call(&table::QEMU, 2, &DomainAttachArgs { pid_value, flags })?;
+    fn domain_attach(&self, cx: &Call, pid_value: u32, flags: u32) -> Result<DomainRef> {
+        let ret: DomainAttachRet =
+            self.call_for(cx, &table::QEMU, 2, &DomainAttachArgs { pid_value, flags })?;
         Ok(ret.dom)
     }
 
     fn domain_agent_command(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         cmd: &str,
         timeout: i32,
         flags: u32,
     ) -> Result<Option<String>> {
-        let ret: DomainAgentCommandRet = self.call(
+        let ret: DomainAgentCommandRet = self.call_for(
+            cx,
             &table::QEMU,
             3,
             &DomainAgentCommandArgs { dom: dom.clone(), cmd: cmd.to_owned(), timeout, flags },
@@ -42,12 +45,13 @@ impl QemuMonitor for Remote {
 
     fn domain_monitor_command_with_files(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         cmd: &str,
         flags: u32,
     ) -> Result<String> {
-        let ret: DomainMonitorCommandWithFilesRet = self.call(
+        let ret: DomainMonitorCommandWithFilesRet = self.call_for(
+            cx,
             &table::QEMU,
             7,
             &DomainMonitorCommandWithFilesArgs { dom: dom.clone(), cmd: cmd.to_owned(), flags },

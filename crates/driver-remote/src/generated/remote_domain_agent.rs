@@ -13,13 +13,14 @@ use proto::generated::table;
 impl DomainAgent for Remote {
     fn domain_fstrim(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         mount_point: Option<&str>,
         minimum: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             294,
             &DomainFstrimArgs {
@@ -32,14 +33,9 @@ impl DomainAgent for Remote {
         .map(drop)
     }
 
-    fn domain_fsfreeze(
-        &self,
-        _cx: &Call,
-        dom: &DomainRef,
-        mountpoints: &[String],
-        flags: u32,
-    ) -> Result<i32> {
-        let ret: DomainFsfreezeRet = self.call(
+    fn domain_fsfreeze(&self, cx: &Call, dom: &DomainRef, mountpoints: &[String], flags: u32) -> Result<i32> {
+        let ret: DomainFsfreezeRet = self.call_for(
+            cx,
             &table::REMOTE,
             335,
             &DomainFsfreezeArgs { dom: dom.clone(), mountpoints: mountpoints.to_vec(), flags },
@@ -47,8 +43,9 @@ impl DomainAgent for Remote {
         Ok(ret.filesystems)
     }
 
-    fn domain_fsthaw(&self, _cx: &Call, dom: &DomainRef, mountpoints: &[String], flags: u32) -> Result<i32> {
-        let ret: DomainFsthawRet = self.call(
+    fn domain_fsthaw(&self, cx: &Call, dom: &DomainRef, mountpoints: &[String], flags: u32) -> Result<i32> {
+        let ret: DomainFsthawRet = self.call_for(
+            cx,
             &table::REMOTE,
             336,
             &DomainFsthawArgs { dom: dom.clone(), mountpoints: mountpoints.to_vec(), flags },
@@ -56,21 +53,22 @@ impl DomainAgent for Remote {
         Ok(ret.filesystems)
     }
 
-    fn domain_get_fsinfo(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetFsinfoRet> {
+    fn domain_get_fsinfo(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetFsinfoRet> {
         let ret: DomainGetFsinfoRet =
-            self.call(&table::REMOTE, 349, &DomainGetFsinfoArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 349, &DomainGetFsinfoArgs { dom: dom.clone(), flags })?;
         Ok(ret)
     }
 
     fn domain_set_user_password(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         user: Option<&str>,
         password: Option<&str>,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             357,
             &DomainSetUserPasswordArgs {
@@ -83,21 +81,22 @@ impl DomainAgent for Remote {
         .map(drop)
     }
 
-    fn domain_get_guest_vcpus(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<TypedParam>> {
+    fn domain_get_guest_vcpus(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<TypedParam>> {
         let ret: DomainGetGuestVcpusRet =
-            self.call(&table::REMOTE, 371, &DomainGetGuestVcpusArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 371, &DomainGetGuestVcpusArgs { dom: dom.clone(), flags })?;
         Ok(ret.params)
     }
 
     fn domain_set_guest_vcpus(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         cpumap: &str,
         state: i32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             372,
             &DomainSetGuestVcpusArgs { dom: dom.clone(), cpumap: cpumap.to_owned(), state, flags },
@@ -107,24 +106,29 @@ impl DomainAgent for Remote {
 
     fn domain_get_guest_info(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         types: u32,
         flags: u32,
     ) -> Result<Vec<TypedParam>> {
-        let ret: DomainGetGuestInfoRet =
-            self.call(&table::REMOTE, 418, &DomainGetGuestInfoArgs { dom: dom.clone(), types, flags })?;
+        let ret: DomainGetGuestInfoRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            418,
+            &DomainGetGuestInfoArgs { dom: dom.clone(), types, flags },
+        )?;
         Ok(ret.params)
     }
 
     fn domain_agent_set_response_timeout(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         timeout: i32,
         flags: u32,
     ) -> Result<i32> {
-        let ret: DomainAgentSetResponseTimeoutRet = self.call(
+        let ret: DomainAgentSetResponseTimeoutRet = self.call_for(
+            cx,
             &table::REMOTE,
             420,
             &DomainAgentSetResponseTimeoutArgs { dom: dom.clone(), timeout, flags },
@@ -134,12 +138,13 @@ impl DomainAgent for Remote {
 
     fn domain_authorized_ssh_keys_get(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         user: &str,
         flags: u32,
     ) -> Result<Vec<String>> {
-        let ret: DomainAuthorizedSshKeysGetRet = self.call(
+        let ret: DomainAuthorizedSshKeysGetRet = self.call_for(
+            cx,
             &table::REMOTE,
             424,
             &DomainAuthorizedSshKeysGetArgs { dom: dom.clone(), user: user.to_owned(), flags },
@@ -149,13 +154,14 @@ impl DomainAgent for Remote {
 
     fn domain_authorized_ssh_keys_set(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         user: &str,
         keys: &[String],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             425,
             &DomainAuthorizedSshKeysSetArgs {

@@ -11,8 +11,9 @@ use proto::generated::remote_domain_block::*;
 use proto::generated::table;
 
 impl DomainBlock for Remote {
-    fn domain_block_job_abort(&self, _cx: &Call, dom: &DomainRef, path: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_block_job_abort(&self, cx: &Call, dom: &DomainRef, path: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             237,
             &DomainBlockJobAbortArgs { dom: dom.clone(), path: path.to_owned(), flags },
@@ -22,12 +23,13 @@ impl DomainBlock for Remote {
 
     fn domain_get_block_job_info(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         path: &str,
         flags: u32,
     ) -> Result<DomainGetBlockJobInfoRet> {
-        let ret: DomainGetBlockJobInfoRet = self.call(
+        let ret: DomainGetBlockJobInfoRet = self.call_for(
+            cx,
             &table::REMOTE,
             238,
             &DomainGetBlockJobInfoArgs { dom: dom.clone(), path: path.to_owned(), flags },
@@ -37,13 +39,14 @@ impl DomainBlock for Remote {
 
     fn domain_block_job_set_speed(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         path: &str,
         bandwidth: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             239,
             &DomainBlockJobSetSpeedArgs { dom: dom.clone(), path: path.to_owned(), bandwidth, flags },
@@ -53,13 +56,14 @@ impl DomainBlock for Remote {
 
     fn domain_block_pull(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         path: &str,
         bandwidth: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             240,
             &DomainBlockPullArgs { dom: dom.clone(), path: path.to_owned(), bandwidth, flags },
@@ -69,13 +73,14 @@ impl DomainBlock for Remote {
 
     fn domain_block_resize(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         disk: &str,
         size: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             251,
             &DomainBlockResizeArgs { dom: dom.clone(), disk: disk.to_owned(), size, flags },
@@ -85,13 +90,14 @@ impl DomainBlock for Remote {
 
     fn domain_set_block_io_tune(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         disk: &str,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             252,
             &DomainSetBlockIoTuneArgs {
@@ -106,13 +112,14 @@ impl DomainBlock for Remote {
 
     fn domain_get_block_io_tune(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         disk: Option<&str>,
         nparams: i32,
         flags: u32,
     ) -> Result<DomainGetBlockIoTuneRet> {
-        let ret: DomainGetBlockIoTuneRet = self.call(
+        let ret: DomainGetBlockIoTuneRet = self.call_for(
+            cx,
             &table::REMOTE,
             253,
             &DomainGetBlockIoTuneArgs { dom: dom.clone(), disk: disk.map(str::to_owned), nparams, flags },
@@ -122,14 +129,15 @@ impl DomainBlock for Remote {
 
     fn domain_block_rebase(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         path: &str,
         base: Option<&str>,
         bandwidth: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             266,
             &DomainBlockRebaseArgs {
@@ -145,7 +153,7 @@ impl DomainBlock for Remote {
 
     fn domain_block_commit(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         disk: &str,
         base: Option<&str>,
@@ -153,7 +161,8 @@ impl DomainBlock for Remote {
         bandwidth: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             290,
             &DomainBlockCommitArgs {
@@ -170,14 +179,15 @@ impl DomainBlock for Remote {
 
     fn domain_block_copy(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         path: &str,
         destxml: &str,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             345,
             &DomainBlockCopyArgs {
@@ -193,13 +203,14 @@ impl DomainBlock for Remote {
 
     fn domain_set_block_threshold(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         dev: &str,
         threshold: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             386,
             &DomainSetBlockThresholdArgs { dom: dom.clone(), dev: dev.to_owned(), threshold, flags },
@@ -209,13 +220,14 @@ impl DomainBlock for Remote {
 
     fn domain_set_throttle_group(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         group: &str,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             451,
             &DomainSetThrottleGroupArgs {
@@ -230,12 +242,13 @@ impl DomainBlock for Remote {
 
     fn domain_del_throttle_group(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         group: Option<&str>,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             452,
             &DomainDelThrottleGroupArgs { dom: dom.clone(), group: group.map(str::to_owned), flags },

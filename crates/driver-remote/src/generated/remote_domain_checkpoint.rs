@@ -12,12 +12,13 @@ use proto::generated::table;
 impl DomainCheckpoint for Remote {
     fn domain_checkpoint_create_xml(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         xml_desc: &str,
         flags: u32,
     ) -> Result<DomainCheckpointRef> {
-        let ret: DomainCheckpointCreateXmlRet = self.call(
+        let ret: DomainCheckpointCreateXmlRet = self.call_for(
+            cx,
             &table::REMOTE,
             411,
             &DomainCheckpointCreateXmlArgs { dom: dom.clone(), xml_desc: xml_desc.to_owned(), flags },
@@ -27,11 +28,12 @@ impl DomainCheckpoint for Remote {
 
     fn domain_checkpoint_get_xml_desc(
         &self,
-        _cx: &Call,
+        cx: &Call,
         checkpoint: &DomainCheckpointRef,
         flags: u32,
     ) -> Result<String> {
-        let ret: DomainCheckpointGetXmlDescRet = self.call(
+        let ret: DomainCheckpointGetXmlDescRet = self.call_for(
+            cx,
             &table::REMOTE,
             412,
             &DomainCheckpointGetXmlDescArgs { checkpoint: checkpoint.clone(), flags },
@@ -41,12 +43,13 @@ impl DomainCheckpoint for Remote {
 
     fn domain_list_all_checkpoints(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         need_results: i32,
         flags: u32,
     ) -> Result<DomainListAllCheckpointsRet> {
-        let ret: DomainListAllCheckpointsRet = self.call(
+        let ret: DomainListAllCheckpointsRet = self.call_for(
+            cx,
             &table::REMOTE,
             413,
             &DomainListAllCheckpointsArgs { dom: dom.clone(), need_results, flags },
@@ -56,12 +59,13 @@ impl DomainCheckpoint for Remote {
 
     fn domain_checkpoint_list_all_children(
         &self,
-        _cx: &Call,
+        cx: &Call,
         checkpoint: &DomainCheckpointRef,
         need_results: i32,
         flags: u32,
     ) -> Result<DomainCheckpointListAllChildrenRet> {
-        let ret: DomainCheckpointListAllChildrenRet = self.call(
+        let ret: DomainCheckpointListAllChildrenRet = self.call_for(
+            cx,
             &table::REMOTE,
             414,
             &DomainCheckpointListAllChildrenArgs { checkpoint: checkpoint.clone(), need_results, flags },
@@ -71,12 +75,13 @@ impl DomainCheckpoint for Remote {
 
     fn domain_checkpoint_lookup_by_name(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         name: &str,
         flags: u32,
     ) -> Result<DomainCheckpointRef> {
-        let ret: DomainCheckpointLookupByNameRet = self.call(
+        let ret: DomainCheckpointLookupByNameRet = self.call_for(
+            cx,
             &table::REMOTE,
             415,
             &DomainCheckpointLookupByNameArgs { dom: dom.clone(), name: name.to_owned(), flags },
@@ -86,11 +91,12 @@ impl DomainCheckpoint for Remote {
 
     fn domain_checkpoint_get_parent(
         &self,
-        _cx: &Call,
+        cx: &Call,
         checkpoint: &DomainCheckpointRef,
         flags: u32,
     ) -> Result<DomainCheckpointRef> {
-        let ret: DomainCheckpointGetParentRet = self.call(
+        let ret: DomainCheckpointGetParentRet = self.call_for(
+            cx,
             &table::REMOTE,
             416,
             &DomainCheckpointGetParentArgs { checkpoint: checkpoint.clone(), flags },
@@ -100,11 +106,12 @@ impl DomainCheckpoint for Remote {
 
     fn domain_checkpoint_delete(
         &self,
-        _cx: &Call,
+        cx: &Call,
         checkpoint: &DomainCheckpointRef,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             417,
             &DomainCheckpointDeleteArgs { checkpoint: checkpoint.clone(), flags },
@@ -114,13 +121,14 @@ impl DomainCheckpoint for Remote {
 
     fn domain_backup_begin(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         backup_xml: &str,
         checkpoint_xml: Option<&str>,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             421,
             &DomainBackupBeginArgs {
@@ -133,9 +141,9 @@ impl DomainCheckpoint for Remote {
         .map(drop)
     }
 
-    fn domain_backup_get_xml_desc(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
+    fn domain_backup_get_xml_desc(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
         let ret: DomainBackupGetXmlDescRet =
-            self.call(&table::REMOTE, 422, &DomainBackupGetXmlDescArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 422, &DomainBackupGetXmlDescArgs { dom: dom.clone(), flags })?;
         Ok(ret.xml)
     }
 }

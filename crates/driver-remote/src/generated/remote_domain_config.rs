@@ -10,41 +10,51 @@ use proto::generated::remote_domain_config::*;
 use proto::generated::table;
 
 impl DomainConfig for Remote {
-    fn domain_define_xml(&self, _cx: &Call, xml: &str) -> Result<DomainRef> {
+    fn domain_define_xml(&self, cx: &Call, xml: &str) -> Result<DomainRef> {
         let ret: DomainDefineXmlRet =
-            self.call(&table::REMOTE, 11, &DomainDefineXmlArgs { xml: xml.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 11, &DomainDefineXmlArgs { xml: xml.to_owned() })?;
         Ok(ret.dom)
     }
 
-    fn domain_get_xml_desc(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
+    fn domain_get_xml_desc(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
         let ret: DomainGetXmlDescRet =
-            self.call(&table::REMOTE, 14, &DomainGetXmlDescArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 14, &DomainGetXmlDescArgs { dom: dom.clone(), flags })?;
         Ok(ret.xml)
     }
 
-    fn domain_get_autostart(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
+    fn domain_get_autostart(&self, cx: &Call, dom: &DomainRef) -> Result<i32> {
         let ret: DomainGetAutostartRet =
-            self.call(&table::REMOTE, 15, &DomainGetAutostartArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 15, &DomainGetAutostartArgs { dom: dom.clone() })?;
         Ok(ret.autostart)
     }
 
-    fn domain_set_autostart(&self, _cx: &Call, dom: &DomainRef, autostart: i32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 29, &DomainSetAutostartArgs { dom: dom.clone(), autostart })
-            .map(drop)
+    fn domain_set_autostart(&self, cx: &Call, dom: &DomainRef, autostart: i32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            29,
+            &DomainSetAutostartArgs { dom: dom.clone(), autostart },
+        )
+        .map(drop)
     }
 
-    fn domain_undefine(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 35, &DomainUndefineArgs { dom: dom.clone() }).map(drop)
+    fn domain_undefine(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 35, &DomainUndefineArgs { dom: dom.clone() }).map(drop)
     }
 
-    fn domain_undefine_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 231, &DomainUndefineFlagsArgs { dom: dom.clone(), flags })
-            .map(drop)
+    fn domain_undefine_flags(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            231,
+            &DomainUndefineFlagsArgs { dom: dom.clone(), flags },
+        )
+        .map(drop)
     }
 
     fn domain_set_metadata(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         type_: i32,
         metadata: Option<&str>,
@@ -52,7 +62,8 @@ impl DomainConfig for Remote {
         uri: Option<&str>,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             264,
             &DomainSetMetadataArgs {
@@ -69,13 +80,14 @@ impl DomainConfig for Remote {
 
     fn domain_get_metadata(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         type_: i32,
         uri: Option<&str>,
         flags: u32,
     ) -> Result<String> {
-        let ret: DomainGetMetadataRet = self.call(
+        let ret: DomainGetMetadataRet = self.call_for(
+            cx,
             &table::REMOTE,
             265,
             &DomainGetMetadataArgs { dom: dom.clone(), type_, uri: uri.map(str::to_owned), flags },
@@ -83,14 +95,15 @@ impl DomainConfig for Remote {
         Ok(ret.metadata)
     }
 
-    fn domain_define_xml_flags(&self, _cx: &Call, xml: &str, flags: u32) -> Result<DomainRef> {
+    fn domain_define_xml_flags(&self, cx: &Call, xml: &str, flags: u32) -> Result<DomainRef> {
         let ret: DomainDefineXmlFlagsRet =
-            self.call(&table::REMOTE, 350, &DomainDefineXmlFlagsArgs { xml: xml.to_owned(), flags })?;
+            self.call_for(cx, &table::REMOTE, 350, &DomainDefineXmlFlagsArgs { xml: xml.to_owned(), flags })?;
         Ok(ret.dom)
     }
 
-    fn domain_rename(&self, _cx: &Call, dom: &DomainRef, new_name: Option<&str>, flags: u32) -> Result<i32> {
-        let ret: DomainRenameRet = self.call(
+    fn domain_rename(&self, cx: &Call, dom: &DomainRef, new_name: Option<&str>, flags: u32) -> Result<i32> {
+        let ret: DomainRenameRet = self.call_for(
+            cx,
             &table::REMOTE,
             358,
             &DomainRenameArgs { dom: dom.clone(), new_name: new_name.map(str::to_owned), flags },
@@ -98,14 +111,19 @@ impl DomainConfig for Remote {
         Ok(ret.retcode)
     }
 
-    fn domain_get_autostart_once(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
+    fn domain_get_autostart_once(&self, cx: &Call, dom: &DomainRef) -> Result<i32> {
         let ret: DomainGetAutostartOnceRet =
-            self.call(&table::REMOTE, 449, &DomainGetAutostartOnceArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 449, &DomainGetAutostartOnceArgs { dom: dom.clone() })?;
         Ok(ret.autostart)
     }
 
-    fn domain_set_autostart_once(&self, _cx: &Call, dom: &DomainRef, autostart: i32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 450, &DomainSetAutostartOnceArgs { dom: dom.clone(), autostart })
-            .map(drop)
+    fn domain_set_autostart_once(&self, cx: &Call, dom: &DomainRef, autostart: i32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            450,
+            &DomainSetAutostartOnceArgs { dom: dom.clone(), autostart },
+        )
+        .map(drop)
     }
 }

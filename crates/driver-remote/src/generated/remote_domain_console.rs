@@ -12,12 +12,13 @@ use proto::generated::table;
 impl DomainConsole for Remote {
     fn domain_open_console(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         dev_name: Option<&str>,
         flags: u32,
     ) -> Result<Stream> {
         let (_, stream) = self.call_stream::<_, Void>(
+            cx,
             &table::REMOTE,
             201,
             &DomainOpenConsoleArgs { dom: dom.clone(), dev_name: dev_name.map(str::to_owned), flags },
@@ -28,12 +29,13 @@ impl DomainConsole for Remote {
 
     fn domain_screenshot(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         screen: u32,
         flags: u32,
     ) -> Result<(Option<String>, Stream)> {
         let (ret, stream): (DomainScreenshotRet, _) = self.call_stream(
+            cx,
             &table::REMOTE,
             211,
             &DomainScreenshotArgs { dom: dom.clone(), screen, flags },
@@ -44,14 +46,15 @@ impl DomainConsole for Remote {
 
     fn domain_send_key(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         codeset: u32,
         holdtime: u32,
         keycodes: &[u32],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             226,
             &DomainSendKeyArgs { dom: dom.clone(), codeset, holdtime, keycodes: keycodes.to_vec(), flags },
@@ -59,19 +62,25 @@ impl DomainConsole for Remote {
         .map(drop)
     }
 
-    fn domain_open_graphics(&self, _cx: &Call, dom: &DomainRef, idx: u32, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 249, &DomainOpenGraphicsArgs { dom: dom.clone(), idx, flags })
-            .map(drop)
+    fn domain_open_graphics(&self, cx: &Call, dom: &DomainRef, idx: u32, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            249,
+            &DomainOpenGraphicsArgs { dom: dom.clone(), idx, flags },
+        )
+        .map(drop)
     }
 
     fn domain_open_channel(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         name: Option<&str>,
         flags: u32,
     ) -> Result<Stream> {
         let (_, stream) = self.call_stream::<_, Void>(
+            cx,
             &table::REMOTE,
             296,
             &DomainOpenChannelArgs { dom: dom.clone(), name: name.map(str::to_owned), flags },
@@ -80,13 +89,19 @@ impl DomainConsole for Remote {
         Ok(stream)
     }
 
-    fn domain_open_graphics_fd(&self, _cx: &Call, dom: &DomainRef, idx: u32, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 343, &DomainOpenGraphicsFdArgs { dom: dom.clone(), idx, flags })
-            .map(drop)
+    fn domain_open_graphics_fd(&self, cx: &Call, dom: &DomainRef, idx: u32, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            343,
+            &DomainOpenGraphicsFdArgs { dom: dom.clone(), idx, flags },
+        )
+        .map(drop)
     }
 
-    fn domain_graphics_reload(&self, _cx: &Call, dom: &DomainRef, type_: u32, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_graphics_reload(&self, cx: &Call, dom: &DomainRef, type_: u32, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             448,
             &DomainGraphicsReloadArgs { dom: dom.clone(), type_, flags },

@@ -10,8 +10,9 @@ use proto::generated::remote_domain_device::*;
 use proto::generated::table;
 
 impl DomainDevice for Remote {
-    fn domain_attach_device(&self, _cx: &Call, dom: &DomainRef, xml: &str) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_attach_device(&self, cx: &Call, dom: &DomainRef, xml: &str) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             8,
             &DomainAttachDeviceArgs { dom: dom.clone(), xml: xml.to_owned() },
@@ -19,8 +20,9 @@ impl DomainDevice for Remote {
         .map(drop)
     }
 
-    fn domain_detach_device(&self, _cx: &Call, dom: &DomainRef, xml: &str) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_detach_device(&self, cx: &Call, dom: &DomainRef, xml: &str) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             13,
             &DomainDetachDeviceArgs { dom: dom.clone(), xml: xml.to_owned() },
@@ -28,8 +30,9 @@ impl DomainDevice for Remote {
         .map(drop)
     }
 
-    fn domain_attach_device_flags(&self, _cx: &Call, dom: &DomainRef, xml: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_attach_device_flags(&self, cx: &Call, dom: &DomainRef, xml: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             160,
             &DomainAttachDeviceFlagsArgs { dom: dom.clone(), xml: xml.to_owned(), flags },
@@ -37,8 +40,9 @@ impl DomainDevice for Remote {
         .map(drop)
     }
 
-    fn domain_detach_device_flags(&self, _cx: &Call, dom: &DomainRef, xml: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_detach_device_flags(&self, cx: &Call, dom: &DomainRef, xml: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             161,
             &DomainDetachDeviceFlagsArgs { dom: dom.clone(), xml: xml.to_owned(), flags },
@@ -46,8 +50,9 @@ impl DomainDevice for Remote {
         .map(drop)
     }
 
-    fn domain_update_device_flags(&self, _cx: &Call, dom: &DomainRef, xml: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_update_device_flags(&self, cx: &Call, dom: &DomainRef, xml: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             174,
             &DomainUpdateDeviceFlagsArgs { dom: dom.clone(), xml: xml.to_owned(), flags },
@@ -55,8 +60,9 @@ impl DomainDevice for Remote {
         .map(drop)
     }
 
-    fn domain_detach_device_alias(&self, _cx: &Call, dom: &DomainRef, alias: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_detach_device_alias(&self, cx: &Call, dom: &DomainRef, alias: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             392,
             &DomainDetachDeviceAliasArgs { dom: dom.clone(), alias: alias.to_owned(), flags },

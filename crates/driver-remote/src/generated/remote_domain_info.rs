@@ -13,54 +13,60 @@ use proto::generated::remote_shared::{DomainInterface, DomainMemoryStat, DomainS
 use proto::generated::table;
 
 impl DomainInfo for Remote {
-    fn domain_get_info(&self, _cx: &Call, dom: &DomainRef) -> Result<DomainGetInfoRet> {
-        let ret: DomainGetInfoRet = self.call(&table::REMOTE, 16, &DomainGetInfoArgs { dom: dom.clone() })?;
+    fn domain_get_info(&self, cx: &Call, dom: &DomainRef) -> Result<DomainGetInfoRet> {
+        let ret: DomainGetInfoRet =
+            self.call_for(cx, &table::REMOTE, 16, &DomainGetInfoArgs { dom: dom.clone() })?;
         Ok(ret)
     }
 
-    fn domain_get_max_memory(&self, _cx: &Call, dom: &DomainRef) -> Result<u64> {
+    fn domain_get_max_memory(&self, cx: &Call, dom: &DomainRef) -> Result<u64> {
         let ret: DomainGetMaxMemoryRet =
-            self.call(&table::REMOTE, 17, &DomainGetMaxMemoryArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 17, &DomainGetMaxMemoryArgs { dom: dom.clone() })?;
         Ok(ret.memory)
     }
 
-    fn domain_get_max_vcpus(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
+    fn domain_get_max_vcpus(&self, cx: &Call, dom: &DomainRef) -> Result<i32> {
         let ret: DomainGetMaxVcpusRet =
-            self.call(&table::REMOTE, 18, &DomainGetMaxVcpusArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 18, &DomainGetMaxVcpusArgs { dom: dom.clone() })?;
         Ok(ret.num)
     }
 
-    fn domain_get_os_type(&self, _cx: &Call, dom: &DomainRef) -> Result<String> {
+    fn domain_get_os_type(&self, cx: &Call, dom: &DomainRef) -> Result<String> {
         let ret: DomainGetOsTypeRet =
-            self.call(&table::REMOTE, 19, &DomainGetOsTypeArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 19, &DomainGetOsTypeArgs { dom: dom.clone() })?;
         Ok(ret.type_)
     }
 
     fn domain_get_vcpus(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         maxinfo: i32,
         maplen: i32,
     ) -> Result<DomainGetVcpusRet> {
         let ret: DomainGetVcpusRet =
-            self.call(&table::REMOTE, 20, &DomainGetVcpusArgs { dom: dom.clone(), maxinfo, maplen })?;
+            self.call_for(cx, &table::REMOTE, 20, &DomainGetVcpusArgs { dom: dom.clone(), maxinfo, maplen })?;
         Ok(ret)
     }
 
-    fn domain_block_stats(&self, _cx: &Call, dom: &DomainRef, path: &str) -> Result<DomainBlockStatsRet> {
-        let ret: DomainBlockStatsRet =
-            self.call(&table::REMOTE, 64, &DomainBlockStatsArgs { dom: dom.clone(), path: path.to_owned() })?;
+    fn domain_block_stats(&self, cx: &Call, dom: &DomainRef, path: &str) -> Result<DomainBlockStatsRet> {
+        let ret: DomainBlockStatsRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            64,
+            &DomainBlockStatsArgs { dom: dom.clone(), path: path.to_owned() },
+        )?;
         Ok(ret)
     }
 
     fn domain_interface_stats(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         device: &str,
     ) -> Result<DomainInterfaceStatsRet> {
-        let ret: DomainInterfaceStatsRet = self.call(
+        let ret: DomainInterfaceStatsRet = self.call_for(
+            cx,
             &table::REMOTE,
             65,
             &DomainInterfaceStatsArgs { dom: dom.clone(), device: device.to_owned() },
@@ -70,14 +76,15 @@ impl DomainInfo for Remote {
 
     fn domain_block_peek(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         path: &str,
         offset: u64,
         size: u32,
         flags: u32,
     ) -> Result<Vec<u8>> {
-        let ret: DomainBlockPeekRet = self.call(
+        let ret: DomainBlockPeekRet = self.call_for(
+            cx,
             &table::REMOTE,
             103,
             &DomainBlockPeekArgs { dom: dom.clone(), path: path.to_owned(), offset, size, flags },
@@ -87,55 +94,64 @@ impl DomainInfo for Remote {
 
     fn domain_memory_peek(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         offset: u64,
         size: u32,
         flags: u32,
     ) -> Result<Vec<u8>> {
-        let ret: DomainMemoryPeekRet =
-            self.call(&table::REMOTE, 104, &DomainMemoryPeekArgs { dom: dom.clone(), offset, size, flags })?;
+        let ret: DomainMemoryPeekRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            104,
+            &DomainMemoryPeekArgs { dom: dom.clone(), offset, size, flags },
+        )?;
         Ok(ret.buffer)
     }
 
-    fn domain_get_security_label(&self, _cx: &Call, dom: &DomainRef) -> Result<DomainGetSecurityLabelRet> {
+    fn domain_get_security_label(&self, cx: &Call, dom: &DomainRef) -> Result<DomainGetSecurityLabelRet> {
         let ret: DomainGetSecurityLabelRet =
-            self.call(&table::REMOTE, 121, &DomainGetSecurityLabelArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 121, &DomainGetSecurityLabelArgs { dom: dom.clone() })?;
         Ok(ret)
     }
 
-    fn domain_is_active(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
+    fn domain_is_active(&self, cx: &Call, dom: &DomainRef) -> Result<i32> {
         let ret: DomainIsActiveRet =
-            self.call(&table::REMOTE, 150, &DomainIsActiveArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 150, &DomainIsActiveArgs { dom: dom.clone() })?;
         Ok(ret.active)
     }
 
-    fn domain_is_persistent(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
+    fn domain_is_persistent(&self, cx: &Call, dom: &DomainRef) -> Result<i32> {
         let ret: DomainIsPersistentRet =
-            self.call(&table::REMOTE, 151, &DomainIsPersistentArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 151, &DomainIsPersistentArgs { dom: dom.clone() })?;
         Ok(ret.persistent)
     }
 
     fn domain_memory_stats(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         max_stats: u32,
         flags: u32,
     ) -> Result<Vec<DomainMemoryStat>> {
-        let ret: DomainMemoryStatsRet =
-            self.call(&table::REMOTE, 159, &DomainMemoryStatsArgs { dom: dom.clone(), max_stats, flags })?;
+        let ret: DomainMemoryStatsRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            159,
+            &DomainMemoryStatsArgs { dom: dom.clone(), max_stats, flags },
+        )?;
         Ok(ret.stats)
     }
 
     fn domain_get_block_info(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         path: &str,
         flags: u32,
     ) -> Result<DomainGetBlockInfoRet> {
-        let ret: DomainGetBlockInfoRet = self.call(
+        let ret: DomainGetBlockInfoRet = self.call_for(
+            cx,
             &table::REMOTE,
             194,
             &DomainGetBlockInfoArgs { dom: dom.clone(), path: path.to_owned(), flags },
@@ -143,44 +159,45 @@ impl DomainInfo for Remote {
         Ok(ret)
     }
 
-    fn domain_get_vcpus_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
+    fn domain_get_vcpus_flags(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
         let ret: DomainGetVcpusFlagsRet =
-            self.call(&table::REMOTE, 200, &DomainGetVcpusFlagsArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 200, &DomainGetVcpusFlagsArgs { dom: dom.clone(), flags })?;
         Ok(ret.num)
     }
 
-    fn domain_is_updated(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
+    fn domain_is_updated(&self, cx: &Call, dom: &DomainRef) -> Result<i32> {
         let ret: DomainIsUpdatedRet =
-            self.call(&table::REMOTE, 202, &DomainIsUpdatedArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 202, &DomainIsUpdatedArgs { dom: dom.clone() })?;
         Ok(ret.updated)
     }
 
-    fn domain_get_state(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetStateRet> {
+    fn domain_get_state(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetStateRet> {
         let ret: DomainGetStateRet =
-            self.call(&table::REMOTE, 212, &DomainGetStateArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 212, &DomainGetStateArgs { dom: dom.clone(), flags })?;
         Ok(ret)
     }
 
     fn domain_get_control_info(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         flags: u32,
     ) -> Result<DomainGetControlInfoRet> {
         let ret: DomainGetControlInfoRet =
-            self.call(&table::REMOTE, 229, &DomainGetControlInfoArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 229, &DomainGetControlInfoArgs { dom: dom.clone(), flags })?;
         Ok(ret)
     }
 
     fn domain_block_stats_flags(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         path: &str,
         nparams: i32,
         flags: u32,
     ) -> Result<DomainBlockStatsFlagsRet> {
-        let ret: DomainBlockStatsFlagsRet = self.call(
+        let ret: DomainBlockStatsFlagsRet = self.call_for(
+            cx,
             &table::REMOTE,
             243,
             &DomainBlockStatsFlagsArgs { dom: dom.clone(), path: path.to_owned(), nparams, flags },
@@ -190,14 +207,15 @@ impl DomainInfo for Remote {
 
     fn domain_get_cpu_stats(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         nparams: u32,
         start_cpu: i32,
         ncpus: u32,
         flags: u32,
     ) -> Result<DomainGetCpuStatsRet> {
-        let ret: DomainGetCpuStatsRet = self.call(
+        let ret: DomainGetCpuStatsRet = self.call_for(
+            cx,
             &table::REMOTE,
             262,
             &DomainGetCpuStatsArgs { dom: dom.clone(), nparams, start_cpu, ncpus, flags },
@@ -207,47 +225,52 @@ impl DomainInfo for Remote {
 
     fn domain_get_disk_errors(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         maxerrors: u32,
         flags: u32,
     ) -> Result<DomainGetDiskErrorsRet> {
-        let ret: DomainGetDiskErrorsRet =
-            self.call(&table::REMOTE, 263, &DomainGetDiskErrorsArgs { dom: dom.clone(), maxerrors, flags })?;
+        let ret: DomainGetDiskErrorsRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            263,
+            &DomainGetDiskErrorsArgs { dom: dom.clone(), maxerrors, flags },
+        )?;
         Ok(ret)
     }
 
-    fn domain_get_hostname(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
+    fn domain_get_hostname(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
         let ret: DomainGetHostnameRet =
-            self.call(&table::REMOTE, 277, &DomainGetHostnameArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 277, &DomainGetHostnameArgs { dom: dom.clone(), flags })?;
         Ok(ret.hostname)
     }
 
     fn domain_get_security_label_list(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
     ) -> Result<DomainGetSecurityLabelListRet> {
         let ret: DomainGetSecurityLabelListRet =
-            self.call(&table::REMOTE, 278, &DomainGetSecurityLabelListArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 278, &DomainGetSecurityLabelListArgs { dom: dom.clone() })?;
         Ok(ret)
     }
 
-    fn domain_get_time(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetTimeRet> {
+    fn domain_get_time(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetTimeRet> {
         let ret: DomainGetTimeRet =
-            self.call(&table::REMOTE, 337, &DomainGetTimeArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 337, &DomainGetTimeArgs { dom: dom.clone(), flags })?;
         Ok(ret)
     }
 
     fn domain_set_time(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         seconds: i64,
         nseconds: u32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             338,
             &DomainSetTimeArgs { dom: dom.clone(), seconds, nseconds, flags },
@@ -257,12 +280,13 @@ impl DomainInfo for Remote {
 
     fn connect_get_all_domain_stats(
         &self,
-        _cx: &Call,
+        cx: &Call,
         doms: &[DomainRef],
         stats: u32,
         flags: u32,
     ) -> Result<Vec<DomainStatsRecord>> {
-        let ret: ConnectGetAllDomainStatsRet = self.call(
+        let ret: ConnectGetAllDomainStatsRet = self.call_for(
+            cx,
             &table::REMOTE,
             344,
             &ConnectGetAllDomainStatsArgs { doms: doms.to_vec(), stats, flags },
@@ -272,12 +296,13 @@ impl DomainInfo for Remote {
 
     fn domain_interface_addresses(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         source: u32,
         flags: u32,
     ) -> Result<Vec<DomainInterface>> {
-        let ret: DomainInterfaceAddressesRet = self.call(
+        let ret: DomainInterfaceAddressesRet = self.call_for(
+            cx,
             &table::REMOTE,
             353,
             &DomainInterfaceAddressesArgs { dom: dom.clone(), source, flags },
@@ -285,20 +310,21 @@ impl DomainInfo for Remote {
         Ok(ret.ifaces)
     }
 
-    fn domain_get_perf_events(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<TypedParam>> {
+    fn domain_get_perf_events(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<TypedParam>> {
         let ret: DomainGetPerfEventsRet =
-            self.call(&table::REMOTE, 365, &DomainGetPerfEventsArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 365, &DomainGetPerfEventsArgs { dom: dom.clone(), flags })?;
         Ok(ret.params)
     }
 
     fn domain_set_perf_events(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             366,
             &DomainSetPerfEventsArgs { dom: dom.clone(), params: params.to_vec(), flags },
@@ -308,29 +334,34 @@ impl DomainInfo for Remote {
 
     fn domain_get_launch_security_info(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         flags: u32,
     ) -> Result<Vec<TypedParam>> {
-        let ret: DomainGetLaunchSecurityInfoRet =
-            self.call(&table::REMOTE, 396, &DomainGetLaunchSecurityInfoArgs { dom: dom.clone(), flags })?;
+        let ret: DomainGetLaunchSecurityInfoRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            396,
+            &DomainGetLaunchSecurityInfoArgs { dom: dom.clone(), flags },
+        )?;
         Ok(ret.params)
     }
 
-    fn domain_get_messages(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<String>> {
+    fn domain_get_messages(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<Vec<String>> {
         let ret: DomainGetMessagesRet =
-            self.call(&table::REMOTE, 426, &DomainGetMessagesArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 426, &DomainGetMessagesArgs { dom: dom.clone(), flags })?;
         Ok(ret.msgs)
     }
 
     fn domain_start_dirty_rate_calc(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         seconds: i32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             427,
             &DomainStartDirtyRateCalcArgs { dom: dom.clone(), seconds, flags },
@@ -340,12 +371,13 @@ impl DomainInfo for Remote {
 
     fn domain_set_launch_security_state(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             439,
             &DomainSetLaunchSecurityStateArgs { dom: dom.clone(), params: params.to_vec(), flags },

@@ -11,8 +11,9 @@ use proto::generated::remote_domain_job::*;
 use proto::generated::table;
 
 impl DomainJob for Remote {
-    fn domain_core_dump(&self, _cx: &Call, dom: &DomainRef, to: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_core_dump(&self, cx: &Call, dom: &DomainRef, to: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             53,
             &DomainCoreDumpArgs { dom: dom.clone(), to: to.to_owned(), flags },
@@ -20,50 +21,66 @@ impl DomainJob for Remote {
         .map(drop)
     }
 
-    fn domain_restore(&self, _cx: &Call, from: &str) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 54, &DomainRestoreArgs { from: from.to_owned() }).map(drop)
-    }
-
-    fn domain_save(&self, _cx: &Call, dom: &DomainRef, to: &str) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 55, &DomainSaveArgs { dom: dom.clone(), to: to.to_owned() })
+    fn domain_restore(&self, cx: &Call, from: &str) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 54, &DomainRestoreArgs { from: from.to_owned() })
             .map(drop)
     }
 
-    fn domain_get_job_info(&self, _cx: &Call, dom: &DomainRef) -> Result<DomainGetJobInfoRet> {
+    fn domain_save(&self, cx: &Call, dom: &DomainRef, to: &str) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            55,
+            &DomainSaveArgs { dom: dom.clone(), to: to.to_owned() },
+        )
+        .map(drop)
+    }
+
+    fn domain_get_job_info(&self, cx: &Call, dom: &DomainRef) -> Result<DomainGetJobInfoRet> {
         let ret: DomainGetJobInfoRet =
-            self.call(&table::REMOTE, 163, &DomainGetJobInfoArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 163, &DomainGetJobInfoArgs { dom: dom.clone() })?;
         Ok(ret)
     }
 
-    fn domain_abort_job(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 164, &DomainAbortJobArgs { dom: dom.clone() }).map(drop)
+    fn domain_abort_job(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 164, &DomainAbortJobArgs { dom: dom.clone() }).map(drop)
     }
 
-    fn domain_managed_save(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 182, &DomainManagedSaveArgs { dom: dom.clone(), flags })
+    fn domain_managed_save(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 182, &DomainManagedSaveArgs { dom: dom.clone(), flags })
             .map(drop)
     }
 
-    fn domain_has_managed_save_image(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
-        let ret: DomainHasManagedSaveImageRet =
-            self.call(&table::REMOTE, 183, &DomainHasManagedSaveImageArgs { dom: dom.clone(), flags })?;
+    fn domain_has_managed_save_image(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
+        let ret: DomainHasManagedSaveImageRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            183,
+            &DomainHasManagedSaveImageArgs { dom: dom.clone(), flags },
+        )?;
         Ok(ret.result)
     }
 
-    fn domain_managed_save_remove(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 184, &DomainManagedSaveRemoveArgs { dom: dom.clone(), flags })
-            .map(drop)
+    fn domain_managed_save_remove(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            184,
+            &DomainManagedSaveRemoveArgs { dom: dom.clone(), flags },
+        )
+        .map(drop)
     }
 
     fn domain_save_flags(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         to: &str,
         dxml: Option<&str>,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             232,
             &DomainSaveFlagsArgs {
@@ -76,8 +93,9 @@ impl DomainJob for Remote {
         .map(drop)
     }
 
-    fn domain_restore_flags(&self, _cx: &Call, from: &str, dxml: Option<&str>, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_restore_flags(&self, cx: &Call, from: &str, dxml: Option<&str>, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             233,
             &DomainRestoreFlagsArgs { from: from.to_owned(), dxml: dxml.map(str::to_owned), flags },
@@ -85,14 +103,19 @@ impl DomainJob for Remote {
         .map(drop)
     }
 
-    fn domain_save_image_get_xml_desc(&self, _cx: &Call, file: &str, flags: u32) -> Result<String> {
-        let ret: DomainSaveImageGetXmlDescRet =
-            self.call(&table::REMOTE, 235, &DomainSaveImageGetXmlDescArgs { file: file.to_owned(), flags })?;
+    fn domain_save_image_get_xml_desc(&self, cx: &Call, file: &str, flags: u32) -> Result<String> {
+        let ret: DomainSaveImageGetXmlDescRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            235,
+            &DomainSaveImageGetXmlDescArgs { file: file.to_owned(), flags },
+        )?;
         Ok(ret.xml)
     }
 
-    fn domain_save_image_define_xml(&self, _cx: &Call, file: &str, dxml: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_save_image_define_xml(&self, cx: &Call, file: &str, dxml: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             236,
             &DomainSaveImageDefineXmlArgs { file: file.to_owned(), dxml: dxml.to_owned(), flags },
@@ -100,21 +123,22 @@ impl DomainJob for Remote {
         .map(drop)
     }
 
-    fn domain_get_job_stats(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetJobStatsRet> {
+    fn domain_get_job_stats(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetJobStatsRet> {
         let ret: DomainGetJobStatsRet =
-            self.call(&table::REMOTE, 298, &DomainGetJobStatsArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 298, &DomainGetJobStatsArgs { dom: dom.clone(), flags })?;
         Ok(ret)
     }
 
     fn domain_core_dump_with_format(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         to: &str,
         dumpformat: u32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             334,
             &DomainCoreDumpWithFormatArgs { dom: dom.clone(), to: to.to_owned(), dumpformat, flags },
@@ -122,20 +146,25 @@ impl DomainJob for Remote {
         .map(drop)
     }
 
-    fn domain_managed_save_get_xml_desc(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
-        let ret: DomainManagedSaveGetXmlDescRet =
-            self.call(&table::REMOTE, 388, &DomainManagedSaveGetXmlDescArgs { dom: dom.clone(), flags })?;
+    fn domain_managed_save_get_xml_desc(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
+        let ret: DomainManagedSaveGetXmlDescRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            388,
+            &DomainManagedSaveGetXmlDescArgs { dom: dom.clone(), flags },
+        )?;
         Ok(ret.xml)
     }
 
     fn domain_managed_save_define_xml(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         dxml: Option<&str>,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             389,
             &DomainManagedSaveDefineXmlArgs { dom: dom.clone(), dxml: dxml.map(str::to_owned), flags },
@@ -145,12 +174,13 @@ impl DomainJob for Remote {
 
     fn domain_save_params(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             440,
             &DomainSaveParamsArgs { dom: dom.clone(), params: params.to_vec(), flags },
@@ -158,13 +188,23 @@ impl DomainJob for Remote {
         .map(drop)
     }
 
-    fn domain_restore_params(&self, _cx: &Call, params: &[TypedParam], flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 441, &DomainRestoreParamsArgs { params: params.to_vec(), flags })
-            .map(drop)
+    fn domain_restore_params(&self, cx: &Call, params: &[TypedParam], flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            441,
+            &DomainRestoreParamsArgs { params: params.to_vec(), flags },
+        )
+        .map(drop)
     }
 
-    fn domain_abort_job_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 442, &DomainAbortJobFlagsArgs { dom: dom.clone(), flags })
-            .map(drop)
+    fn domain_abort_job_flags(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            442,
+            &DomainAbortJobFlagsArgs { dom: dom.clone(), flags },
+        )
+        .map(drop)
     }
 }

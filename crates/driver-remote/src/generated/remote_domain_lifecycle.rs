@@ -10,69 +10,82 @@ use proto::generated::remote_domain_lifecycle::*;
 use proto::generated::table;
 
 impl DomainLifecycle for Remote {
-    fn domain_create(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 9, &DomainCreateArgs { dom: dom.clone() }).map(drop)
+    fn domain_create(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 9, &DomainCreateArgs { dom: dom.clone() }).map(drop)
     }
 
-    fn domain_create_xml(&self, _cx: &Call, xml_desc: &str, flags: u32) -> Result<DomainRef> {
-        let ret: DomainCreateXmlRet =
-            self.call(&table::REMOTE, 10, &DomainCreateXmlArgs { xml_desc: xml_desc.to_owned(), flags })?;
+    fn domain_create_xml(&self, cx: &Call, xml_desc: &str, flags: u32) -> Result<DomainRef> {
+        let ret: DomainCreateXmlRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            10,
+            &DomainCreateXmlArgs { xml_desc: xml_desc.to_owned(), flags },
+        )?;
         Ok(ret.dom)
     }
 
-    fn domain_destroy(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 12, &DomainDestroyArgs { dom: dom.clone() }).map(drop)
+    fn domain_destroy(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 12, &DomainDestroyArgs { dom: dom.clone() }).map(drop)
     }
 
-    fn domain_reboot(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 27, &DomainRebootArgs { dom: dom.clone(), flags }).map(drop)
+    fn domain_reboot(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 27, &DomainRebootArgs { dom: dom.clone(), flags })
+            .map(drop)
     }
 
-    fn domain_resume(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 28, &DomainResumeArgs { dom: dom.clone() }).map(drop)
+    fn domain_resume(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 28, &DomainResumeArgs { dom: dom.clone() }).map(drop)
     }
 
-    fn domain_shutdown(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 33, &DomainShutdownArgs { dom: dom.clone() }).map(drop)
+    fn domain_shutdown(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 33, &DomainShutdownArgs { dom: dom.clone() }).map(drop)
     }
 
-    fn domain_suspend(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 34, &DomainSuspendArgs { dom: dom.clone() }).map(drop)
+    fn domain_suspend(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 34, &DomainSuspendArgs { dom: dom.clone() }).map(drop)
     }
 
-    fn domain_create_with_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainRef> {
+    fn domain_create_with_flags(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainRef> {
         let ret: DomainCreateWithFlagsRet =
-            self.call(&table::REMOTE, 196, &DomainCreateWithFlagsArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 196, &DomainCreateWithFlagsArgs { dom: dom.clone(), flags })?;
         Ok(ret.dom)
     }
 
-    fn domain_inject_nmi(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 210, &DomainInjectNmiArgs { dom: dom.clone(), flags }).map(drop)
-    }
-
-    fn domain_destroy_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 234, &DomainDestroyFlagsArgs { dom: dom.clone(), flags })
+    fn domain_inject_nmi(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 210, &DomainInjectNmiArgs { dom: dom.clone(), flags })
             .map(drop)
     }
 
-    fn domain_reset(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 245, &DomainResetArgs { dom: dom.clone(), flags }).map(drop)
+    fn domain_destroy_flags(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 234, &DomainDestroyFlagsArgs { dom: dom.clone(), flags })
+            .map(drop)
     }
 
-    fn domain_shutdown_flags(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 258, &DomainShutdownFlagsArgs { dom: dom.clone(), flags })
+    fn domain_reset(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 245, &DomainResetArgs { dom: dom.clone(), flags })
             .map(drop)
+    }
+
+    fn domain_shutdown_flags(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            258,
+            &DomainShutdownFlagsArgs { dom: dom.clone(), flags },
+        )
+        .map(drop)
     }
 
     fn domain_pm_suspend_for_duration(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         target: u32,
         duration: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             261,
             &DomainPmSuspendForDurationArgs { dom: dom.clone(), target, duration, flags },
@@ -80,19 +93,21 @@ impl DomainLifecycle for Remote {
         .map(drop)
     }
 
-    fn domain_pm_wakeup(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 267, &DomainPmWakeupArgs { dom: dom.clone(), flags }).map(drop)
+    fn domain_pm_wakeup(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 267, &DomainPmWakeupArgs { dom: dom.clone(), flags })
+            .map(drop)
     }
 
     fn domain_send_process_signal(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         pid_value: i64,
         signum: u32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             295,
             &DomainSendProcessSignalArgs { dom: dom.clone(), pid_value, signum, flags },
@@ -100,8 +115,9 @@ impl DomainLifecycle for Remote {
         .map(drop)
     }
 
-    fn domain_create_xml_with_files(&self, _cx: &Call, xml_desc: &str, flags: u32) -> Result<DomainRef> {
-        let ret: DomainCreateXmlWithFilesRet = self.call(
+    fn domain_create_xml_with_files(&self, cx: &Call, xml_desc: &str, flags: u32) -> Result<DomainRef> {
+        let ret: DomainCreateXmlWithFilesRet = self.call_for(
+            cx,
             &table::REMOTE,
             309,
             &DomainCreateXmlWithFilesArgs { xml_desc: xml_desc.to_owned(), flags },
@@ -109,21 +125,22 @@ impl DomainLifecycle for Remote {
         Ok(ret.dom)
     }
 
-    fn domain_create_with_files(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainRef> {
+    fn domain_create_with_files(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainRef> {
         let ret: DomainCreateWithFilesRet =
-            self.call(&table::REMOTE, 310, &DomainCreateWithFilesArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 310, &DomainCreateWithFilesArgs { dom: dom.clone(), flags })?;
         Ok(ret.dom)
     }
 
     fn domain_set_lifecycle_action(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         type_: u32,
         action: u32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             390,
             &DomainSetLifecycleActionArgs { dom: dom.clone(), type_, action, flags },
@@ -131,8 +148,9 @@ impl DomainLifecycle for Remote {
         .map(drop)
     }
 
-    fn domain_fd_associate(&self, _cx: &Call, dom: &DomainRef, name: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_fd_associate(&self, cx: &Call, dom: &DomainRef, name: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             443,
             &DomainFdAssociateArgs { dom: dom.clone(), name: name.to_owned(), flags },

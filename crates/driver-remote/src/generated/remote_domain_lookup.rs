@@ -11,51 +11,53 @@ use proto::generated::remote_domain_lookup::*;
 use proto::generated::table;
 
 impl DomainLookup for Remote {
-    fn connect_list_defined_domains(&self, _cx: &Call, maxnames: i32) -> Result<Vec<String>> {
+    fn connect_list_defined_domains(&self, cx: &Call, maxnames: i32) -> Result<Vec<String>> {
         let ret: ConnectListDefinedDomainsRet =
-            self.call(&table::REMOTE, 21, &ConnectListDefinedDomainsArgs { maxnames })?;
+            self.call_for(cx, &table::REMOTE, 21, &ConnectListDefinedDomainsArgs { maxnames })?;
         Ok(ret.names)
     }
 
-    fn domain_lookup_by_id(&self, _cx: &Call, id: i32) -> Result<DomainRef> {
-        let ret: DomainLookupByIdRet = self.call(&table::REMOTE, 22, &DomainLookupByIdArgs { id })?;
+    fn domain_lookup_by_id(&self, cx: &Call, id: i32) -> Result<DomainRef> {
+        let ret: DomainLookupByIdRet = self.call_for(cx, &table::REMOTE, 22, &DomainLookupByIdArgs { id })?;
         Ok(ret.dom)
     }
 
-    fn domain_lookup_by_name(&self, _cx: &Call, name: &str) -> Result<DomainRef> {
+    fn domain_lookup_by_name(&self, cx: &Call, name: &str) -> Result<DomainRef> {
         let ret: DomainLookupByNameRet =
-            self.call(&table::REMOTE, 23, &DomainLookupByNameArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 23, &DomainLookupByNameArgs { name: name.to_owned() })?;
         Ok(ret.dom)
     }
 
-    fn domain_lookup_by_uuid(&self, _cx: &Call, uuid: Uuid) -> Result<DomainRef> {
-        let ret: DomainLookupByUuidRet = self.call(&table::REMOTE, 24, &DomainLookupByUuidArgs { uuid })?;
+    fn domain_lookup_by_uuid(&self, cx: &Call, uuid: Uuid) -> Result<DomainRef> {
+        let ret: DomainLookupByUuidRet =
+            self.call_for(cx, &table::REMOTE, 24, &DomainLookupByUuidArgs { uuid })?;
         Ok(ret.dom)
     }
 
-    fn connect_num_of_defined_domains(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfDefinedDomainsRet = self.call(&table::REMOTE, 25, &Void)?;
+    fn connect_num_of_defined_domains(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfDefinedDomainsRet = self.call_for(cx, &table::REMOTE, 25, &Void)?;
         Ok(ret.num)
     }
 
-    fn connect_list_domains(&self, _cx: &Call, maxids: i32) -> Result<Vec<i32>> {
-        let ret: ConnectListDomainsRet = self.call(&table::REMOTE, 37, &ConnectListDomainsArgs { maxids })?;
+    fn connect_list_domains(&self, cx: &Call, maxids: i32) -> Result<Vec<i32>> {
+        let ret: ConnectListDomainsRet =
+            self.call_for(cx, &table::REMOTE, 37, &ConnectListDomainsArgs { maxids })?;
         Ok(ret.ids)
     }
 
-    fn connect_num_of_domains(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfDomainsRet = self.call(&table::REMOTE, 51, &Void)?;
+    fn connect_num_of_domains(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfDomainsRet = self.call_for(cx, &table::REMOTE, 51, &Void)?;
         Ok(ret.num)
     }
 
     fn connect_list_all_domains(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectListAllDomainsRet> {
         let ret: ConnectListAllDomainsRet =
-            self.call(&table::REMOTE, 273, &ConnectListAllDomainsArgs { need_results, flags })?;
+            self.call_for(cx, &table::REMOTE, 273, &ConnectListAllDomainsArgs { need_results, flags })?;
         Ok(ret)
     }
 }

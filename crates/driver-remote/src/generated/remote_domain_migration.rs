@@ -13,13 +13,14 @@ use proto::generated::table;
 impl DomainMigration for Remote {
     fn domain_migrate_prepare(
         &self,
-        _cx: &Call,
+        cx: &Call,
         uri_in: Option<&str>,
         flags: u64,
         dname: Option<&str>,
         resource: u64,
     ) -> Result<DomainMigratePrepareRet> {
-        let ret: DomainMigratePrepareRet = self.call(
+        let ret: DomainMigratePrepareRet = self.call_for(
+            cx,
             &table::REMOTE,
             61,
             &DomainMigratePrepareArgs {
@@ -34,7 +35,7 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_perform(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         cookie: &[u8],
         uri: &str,
@@ -42,7 +43,8 @@ impl DomainMigration for Remote {
         dname: Option<&str>,
         resource: u64,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             62,
             &DomainMigratePerformArgs {
@@ -59,13 +61,14 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_finish(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dname: &str,
         cookie: &[u8],
         uri: &str,
         flags: u64,
     ) -> Result<DomainRef> {
-        let ret: DomainMigrateFinishRet = self.call(
+        let ret: DomainMigrateFinishRet = self.call_for(
+            cx,
             &table::REMOTE,
             63,
             &DomainMigrateFinishArgs {
@@ -80,14 +83,15 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_prepare2(
         &self,
-        _cx: &Call,
+        cx: &Call,
         uri_in: Option<&str>,
         flags: u64,
         dname: Option<&str>,
         resource: u64,
         dom_xml: &str,
     ) -> Result<DomainMigratePrepare2Ret> {
-        let ret: DomainMigratePrepare2Ret = self.call(
+        let ret: DomainMigratePrepare2Ret = self.call_for(
+            cx,
             &table::REMOTE,
             108,
             &DomainMigratePrepare2Args {
@@ -103,14 +107,15 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_finish2(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dname: &str,
         cookie: &[u8],
         uri: &str,
         flags: u64,
         retcode: i32,
     ) -> Result<DomainRef> {
-        let ret: DomainMigrateFinish2Ret = self.call(
+        let ret: DomainMigrateFinish2Ret = self.call_for(
+            cx,
             &table::REMOTE,
             109,
             &DomainMigrateFinish2Args {
@@ -126,13 +131,14 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_prepare_tunnel(
         &self,
-        _cx: &Call,
+        cx: &Call,
         flags: u64,
         dname: Option<&str>,
         resource: u64,
         dom_xml: &str,
     ) -> Result<Stream> {
         let (_, stream) = self.call_stream::<_, Void>(
+            cx,
             &table::REMOTE,
             148,
             &DomainMigratePrepareTunnelArgs {
@@ -148,12 +154,13 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_set_max_downtime(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         downtime: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             166,
             &DomainMigrateSetMaxDowntimeArgs { dom: dom.clone(), downtime, flags },
@@ -163,12 +170,13 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_set_max_speed(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         bandwidth: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             207,
             &DomainMigrateSetMaxSpeedArgs { dom: dom.clone(), bandwidth, flags },
@@ -178,14 +186,15 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_begin3(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         xmlin: Option<&str>,
         flags: u64,
         dname: Option<&str>,
         resource: u64,
     ) -> Result<DomainMigrateBegin3Ret> {
-        let ret: DomainMigrateBegin3Ret = self.call(
+        let ret: DomainMigrateBegin3Ret = self.call_for(
+            cx,
             &table::REMOTE,
             213,
             &DomainMigrateBegin3Args {
@@ -201,7 +210,7 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_prepare3(
         &self,
-        _cx: &Call,
+        cx: &Call,
         cookie_in: &[u8],
         uri_in: Option<&str>,
         flags: u64,
@@ -209,7 +218,8 @@ impl DomainMigration for Remote {
         resource: u64,
         dom_xml: &str,
     ) -> Result<DomainMigratePrepare3Ret> {
-        let ret: DomainMigratePrepare3Ret = self.call(
+        let ret: DomainMigratePrepare3Ret = self.call_for(
+            cx,
             &table::REMOTE,
             214,
             &DomainMigratePrepare3Args {
@@ -226,7 +236,7 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_prepare_tunnel3(
         &self,
-        _cx: &Call,
+        cx: &Call,
         cookie_in: &[u8],
         flags: u64,
         dname: Option<&str>,
@@ -234,6 +244,7 @@ impl DomainMigration for Remote {
         dom_xml: &str,
     ) -> Result<(Vec<u8>, Stream)> {
         let (ret, stream): (DomainMigratePrepareTunnel3Ret, _) = self.call_stream(
+            cx,
             &table::REMOTE,
             215,
             &DomainMigratePrepareTunnel3Args {
@@ -250,7 +261,7 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_perform3(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         xmlin: Option<&str>,
         cookie_in: &[u8],
@@ -260,7 +271,8 @@ impl DomainMigration for Remote {
         dname: Option<&str>,
         resource: u64,
     ) -> Result<Vec<u8>> {
-        let ret: DomainMigratePerform3Ret = self.call(
+        let ret: DomainMigratePerform3Ret = self.call_for(
+            cx,
             &table::REMOTE,
             216,
             &DomainMigratePerform3Args {
@@ -279,7 +291,7 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_finish3(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dname: &str,
         cookie_in: &[u8],
         dconnuri: Option<&str>,
@@ -287,7 +299,8 @@ impl DomainMigration for Remote {
         flags: u64,
         cancelled: i32,
     ) -> Result<DomainMigrateFinish3Ret> {
-        let ret: DomainMigrateFinish3Ret = self.call(
+        let ret: DomainMigrateFinish3Ret = self.call_for(
+            cx,
             &table::REMOTE,
             217,
             &DomainMigrateFinish3Args {
@@ -304,13 +317,14 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_confirm3(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         cookie_in: &[u8],
         flags: u64,
         cancelled: i32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             218,
             &DomainMigrateConfirm3Args { dom: dom.clone(), cookie_in: cookie_in.to_vec(), flags, cancelled },
@@ -318,14 +332,19 @@ impl DomainMigration for Remote {
         .map(drop)
     }
 
-    fn domain_migrate_get_max_speed(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<u64> {
-        let ret: DomainMigrateGetMaxSpeedRet =
-            self.call(&table::REMOTE, 242, &DomainMigrateGetMaxSpeedArgs { dom: dom.clone(), flags })?;
+    fn domain_migrate_get_max_speed(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<u64> {
+        let ret: DomainMigrateGetMaxSpeedRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            242,
+            &DomainMigrateGetMaxSpeedArgs { dom: dom.clone(), flags },
+        )?;
         Ok(ret.bandwidth)
     }
 
-    fn domain_migrate_get_compression_cache(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<u64> {
-        let ret: DomainMigrateGetCompressionCacheRet = self.call(
+    fn domain_migrate_get_compression_cache(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<u64> {
+        let ret: DomainMigrateGetCompressionCacheRet = self.call_for(
+            cx,
             &table::REMOTE,
             299,
             &DomainMigrateGetCompressionCacheArgs { dom: dom.clone(), flags },
@@ -335,12 +354,13 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_set_compression_cache(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         cache_size: u64,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             300,
             &DomainMigrateSetCompressionCacheArgs { dom: dom.clone(), cache_size, flags },
@@ -350,12 +370,13 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_begin3_params(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<DomainMigrateBegin3ParamsRet> {
-        let ret: DomainMigrateBegin3ParamsRet = self.call(
+        let ret: DomainMigrateBegin3ParamsRet = self.call_for(
+            cx,
             &table::REMOTE,
             302,
             &DomainMigrateBegin3ParamsArgs { dom: dom.clone(), params: params.to_vec(), flags },
@@ -365,12 +386,13 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_prepare3_params(
         &self,
-        _cx: &Call,
+        cx: &Call,
         params: &[TypedParam],
         cookie_in: &[u8],
         flags: u32,
     ) -> Result<DomainMigratePrepare3ParamsRet> {
-        let ret: DomainMigratePrepare3ParamsRet = self.call(
+        let ret: DomainMigratePrepare3ParamsRet = self.call_for(
+            cx,
             &table::REMOTE,
             303,
             &DomainMigratePrepare3ParamsArgs {
@@ -384,12 +406,13 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_prepare_tunnel3_params(
         &self,
-        _cx: &Call,
+        cx: &Call,
         params: &[TypedParam],
         cookie_in: &[u8],
         flags: u32,
     ) -> Result<Vec<u8>> {
-        let ret: DomainMigratePrepareTunnel3ParamsRet = self.call(
+        let ret: DomainMigratePrepareTunnel3ParamsRet = self.call_for(
+            cx,
             &table::REMOTE,
             304,
             &DomainMigratePrepareTunnel3ParamsArgs {
@@ -403,14 +426,15 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_perform3_params(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         dconnuri: Option<&str>,
         params: &[TypedParam],
         cookie_in: &[u8],
         flags: u32,
     ) -> Result<Vec<u8>> {
-        let ret: DomainMigratePerform3ParamsRet = self.call(
+        let ret: DomainMigratePerform3ParamsRet = self.call_for(
+            cx,
             &table::REMOTE,
             305,
             &DomainMigratePerform3ParamsArgs {
@@ -426,13 +450,14 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_finish3_params(
         &self,
-        _cx: &Call,
+        cx: &Call,
         params: &[TypedParam],
         cookie_in: &[u8],
         flags: u32,
         cancelled: i32,
     ) -> Result<DomainMigrateFinish3ParamsRet> {
-        let ret: DomainMigrateFinish3ParamsRet = self.call(
+        let ret: DomainMigrateFinish3ParamsRet = self.call_for(
+            cx,
             &table::REMOTE,
             306,
             &DomainMigrateFinish3ParamsArgs {
@@ -447,14 +472,15 @@ impl DomainMigration for Remote {
 
     fn domain_migrate_confirm3_params(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         cookie_in: &[u8],
         flags: u32,
         cancelled: i32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             307,
             &DomainMigrateConfirm3ParamsArgs {
@@ -468,14 +494,23 @@ impl DomainMigration for Remote {
         .map(drop)
     }
 
-    fn domain_migrate_start_post_copy(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 364, &DomainMigrateStartPostCopyArgs { dom: dom.clone(), flags })
-            .map(drop)
+    fn domain_migrate_start_post_copy(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            364,
+            &DomainMigrateStartPostCopyArgs { dom: dom.clone(), flags },
+        )
+        .map(drop)
     }
 
-    fn domain_migrate_get_max_downtime(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<u64> {
-        let ret: DomainMigrateGetMaxDowntimeRet =
-            self.call(&table::REMOTE, 387, &DomainMigrateGetMaxDowntimeArgs { dom: dom.clone(), flags })?;
+    fn domain_migrate_get_max_downtime(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<u64> {
+        let ret: DomainMigrateGetMaxDowntimeRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            387,
+            &DomainMigrateGetMaxDowntimeArgs { dom: dom.clone(), flags },
+        )?;
         Ok(ret.downtime)
     }
 }

@@ -12,12 +12,13 @@ use proto::generated::table;
 impl DomainSnapshot for Remote {
     fn domain_snapshot_create_xml(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         xml_desc: &str,
         flags: u32,
     ) -> Result<DomainSnapshotRef> {
-        let ret: DomainSnapshotCreateXmlRet = self.call(
+        let ret: DomainSnapshotCreateXmlRet = self.call_for(
+            cx,
             &table::REMOTE,
             185,
             &DomainSnapshotCreateXmlArgs { dom: dom.clone(), xml_desc: xml_desc.to_owned(), flags },
@@ -27,29 +28,34 @@ impl DomainSnapshot for Remote {
 
     fn domain_snapshot_get_xml_desc(
         &self,
-        _cx: &Call,
+        cx: &Call,
         snap: &DomainSnapshotRef,
         flags: u32,
     ) -> Result<String> {
-        let ret: DomainSnapshotGetXmlDescRet =
-            self.call(&table::REMOTE, 186, &DomainSnapshotGetXmlDescArgs { snap: snap.clone(), flags })?;
+        let ret: DomainSnapshotGetXmlDescRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            186,
+            &DomainSnapshotGetXmlDescArgs { snap: snap.clone(), flags },
+        )?;
         Ok(ret.xml)
     }
 
-    fn domain_snapshot_num(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
+    fn domain_snapshot_num(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
         let ret: DomainSnapshotNumRet =
-            self.call(&table::REMOTE, 187, &DomainSnapshotNumArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 187, &DomainSnapshotNumArgs { dom: dom.clone(), flags })?;
         Ok(ret.num)
     }
 
     fn domain_snapshot_list_names(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         maxnames: i32,
         flags: u32,
     ) -> Result<Vec<String>> {
-        let ret: DomainSnapshotListNamesRet = self.call(
+        let ret: DomainSnapshotListNamesRet = self.call_for(
+            cx,
             &table::REMOTE,
             188,
             &DomainSnapshotListNamesArgs { dom: dom.clone(), maxnames, flags },
@@ -59,12 +65,13 @@ impl DomainSnapshot for Remote {
 
     fn domain_snapshot_lookup_by_name(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         name: &str,
         flags: u32,
     ) -> Result<DomainSnapshotRef> {
-        let ret: DomainSnapshotLookupByNameRet = self.call(
+        let ret: DomainSnapshotLookupByNameRet = self.call_for(
+            cx,
             &table::REMOTE,
             189,
             &DomainSnapshotLookupByNameArgs { dom: dom.clone(), name: name.to_owned(), flags },
@@ -72,53 +79,76 @@ impl DomainSnapshot for Remote {
         Ok(ret.snap)
     }
 
-    fn domain_has_current_snapshot(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
-        let ret: DomainHasCurrentSnapshotRet =
-            self.call(&table::REMOTE, 190, &DomainHasCurrentSnapshotArgs { dom: dom.clone(), flags })?;
+    fn domain_has_current_snapshot(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
+        let ret: DomainHasCurrentSnapshotRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            190,
+            &DomainHasCurrentSnapshotArgs { dom: dom.clone(), flags },
+        )?;
         Ok(ret.result)
     }
 
-    fn domain_snapshot_current(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainSnapshotRef> {
+    fn domain_snapshot_current(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainSnapshotRef> {
         let ret: DomainSnapshotCurrentRet =
-            self.call(&table::REMOTE, 191, &DomainSnapshotCurrentArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 191, &DomainSnapshotCurrentArgs { dom: dom.clone(), flags })?;
         Ok(ret.snap)
     }
 
-    fn domain_revert_to_snapshot(&self, _cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 192, &DomainRevertToSnapshotArgs { snap: snap.clone(), flags })
-            .map(drop)
+    fn domain_revert_to_snapshot(&self, cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            192,
+            &DomainRevertToSnapshotArgs { snap: snap.clone(), flags },
+        )
+        .map(drop)
     }
 
-    fn domain_snapshot_delete(&self, _cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 193, &DomainSnapshotDeleteArgs { snap: snap.clone(), flags })
-            .map(drop)
+    fn domain_snapshot_delete(&self, cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            193,
+            &DomainSnapshotDeleteArgs { snap: snap.clone(), flags },
+        )
+        .map(drop)
     }
 
     fn domain_snapshot_get_parent(
         &self,
-        _cx: &Call,
+        cx: &Call,
         snap: &DomainSnapshotRef,
         flags: u32,
     ) -> Result<DomainSnapshotRef> {
-        let ret: DomainSnapshotGetParentRet =
-            self.call(&table::REMOTE, 244, &DomainSnapshotGetParentArgs { snap: snap.clone(), flags })?;
+        let ret: DomainSnapshotGetParentRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            244,
+            &DomainSnapshotGetParentArgs { snap: snap.clone(), flags },
+        )?;
         Ok(ret.snap)
     }
 
-    fn domain_snapshot_num_children(&self, _cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<i32> {
-        let ret: DomainSnapshotNumChildrenRet =
-            self.call(&table::REMOTE, 246, &DomainSnapshotNumChildrenArgs { snap: snap.clone(), flags })?;
+    fn domain_snapshot_num_children(&self, cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<i32> {
+        let ret: DomainSnapshotNumChildrenRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            246,
+            &DomainSnapshotNumChildrenArgs { snap: snap.clone(), flags },
+        )?;
         Ok(ret.num)
     }
 
     fn domain_snapshot_list_children_names(
         &self,
-        _cx: &Call,
+        cx: &Call,
         snap: &DomainSnapshotRef,
         maxnames: i32,
         flags: u32,
     ) -> Result<Vec<String>> {
-        let ret: DomainSnapshotListChildrenNamesRet = self.call(
+        let ret: DomainSnapshotListChildrenNamesRet = self.call_for(
+            cx,
             &table::REMOTE,
             247,
             &DomainSnapshotListChildrenNamesArgs { snap: snap.clone(), maxnames, flags },
@@ -126,26 +156,35 @@ impl DomainSnapshot for Remote {
         Ok(ret.names)
     }
 
-    fn domain_snapshot_is_current(&self, _cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<i32> {
-        let ret: DomainSnapshotIsCurrentRet =
-            self.call(&table::REMOTE, 271, &DomainSnapshotIsCurrentArgs { snap: snap.clone(), flags })?;
+    fn domain_snapshot_is_current(&self, cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<i32> {
+        let ret: DomainSnapshotIsCurrentRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            271,
+            &DomainSnapshotIsCurrentArgs { snap: snap.clone(), flags },
+        )?;
         Ok(ret.current)
     }
 
-    fn domain_snapshot_has_metadata(&self, _cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<i32> {
-        let ret: DomainSnapshotHasMetadataRet =
-            self.call(&table::REMOTE, 272, &DomainSnapshotHasMetadataArgs { snap: snap.clone(), flags })?;
+    fn domain_snapshot_has_metadata(&self, cx: &Call, snap: &DomainSnapshotRef, flags: u32) -> Result<i32> {
+        let ret: DomainSnapshotHasMetadataRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            272,
+            &DomainSnapshotHasMetadataArgs { snap: snap.clone(), flags },
+        )?;
         Ok(ret.metadata)
     }
 
     fn domain_list_all_snapshots(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         need_results: i32,
         flags: u32,
     ) -> Result<DomainListAllSnapshotsRet> {
-        let ret: DomainListAllSnapshotsRet = self.call(
+        let ret: DomainListAllSnapshotsRet = self.call_for(
+            cx,
             &table::REMOTE,
             274,
             &DomainListAllSnapshotsArgs { dom: dom.clone(), need_results, flags },
@@ -155,12 +194,13 @@ impl DomainSnapshot for Remote {
 
     fn domain_snapshot_list_all_children(
         &self,
-        _cx: &Call,
+        cx: &Call,
         snapshot: &DomainSnapshotRef,
         need_results: i32,
         flags: u32,
     ) -> Result<DomainSnapshotListAllChildrenRet> {
-        let ret: DomainSnapshotListAllChildrenRet = self.call(
+        let ret: DomainSnapshotListAllChildrenRet = self.call_for(
+            cx,
             &table::REMOTE,
             275,
             &DomainSnapshotListAllChildrenArgs { snapshot: snapshot.clone(), need_results, flags },

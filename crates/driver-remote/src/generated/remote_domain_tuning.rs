@@ -11,8 +11,9 @@ use proto::generated::remote_domain_tuning::*;
 use proto::generated::table;
 
 impl DomainTuning for Remote {
-    fn domain_pin_vcpu(&self, _cx: &Call, dom: &DomainRef, vcpu: u32, cpumap: &[u8]) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_pin_vcpu(&self, cx: &Call, dom: &DomainRef, vcpu: u32, cpumap: &[u8]) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             26,
             &DomainPinVcpuArgs { dom: dom.clone(), vcpu, cpumap: cpumap.to_vec() },
@@ -20,43 +21,50 @@ impl DomainTuning for Remote {
         .map(drop)
     }
 
-    fn domain_set_max_memory(&self, _cx: &Call, dom: &DomainRef, memory: u64) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 30, &DomainSetMaxMemoryArgs { dom: dom.clone(), memory })
+    fn domain_set_max_memory(&self, cx: &Call, dom: &DomainRef, memory: u64) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 30, &DomainSetMaxMemoryArgs { dom: dom.clone(), memory })
             .map(drop)
     }
 
-    fn domain_set_memory(&self, _cx: &Call, dom: &DomainRef, memory: u64) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 31, &DomainSetMemoryArgs { dom: dom.clone(), memory }).map(drop)
+    fn domain_set_memory(&self, cx: &Call, dom: &DomainRef, memory: u64) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 31, &DomainSetMemoryArgs { dom: dom.clone(), memory })
+            .map(drop)
     }
 
-    fn domain_set_vcpus(&self, _cx: &Call, dom: &DomainRef, nvcpus: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 32, &DomainSetVcpusArgs { dom: dom.clone(), nvcpus }).map(drop)
+    fn domain_set_vcpus(&self, cx: &Call, dom: &DomainRef, nvcpus: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 32, &DomainSetVcpusArgs { dom: dom.clone(), nvcpus })
+            .map(drop)
     }
 
-    fn domain_get_scheduler_type(&self, _cx: &Call, dom: &DomainRef) -> Result<DomainGetSchedulerTypeRet> {
+    fn domain_get_scheduler_type(&self, cx: &Call, dom: &DomainRef) -> Result<DomainGetSchedulerTypeRet> {
         let ret: DomainGetSchedulerTypeRet =
-            self.call(&table::REMOTE, 56, &DomainGetSchedulerTypeArgs { dom: dom.clone() })?;
+            self.call_for(cx, &table::REMOTE, 56, &DomainGetSchedulerTypeArgs { dom: dom.clone() })?;
         Ok(ret)
     }
 
     fn domain_get_scheduler_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         nparams: i32,
     ) -> Result<Vec<TypedParam>> {
-        let ret: DomainGetSchedulerParametersRet =
-            self.call(&table::REMOTE, 57, &DomainGetSchedulerParametersArgs { dom: dom.clone(), nparams })?;
+        let ret: DomainGetSchedulerParametersRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            57,
+            &DomainGetSchedulerParametersArgs { dom: dom.clone(), nparams },
+        )?;
         Ok(ret.params)
     }
 
     fn domain_set_scheduler_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             58,
             &DomainSetSchedulerParametersArgs { dom: dom.clone(), params: params.to_vec() },
@@ -66,12 +74,13 @@ impl DomainTuning for Remote {
 
     fn domain_set_memory_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             197,
             &DomainSetMemoryParametersArgs { dom: dom.clone(), params: params.to_vec(), flags },
@@ -81,12 +90,13 @@ impl DomainTuning for Remote {
 
     fn domain_get_memory_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         nparams: i32,
         flags: u32,
     ) -> Result<DomainGetMemoryParametersRet> {
-        let ret: DomainGetMemoryParametersRet = self.call(
+        let ret: DomainGetMemoryParametersRet = self.call_for(
+            cx,
             &table::REMOTE,
             198,
             &DomainGetMemoryParametersArgs { dom: dom.clone(), nparams, flags },
@@ -94,8 +104,9 @@ impl DomainTuning for Remote {
         Ok(ret)
     }
 
-    fn domain_set_vcpus_flags(&self, _cx: &Call, dom: &DomainRef, nvcpus: u32, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_set_vcpus_flags(&self, cx: &Call, dom: &DomainRef, nvcpus: u32, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             199,
             &DomainSetVcpusFlagsArgs { dom: dom.clone(), nvcpus, flags },
@@ -103,8 +114,9 @@ impl DomainTuning for Remote {
         .map(drop)
     }
 
-    fn domain_set_memory_flags(&self, _cx: &Call, dom: &DomainRef, memory: u64, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_set_memory_flags(&self, cx: &Call, dom: &DomainRef, memory: u64, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             204,
             &DomainSetMemoryFlagsArgs { dom: dom.clone(), memory, flags },
@@ -114,12 +126,13 @@ impl DomainTuning for Remote {
 
     fn domain_set_blkio_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             205,
             &DomainSetBlkioParametersArgs { dom: dom.clone(), params: params.to_vec(), flags },
@@ -129,12 +142,13 @@ impl DomainTuning for Remote {
 
     fn domain_get_blkio_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         nparams: i32,
         flags: u32,
     ) -> Result<DomainGetBlkioParametersRet> {
-        let ret: DomainGetBlkioParametersRet = self.call(
+        let ret: DomainGetBlkioParametersRet = self.call_for(
+            cx,
             &table::REMOTE,
             206,
             &DomainGetBlkioParametersArgs { dom: dom.clone(), nparams, flags },
@@ -144,12 +158,13 @@ impl DomainTuning for Remote {
 
     fn domain_set_scheduler_parameters_flags(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             219,
             &DomainSetSchedulerParametersFlagsArgs { dom: dom.clone(), params: params.to_vec(), flags },
@@ -159,12 +174,13 @@ impl DomainTuning for Remote {
 
     fn domain_get_scheduler_parameters_flags(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         nparams: i32,
         flags: u32,
     ) -> Result<Vec<TypedParam>> {
-        let ret: DomainGetSchedulerParametersFlagsRet = self.call(
+        let ret: DomainGetSchedulerParametersFlagsRet = self.call_for(
+            cx,
             &table::REMOTE,
             223,
             &DomainGetSchedulerParametersFlagsArgs { dom: dom.clone(), nparams, flags },
@@ -174,13 +190,14 @@ impl DomainTuning for Remote {
 
     fn domain_pin_vcpu_flags(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         vcpu: u32,
         cpumap: &[u8],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             225,
             &DomainPinVcpuFlagsArgs { dom: dom.clone(), vcpu, cpumap: cpumap.to_vec(), flags },
@@ -190,13 +207,14 @@ impl DomainTuning for Remote {
 
     fn domain_get_vcpu_pin_info(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         ncpumaps: i32,
         maplen: i32,
         flags: u32,
     ) -> Result<DomainGetVcpuPinInfoRet> {
-        let ret: DomainGetVcpuPinInfoRet = self.call(
+        let ret: DomainGetVcpuPinInfoRet = self.call_for(
+            cx,
             &table::REMOTE,
             230,
             &DomainGetVcpuPinInfoArgs { dom: dom.clone(), ncpumaps, maplen, flags },
@@ -206,12 +224,13 @@ impl DomainTuning for Remote {
 
     fn domain_set_numa_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             254,
             &DomainSetNumaParametersArgs { dom: dom.clone(), params: params.to_vec(), flags },
@@ -221,12 +240,13 @@ impl DomainTuning for Remote {
 
     fn domain_get_numa_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         nparams: i32,
         flags: u32,
     ) -> Result<DomainGetNumaParametersRet> {
-        let ret: DomainGetNumaParametersRet = self.call(
+        let ret: DomainGetNumaParametersRet = self.call_for(
+            cx,
             &table::REMOTE,
             255,
             &DomainGetNumaParametersArgs { dom: dom.clone(), nparams, flags },
@@ -236,13 +256,14 @@ impl DomainTuning for Remote {
 
     fn domain_set_interface_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         device: &str,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             256,
             &DomainSetInterfaceParametersArgs {
@@ -257,13 +278,14 @@ impl DomainTuning for Remote {
 
     fn domain_get_interface_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         device: &str,
         nparams: i32,
         flags: u32,
     ) -> Result<DomainGetInterfaceParametersRet> {
-        let ret: DomainGetInterfaceParametersRet = self.call(
+        let ret: DomainGetInterfaceParametersRet = self.call_for(
+            cx,
             &table::REMOTE,
             257,
             &DomainGetInterfaceParametersArgs { dom: dom.clone(), device: device.to_owned(), nparams, flags },
@@ -271,8 +293,9 @@ impl DomainTuning for Remote {
         Ok(ret)
     }
 
-    fn domain_pin_emulator(&self, _cx: &Call, dom: &DomainRef, cpumap: &[u8], flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_pin_emulator(&self, cx: &Call, dom: &DomainRef, cpumap: &[u8], flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             279,
             &DomainPinEmulatorArgs { dom: dom.clone(), cpumap: cpumap.to_vec(), flags },
@@ -282,12 +305,13 @@ impl DomainTuning for Remote {
 
     fn domain_get_emulator_pin_info(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         maplen: i32,
         flags: u32,
     ) -> Result<DomainGetEmulatorPinInfoRet> {
-        let ret: DomainGetEmulatorPinInfoRet = self.call(
+        let ret: DomainGetEmulatorPinInfoRet = self.call_for(
+            cx,
             &table::REMOTE,
             280,
             &DomainGetEmulatorPinInfoArgs { dom: dom.clone(), maplen, flags },
@@ -297,12 +321,13 @@ impl DomainTuning for Remote {
 
     fn domain_set_memory_stats_period(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         period: i32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             308,
             &DomainSetMemoryStatsPeriodArgs { dom: dom.clone(), period, flags },
@@ -312,24 +337,25 @@ impl DomainTuning for Remote {
 
     fn domain_get_iothread_info(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         flags: u32,
     ) -> Result<DomainGetIothreadInfoRet> {
         let ret: DomainGetIothreadInfoRet =
-            self.call(&table::REMOTE, 351, &DomainGetIothreadInfoArgs { dom: dom.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 351, &DomainGetIothreadInfoArgs { dom: dom.clone(), flags })?;
         Ok(ret)
     }
 
     fn domain_pin_iothread(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         iothreads_id: u32,
         cpumap: &[u8],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             352,
             &DomainPinIothreadArgs { dom: dom.clone(), iothreads_id, cpumap: cpumap.to_vec(), flags },
@@ -337,8 +363,9 @@ impl DomainTuning for Remote {
         .map(drop)
     }
 
-    fn domain_add_iothread(&self, _cx: &Call, dom: &DomainRef, iothread_id: u32, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_add_iothread(&self, cx: &Call, dom: &DomainRef, iothread_id: u32, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             355,
             &DomainAddIothreadArgs { dom: dom.clone(), iothread_id, flags },
@@ -346,8 +373,9 @@ impl DomainTuning for Remote {
         .map(drop)
     }
 
-    fn domain_del_iothread(&self, _cx: &Call, dom: &DomainRef, iothread_id: u32, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn domain_del_iothread(&self, cx: &Call, dom: &DomainRef, iothread_id: u32, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             356,
             &DomainDelIothreadArgs { dom: dom.clone(), iothread_id, flags },
@@ -357,13 +385,14 @@ impl DomainTuning for Remote {
 
     fn domain_set_vcpu(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         cpumap: &str,
         state: i32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             384,
             &DomainSetVcpuArgs { dom: dom.clone(), cpumap: cpumap.to_owned(), state, flags },
@@ -373,13 +402,14 @@ impl DomainTuning for Remote {
 
     fn domain_set_iothread_params(
         &self,
-        _cx: &Call,
+        cx: &Call,
         dom: &DomainRef,
         iothread_id: u32,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             402,
             &DomainSetIothreadParamsArgs { dom: dom.clone(), iothread_id, params: params.to_vec(), flags },

@@ -10,61 +10,66 @@ use proto::generated::remote_host::*;
 use proto::generated::table;
 
 impl Host for Remote {
-    fn connect_get_type(&self, _cx: &Call) -> Result<String> {
-        let ret: ConnectGetTypeRet = self.call(&table::REMOTE, 3, &Void)?;
+    fn connect_get_type(&self, cx: &Call) -> Result<String> {
+        let ret: ConnectGetTypeRet = self.call_for(cx, &table::REMOTE, 3, &Void)?;
         Ok(ret.type_)
     }
 
-    fn connect_get_version(&self, _cx: &Call) -> Result<u64> {
-        let ret: ConnectGetVersionRet = self.call(&table::REMOTE, 4, &Void)?;
+    fn connect_get_version(&self, cx: &Call) -> Result<u64> {
+        let ret: ConnectGetVersionRet = self.call_for(cx, &table::REMOTE, 4, &Void)?;
         Ok(ret.hv_ver)
     }
 
-    fn connect_get_max_vcpus(&self, _cx: &Call, type_: Option<&str>) -> Result<i32> {
-        let ret: ConnectGetMaxVcpusRet =
-            self.call(&table::REMOTE, 5, &ConnectGetMaxVcpusArgs { type_: type_.map(str::to_owned) })?;
+    fn connect_get_max_vcpus(&self, cx: &Call, type_: Option<&str>) -> Result<i32> {
+        let ret: ConnectGetMaxVcpusRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            5,
+            &ConnectGetMaxVcpusArgs { type_: type_.map(str::to_owned) },
+        )?;
         Ok(ret.max_vcpus)
     }
 
-    fn node_get_info(&self, _cx: &Call) -> Result<NodeGetInfoRet> {
-        let ret: NodeGetInfoRet = self.call(&table::REMOTE, 6, &Void)?;
+    fn node_get_info(&self, cx: &Call) -> Result<NodeGetInfoRet> {
+        let ret: NodeGetInfoRet = self.call_for(cx, &table::REMOTE, 6, &Void)?;
         Ok(ret)
     }
 
-    fn connect_get_capabilities(&self, _cx: &Call) -> Result<String> {
-        let ret: ConnectGetCapabilitiesRet = self.call(&table::REMOTE, 7, &Void)?;
+    fn connect_get_capabilities(&self, cx: &Call) -> Result<String> {
+        let ret: ConnectGetCapabilitiesRet = self.call_for(cx, &table::REMOTE, 7, &Void)?;
         Ok(ret.capabilities)
     }
 
-    fn connect_get_hostname(&self, _cx: &Call) -> Result<String> {
-        let ret: ConnectGetHostnameRet = self.call(&table::REMOTE, 59, &Void)?;
+    fn connect_get_hostname(&self, cx: &Call) -> Result<String> {
+        let ret: ConnectGetHostnameRet = self.call_for(cx, &table::REMOTE, 59, &Void)?;
         Ok(ret.hostname)
     }
 
-    fn node_get_cells_free_memory(&self, _cx: &Call, start_cell: i32, maxcells: i32) -> Result<Vec<u64>> {
+    fn node_get_cells_free_memory(&self, cx: &Call, start_cell: i32, maxcells: i32) -> Result<Vec<u64>> {
         let ret: NodeGetCellsFreeMemoryRet =
-            self.call(&table::REMOTE, 101, &NodeGetCellsFreeMemoryArgs { start_cell, maxcells })?;
+            self.call_for(cx, &table::REMOTE, 101, &NodeGetCellsFreeMemoryArgs { start_cell, maxcells })?;
         Ok(ret.cells)
     }
 
-    fn node_get_free_memory(&self, _cx: &Call) -> Result<u64> {
-        let ret: NodeGetFreeMemoryRet = self.call(&table::REMOTE, 102, &Void)?;
+    fn node_get_free_memory(&self, cx: &Call) -> Result<u64> {
+        let ret: NodeGetFreeMemoryRet = self.call_for(cx, &table::REMOTE, 102, &Void)?;
         Ok(ret.free_mem)
     }
 
-    fn node_get_security_model(&self, _cx: &Call) -> Result<NodeGetSecurityModelRet> {
-        let ret: NodeGetSecurityModelRet = self.call(&table::REMOTE, 122, &Void)?;
+    fn node_get_security_model(&self, cx: &Call) -> Result<NodeGetSecurityModelRet> {
+        let ret: NodeGetSecurityModelRet = self.call_for(cx, &table::REMOTE, 122, &Void)?;
         Ok(ret)
     }
 
     fn connect_domain_xml_from_native(
         &self,
-        _cx: &Call,
+        cx: &Call,
         native_format: &str,
         native_config: &str,
         flags: u32,
     ) -> Result<String> {
-        let ret: ConnectDomainXmlFromNativeRet = self.call(
+        let ret: ConnectDomainXmlFromNativeRet = self.call_for(
+            cx,
             &table::REMOTE,
             135,
             &ConnectDomainXmlFromNativeArgs {
@@ -78,12 +83,13 @@ impl Host for Remote {
 
     fn connect_domain_xml_to_native(
         &self,
-        _cx: &Call,
+        cx: &Call,
         native_format: &str,
         domain_xml: &str,
         flags: u32,
     ) -> Result<String> {
-        let ret: ConnectDomainXmlToNativeRet = self.call(
+        let ret: ConnectDomainXmlToNativeRet = self.call_for(
+            cx,
             &table::REMOTE,
             136,
             &ConnectDomainXmlToNativeArgs {
@@ -95,64 +101,75 @@ impl Host for Remote {
         Ok(ret.native_config)
     }
 
-    fn connect_is_secure(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectIsSecureRet = self.call(&table::REMOTE, 149, &Void)?;
+    fn connect_is_secure(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectIsSecureRet = self.call_for(cx, &table::REMOTE, 149, &Void)?;
         Ok(ret.secure)
     }
 
-    fn connect_get_lib_version(&self, _cx: &Call) -> Result<u64> {
-        let ret: ConnectGetLibVersionRet = self.call(&table::REMOTE, 157, &Void)?;
+    fn connect_get_lib_version(&self, cx: &Call) -> Result<u64> {
+        let ret: ConnectGetLibVersionRet = self.call_for(cx, &table::REMOTE, 157, &Void)?;
         Ok(ret.lib_ver)
     }
 
-    fn connect_compare_cpu(&self, _cx: &Call, xml: &str, flags: u32) -> Result<i32> {
+    fn connect_compare_cpu(&self, cx: &Call, xml: &str, flags: u32) -> Result<i32> {
         let ret: ConnectCompareCpuRet =
-            self.call(&table::REMOTE, 158, &ConnectCompareCpuArgs { xml: xml.to_owned(), flags })?;
+            self.call_for(cx, &table::REMOTE, 158, &ConnectCompareCpuArgs { xml: xml.to_owned(), flags })?;
         Ok(ret.result)
     }
 
-    fn connect_baseline_cpu(&self, _cx: &Call, xml_cp_us: &[String], flags: u32) -> Result<String> {
-        let ret: ConnectBaselineCpuRet =
-            self.call(&table::REMOTE, 162, &ConnectBaselineCpuArgs { xml_cp_us: xml_cp_us.to_vec(), flags })?;
+    fn connect_baseline_cpu(&self, cx: &Call, xml_cp_us: &[String], flags: u32) -> Result<String> {
+        let ret: ConnectBaselineCpuRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            162,
+            &ConnectBaselineCpuArgs { xml_cp_us: xml_cp_us.to_vec(), flags },
+        )?;
         Ok(ret.cpu)
     }
 
-    fn connect_get_sysinfo(&self, _cx: &Call, flags: u32) -> Result<String> {
-        let ret: ConnectGetSysinfoRet = self.call(&table::REMOTE, 203, &ConnectGetSysinfoArgs { flags })?;
+    fn connect_get_sysinfo(&self, cx: &Call, flags: u32) -> Result<String> {
+        let ret: ConnectGetSysinfoRet =
+            self.call_for(cx, &table::REMOTE, 203, &ConnectGetSysinfoArgs { flags })?;
         Ok(ret.sysinfo)
     }
 
     fn node_get_cpu_stats(
         &self,
-        _cx: &Call,
+        cx: &Call,
         cpu_num: i32,
         nparams: i32,
         flags: u32,
     ) -> Result<NodeGetCpuStatsRet> {
         let ret: NodeGetCpuStatsRet =
-            self.call(&table::REMOTE, 227, &NodeGetCpuStatsArgs { cpu_num, nparams, flags })?;
+            self.call_for(cx, &table::REMOTE, 227, &NodeGetCpuStatsArgs { cpu_num, nparams, flags })?;
         Ok(ret)
     }
 
     fn node_get_memory_stats(
         &self,
-        _cx: &Call,
+        cx: &Call,
         nparams: i32,
         cell_num: i32,
         flags: u32,
     ) -> Result<NodeGetMemoryStatsRet> {
         let ret: NodeGetMemoryStatsRet =
-            self.call(&table::REMOTE, 228, &NodeGetMemoryStatsArgs { nparams, cell_num, flags })?;
+            self.call_for(cx, &table::REMOTE, 228, &NodeGetMemoryStatsArgs { nparams, cell_num, flags })?;
         Ok(ret)
     }
 
-    fn node_suspend_for_duration(&self, _cx: &Call, target: u32, duration: u64, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 250, &NodeSuspendForDurationArgs { target, duration, flags })
-            .map(drop)
+    fn node_suspend_for_duration(&self, cx: &Call, target: u32, duration: u64, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            250,
+            &NodeSuspendForDurationArgs { target, duration, flags },
+        )
+        .map(drop)
     }
 
-    fn node_set_memory_parameters(&self, _cx: &Call, params: &[TypedParam], flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn node_set_memory_parameters(&self, cx: &Call, params: &[TypedParam], flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             288,
             &NodeSetMemoryParametersArgs { params: params.to_vec(), flags },
@@ -162,35 +179,36 @@ impl Host for Remote {
 
     fn node_get_memory_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         nparams: i32,
         flags: u32,
     ) -> Result<NodeGetMemoryParametersRet> {
         let ret: NodeGetMemoryParametersRet =
-            self.call(&table::REMOTE, 289, &NodeGetMemoryParametersArgs { nparams, flags })?;
+            self.call_for(cx, &table::REMOTE, 289, &NodeGetMemoryParametersArgs { nparams, flags })?;
         Ok(ret)
     }
 
     fn node_get_cpu_map(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_map: i32,
         need_online: i32,
         flags: u32,
     ) -> Result<NodeGetCpuMapRet> {
         let ret: NodeGetCpuMapRet =
-            self.call(&table::REMOTE, 293, &NodeGetCpuMapArgs { need_map, need_online, flags })?;
+            self.call_for(cx, &table::REMOTE, 293, &NodeGetCpuMapArgs { need_map, need_online, flags })?;
         Ok(ret)
     }
 
     fn connect_get_cpu_model_names(
         &self,
-        _cx: &Call,
+        cx: &Call,
         arch: &str,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectGetCpuModelNamesRet> {
-        let ret: ConnectGetCpuModelNamesRet = self.call(
+        let ret: ConnectGetCpuModelNamesRet = self.call_for(
+            cx,
             &table::REMOTE,
             312,
             &ConnectGetCpuModelNamesArgs { arch: arch.to_owned(), need_results, flags },
@@ -200,13 +218,14 @@ impl Host for Remote {
 
     fn node_get_free_pages(
         &self,
-        _cx: &Call,
+        cx: &Call,
         pages: &[u32],
         start_cell: i32,
         cell_count: u32,
         flags: u32,
     ) -> Result<Vec<u64>> {
-        let ret: NodeGetFreePagesRet = self.call(
+        let ret: NodeGetFreePagesRet = self.call_for(
+            cx,
             &table::REMOTE,
             340,
             &NodeGetFreePagesArgs { pages: pages.to_vec(), start_cell, cell_count, flags },
@@ -216,14 +235,15 @@ impl Host for Remote {
 
     fn connect_get_domain_capabilities(
         &self,
-        _cx: &Call,
+        cx: &Call,
         emulatorbin: Option<&str>,
         arch: Option<&str>,
         machine: Option<&str>,
         virttype: Option<&str>,
         flags: u32,
     ) -> Result<String> {
-        let ret: ConnectGetDomainCapabilitiesRet = self.call(
+        let ret: ConnectGetDomainCapabilitiesRet = self.call_for(
+            cx,
             &table::REMOTE,
             342,
             &ConnectGetDomainCapabilitiesArgs {
@@ -239,14 +259,15 @@ impl Host for Remote {
 
     fn node_alloc_pages(
         &self,
-        _cx: &Call,
+        cx: &Call,
         page_sizes: &[u32],
         page_counts: &[u64],
         start_cell: i32,
         cell_count: u32,
         flags: u32,
     ) -> Result<i32> {
-        let ret: NodeAllocPagesRet = self.call(
+        let ret: NodeAllocPagesRet = self.call_for(
+            cx,
             &table::REMOTE,
             347,
             &NodeAllocPagesArgs {
@@ -262,7 +283,7 @@ impl Host for Remote {
 
     fn connect_compare_hypervisor_cpu(
         &self,
-        _cx: &Call,
+        cx: &Call,
         emulator: Option<&str>,
         arch: Option<&str>,
         machine: Option<&str>,
@@ -270,7 +291,8 @@ impl Host for Remote {
         xml_cpu: &str,
         flags: u32,
     ) -> Result<i32> {
-        let ret: ConnectCompareHypervisorCpuRet = self.call(
+        let ret: ConnectCompareHypervisorCpuRet = self.call_for(
+            cx,
             &table::REMOTE,
             393,
             &ConnectCompareHypervisorCpuArgs {
@@ -287,7 +309,7 @@ impl Host for Remote {
 
     fn connect_baseline_hypervisor_cpu(
         &self,
-        _cx: &Call,
+        cx: &Call,
         emulator: Option<&str>,
         arch: Option<&str>,
         machine: Option<&str>,
@@ -295,7 +317,8 @@ impl Host for Remote {
         xml_cp_us: &[String],
         flags: u32,
     ) -> Result<String> {
-        let ret: ConnectBaselineHypervisorCpuRet = self.call(
+        let ret: ConnectBaselineHypervisorCpuRet = self.call_for(
+            cx,
             &table::REMOTE,
             394,
             &ConnectBaselineHypervisorCpuArgs {
@@ -310,9 +333,9 @@ impl Host for Remote {
         Ok(ret.cpu)
     }
 
-    fn node_get_sev_info(&self, _cx: &Call, nparams: i32, flags: u32) -> Result<NodeGetSevInfoRet> {
+    fn node_get_sev_info(&self, cx: &Call, nparams: i32, flags: u32) -> Result<NodeGetSevInfoRet> {
         let ret: NodeGetSevInfoRet =
-            self.call(&table::REMOTE, 395, &NodeGetSevInfoArgs { nparams, flags })?;
+            self.call_for(cx, &table::REMOTE, 395, &NodeGetSevInfoArgs { nparams, flags })?;
         Ok(ret)
     }
 }

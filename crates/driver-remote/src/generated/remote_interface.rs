@@ -10,92 +10,103 @@ use proto::generated::remote_interface::*;
 use proto::generated::table;
 
 impl Interface for Remote {
-    fn connect_num_of_interfaces(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfInterfacesRet = self.call(&table::REMOTE, 126, &Void)?;
+    fn connect_num_of_interfaces(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfInterfacesRet = self.call_for(cx, &table::REMOTE, 126, &Void)?;
         Ok(ret.num)
     }
 
-    fn connect_list_interfaces(&self, _cx: &Call, maxnames: i32) -> Result<Vec<String>> {
+    fn connect_list_interfaces(&self, cx: &Call, maxnames: i32) -> Result<Vec<String>> {
         let ret: ConnectListInterfacesRet =
-            self.call(&table::REMOTE, 127, &ConnectListInterfacesArgs { maxnames })?;
+            self.call_for(cx, &table::REMOTE, 127, &ConnectListInterfacesArgs { maxnames })?;
         Ok(ret.names)
     }
 
-    fn interface_lookup_by_name(&self, _cx: &Call, name: &str) -> Result<InterfaceRef> {
+    fn interface_lookup_by_name(&self, cx: &Call, name: &str) -> Result<InterfaceRef> {
         let ret: InterfaceLookupByNameRet =
-            self.call(&table::REMOTE, 128, &InterfaceLookupByNameArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 128, &InterfaceLookupByNameArgs { name: name.to_owned() })?;
         Ok(ret.iface)
     }
 
-    fn interface_lookup_by_mac_string(&self, _cx: &Call, mac: &str) -> Result<InterfaceRef> {
+    fn interface_lookup_by_mac_string(&self, cx: &Call, mac: &str) -> Result<InterfaceRef> {
         let ret: InterfaceLookupByMacStringRet =
-            self.call(&table::REMOTE, 129, &InterfaceLookupByMacStringArgs { mac: mac.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 129, &InterfaceLookupByMacStringArgs { mac: mac.to_owned() })?;
         Ok(ret.iface)
     }
 
-    fn interface_get_xml_desc(&self, _cx: &Call, iface: &InterfaceRef, flags: u32) -> Result<String> {
+    fn interface_get_xml_desc(&self, cx: &Call, iface: &InterfaceRef, flags: u32) -> Result<String> {
         let ret: InterfaceGetXmlDescRet =
-            self.call(&table::REMOTE, 130, &InterfaceGetXmlDescArgs { iface: iface.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 130, &InterfaceGetXmlDescArgs { iface: iface.clone(), flags })?;
         Ok(ret.xml)
     }
 
-    fn interface_define_xml(&self, _cx: &Call, xml: &str, flags: u32) -> Result<InterfaceRef> {
+    fn interface_define_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<InterfaceRef> {
         let ret: InterfaceDefineXmlRet =
-            self.call(&table::REMOTE, 131, &InterfaceDefineXmlArgs { xml: xml.to_owned(), flags })?;
+            self.call_for(cx, &table::REMOTE, 131, &InterfaceDefineXmlArgs { xml: xml.to_owned(), flags })?;
         Ok(ret.iface)
     }
 
-    fn interface_undefine(&self, _cx: &Call, iface: &InterfaceRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 132, &InterfaceUndefineArgs { iface: iface.clone() }).map(drop)
-    }
-
-    fn interface_create(&self, _cx: &Call, iface: &InterfaceRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 133, &InterfaceCreateArgs { iface: iface.clone(), flags })
+    fn interface_undefine(&self, cx: &Call, iface: &InterfaceRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 132, &InterfaceUndefineArgs { iface: iface.clone() })
             .map(drop)
     }
 
-    fn interface_destroy(&self, _cx: &Call, iface: &InterfaceRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 134, &InterfaceDestroyArgs { iface: iface.clone(), flags })
-            .map(drop)
+    fn interface_create(&self, cx: &Call, iface: &InterfaceRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            133,
+            &InterfaceCreateArgs { iface: iface.clone(), flags },
+        )
+        .map(drop)
     }
 
-    fn connect_num_of_defined_interfaces(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfDefinedInterfacesRet = self.call(&table::REMOTE, 137, &Void)?;
+    fn interface_destroy(&self, cx: &Call, iface: &InterfaceRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            134,
+            &InterfaceDestroyArgs { iface: iface.clone(), flags },
+        )
+        .map(drop)
+    }
+
+    fn connect_num_of_defined_interfaces(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfDefinedInterfacesRet = self.call_for(cx, &table::REMOTE, 137, &Void)?;
         Ok(ret.num)
     }
 
-    fn connect_list_defined_interfaces(&self, _cx: &Call, maxnames: i32) -> Result<Vec<String>> {
+    fn connect_list_defined_interfaces(&self, cx: &Call, maxnames: i32) -> Result<Vec<String>> {
         let ret: ConnectListDefinedInterfacesRet =
-            self.call(&table::REMOTE, 138, &ConnectListDefinedInterfacesArgs { maxnames })?;
+            self.call_for(cx, &table::REMOTE, 138, &ConnectListDefinedInterfacesArgs { maxnames })?;
         Ok(ret.names)
     }
 
-    fn interface_is_active(&self, _cx: &Call, iface: &InterfaceRef) -> Result<i32> {
+    fn interface_is_active(&self, cx: &Call, iface: &InterfaceRef) -> Result<i32> {
         let ret: InterfaceIsActiveRet =
-            self.call(&table::REMOTE, 156, &InterfaceIsActiveArgs { iface: iface.clone() })?;
+            self.call_for(cx, &table::REMOTE, 156, &InterfaceIsActiveArgs { iface: iface.clone() })?;
         Ok(ret.active)
     }
 
-    fn interface_change_begin(&self, _cx: &Call, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 220, &InterfaceChangeBeginArgs { flags }).map(drop)
+    fn interface_change_begin(&self, cx: &Call, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 220, &InterfaceChangeBeginArgs { flags }).map(drop)
     }
 
-    fn interface_change_commit(&self, _cx: &Call, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 221, &InterfaceChangeCommitArgs { flags }).map(drop)
+    fn interface_change_commit(&self, cx: &Call, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 221, &InterfaceChangeCommitArgs { flags }).map(drop)
     }
 
-    fn interface_change_rollback(&self, _cx: &Call, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 222, &InterfaceChangeRollbackArgs { flags }).map(drop)
+    fn interface_change_rollback(&self, cx: &Call, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 222, &InterfaceChangeRollbackArgs { flags }).map(drop)
     }
 
     fn connect_list_all_interfaces(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectListAllInterfacesRet> {
         let ret: ConnectListAllInterfacesRet =
-            self.call(&table::REMOTE, 284, &ConnectListAllInterfacesArgs { need_results, flags })?;
+            self.call_for(cx, &table::REMOTE, 284, &ConnectListAllInterfacesArgs { need_results, flags })?;
         Ok(ret)
     }
 }

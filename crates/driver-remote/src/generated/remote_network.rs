@@ -12,112 +12,118 @@ use proto::generated::remote_network::*;
 use proto::generated::table;
 
 impl Network for Remote {
-    fn connect_list_defined_networks(&self, _cx: &Call, maxnames: i32) -> Result<Vec<String>> {
+    fn connect_list_defined_networks(&self, cx: &Call, maxnames: i32) -> Result<Vec<String>> {
         let ret: ConnectListDefinedNetworksRet =
-            self.call(&table::REMOTE, 36, &ConnectListDefinedNetworksArgs { maxnames })?;
+            self.call_for(cx, &table::REMOTE, 36, &ConnectListDefinedNetworksArgs { maxnames })?;
         Ok(ret.names)
     }
 
-    fn connect_list_networks(&self, _cx: &Call, maxnames: i32) -> Result<Vec<String>> {
+    fn connect_list_networks(&self, cx: &Call, maxnames: i32) -> Result<Vec<String>> {
         let ret: ConnectListNetworksRet =
-            self.call(&table::REMOTE, 38, &ConnectListNetworksArgs { maxnames })?;
+            self.call_for(cx, &table::REMOTE, 38, &ConnectListNetworksArgs { maxnames })?;
         Ok(ret.names)
     }
 
-    fn network_create(&self, _cx: &Call, net: &NetworkRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 39, &NetworkCreateArgs { net: net.clone() }).map(drop)
+    fn network_create(&self, cx: &Call, net: &NetworkRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 39, &NetworkCreateArgs { net: net.clone() }).map(drop)
     }
 
-    fn network_create_xml(&self, _cx: &Call, xml: &str) -> Result<NetworkRef> {
+    fn network_create_xml(&self, cx: &Call, xml: &str) -> Result<NetworkRef> {
         let ret: NetworkCreateXmlRet =
-            self.call(&table::REMOTE, 40, &NetworkCreateXmlArgs { xml: xml.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 40, &NetworkCreateXmlArgs { xml: xml.to_owned() })?;
         Ok(ret.net)
     }
 
-    fn network_define_xml(&self, _cx: &Call, xml: &str) -> Result<NetworkRef> {
+    fn network_define_xml(&self, cx: &Call, xml: &str) -> Result<NetworkRef> {
         let ret: NetworkDefineXmlRet =
-            self.call(&table::REMOTE, 41, &NetworkDefineXmlArgs { xml: xml.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 41, &NetworkDefineXmlArgs { xml: xml.to_owned() })?;
         Ok(ret.net)
     }
 
-    fn network_destroy(&self, _cx: &Call, net: &NetworkRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 42, &NetworkDestroyArgs { net: net.clone() }).map(drop)
+    fn network_destroy(&self, cx: &Call, net: &NetworkRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 42, &NetworkDestroyArgs { net: net.clone() }).map(drop)
     }
 
-    fn network_get_xml_desc(&self, _cx: &Call, net: &NetworkRef, flags: u32) -> Result<String> {
+    fn network_get_xml_desc(&self, cx: &Call, net: &NetworkRef, flags: u32) -> Result<String> {
         let ret: NetworkGetXmlDescRet =
-            self.call(&table::REMOTE, 43, &NetworkGetXmlDescArgs { net: net.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 43, &NetworkGetXmlDescArgs { net: net.clone(), flags })?;
         Ok(ret.xml)
     }
 
-    fn network_get_autostart(&self, _cx: &Call, net: &NetworkRef) -> Result<i32> {
+    fn network_get_autostart(&self, cx: &Call, net: &NetworkRef) -> Result<i32> {
         let ret: NetworkGetAutostartRet =
-            self.call(&table::REMOTE, 44, &NetworkGetAutostartArgs { net: net.clone() })?;
+            self.call_for(cx, &table::REMOTE, 44, &NetworkGetAutostartArgs { net: net.clone() })?;
         Ok(ret.autostart)
     }
 
-    fn network_get_bridge_name(&self, _cx: &Call, net: &NetworkRef) -> Result<String> {
+    fn network_get_bridge_name(&self, cx: &Call, net: &NetworkRef) -> Result<String> {
         let ret: NetworkGetBridgeNameRet =
-            self.call(&table::REMOTE, 45, &NetworkGetBridgeNameArgs { net: net.clone() })?;
+            self.call_for(cx, &table::REMOTE, 45, &NetworkGetBridgeNameArgs { net: net.clone() })?;
         Ok(ret.name)
     }
 
-    fn network_lookup_by_name(&self, _cx: &Call, name: &str) -> Result<NetworkRef> {
+    fn network_lookup_by_name(&self, cx: &Call, name: &str) -> Result<NetworkRef> {
         let ret: NetworkLookupByNameRet =
-            self.call(&table::REMOTE, 46, &NetworkLookupByNameArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 46, &NetworkLookupByNameArgs { name: name.to_owned() })?;
         Ok(ret.net)
     }
 
-    fn network_lookup_by_uuid(&self, _cx: &Call, uuid: Uuid) -> Result<NetworkRef> {
-        let ret: NetworkLookupByUuidRet = self.call(&table::REMOTE, 47, &NetworkLookupByUuidArgs { uuid })?;
+    fn network_lookup_by_uuid(&self, cx: &Call, uuid: Uuid) -> Result<NetworkRef> {
+        let ret: NetworkLookupByUuidRet =
+            self.call_for(cx, &table::REMOTE, 47, &NetworkLookupByUuidArgs { uuid })?;
         Ok(ret.net)
     }
 
-    fn network_set_autostart(&self, _cx: &Call, net: &NetworkRef, autostart: i32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 48, &NetworkSetAutostartArgs { net: net.clone(), autostart })
-            .map(drop)
+    fn network_set_autostart(&self, cx: &Call, net: &NetworkRef, autostart: i32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            48,
+            &NetworkSetAutostartArgs { net: net.clone(), autostart },
+        )
+        .map(drop)
     }
 
-    fn network_undefine(&self, _cx: &Call, net: &NetworkRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 49, &NetworkUndefineArgs { net: net.clone() }).map(drop)
+    fn network_undefine(&self, cx: &Call, net: &NetworkRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 49, &NetworkUndefineArgs { net: net.clone() }).map(drop)
     }
 
-    fn connect_num_of_defined_networks(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfDefinedNetworksRet = self.call(&table::REMOTE, 50, &Void)?;
+    fn connect_num_of_defined_networks(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfDefinedNetworksRet = self.call_for(cx, &table::REMOTE, 50, &Void)?;
         Ok(ret.num)
     }
 
-    fn connect_num_of_networks(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfNetworksRet = self.call(&table::REMOTE, 52, &Void)?;
+    fn connect_num_of_networks(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfNetworksRet = self.call_for(cx, &table::REMOTE, 52, &Void)?;
         Ok(ret.num)
     }
 
-    fn network_is_active(&self, _cx: &Call, net: &NetworkRef) -> Result<i32> {
+    fn network_is_active(&self, cx: &Call, net: &NetworkRef) -> Result<i32> {
         let ret: NetworkIsActiveRet =
-            self.call(&table::REMOTE, 152, &NetworkIsActiveArgs { net: net.clone() })?;
+            self.call_for(cx, &table::REMOTE, 152, &NetworkIsActiveArgs { net: net.clone() })?;
         Ok(ret.active)
     }
 
-    fn network_is_persistent(&self, _cx: &Call, net: &NetworkRef) -> Result<i32> {
+    fn network_is_persistent(&self, cx: &Call, net: &NetworkRef) -> Result<i32> {
         let ret: NetworkIsPersistentRet =
-            self.call(&table::REMOTE, 153, &NetworkIsPersistentArgs { net: net.clone() })?;
+            self.call_for(cx, &table::REMOTE, 153, &NetworkIsPersistentArgs { net: net.clone() })?;
         Ok(ret.persistent)
     }
 
     fn connect_list_all_networks(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectListAllNetworksRet> {
         let ret: ConnectListAllNetworksRet =
-            self.call(&table::REMOTE, 283, &ConnectListAllNetworksArgs { need_results, flags })?;
+            self.call_for(cx, &table::REMOTE, 283, &ConnectListAllNetworksArgs { need_results, flags })?;
         Ok(ret)
     }
 
     fn network_update(
         &self,
-        _cx: &Call,
+        cx: &Call,
         net: &NetworkRef,
         command: u32,
         section: u32,
@@ -125,7 +131,8 @@ impl Network for Remote {
         xml: &str,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             291,
             &NetworkUpdateArgs {
@@ -142,13 +149,14 @@ impl Network for Remote {
 
     fn network_get_dhcp_leases(
         &self,
-        _cx: &Call,
+        cx: &Call,
         net: &NetworkRef,
         mac: Option<&str>,
         need_results: i32,
         flags: u32,
     ) -> Result<NetworkGetDhcpLeasesRet> {
-        let ret: NetworkGetDhcpLeasesRet = self.call(
+        let ret: NetworkGetDhcpLeasesRet = self.call_for(
+            cx,
             &table::REMOTE,
             341,
             &NetworkGetDhcpLeasesArgs { net: net.clone(), mac: mac.map(str::to_owned), need_results, flags },
@@ -158,12 +166,13 @@ impl Network for Remote {
 
     fn network_list_all_ports(
         &self,
-        _cx: &Call,
+        cx: &Call,
         network: &NetworkRef,
         need_results: i32,
         flags: u32,
     ) -> Result<NetworkListAllPortsRet> {
-        let ret: NetworkListAllPortsRet = self.call(
+        let ret: NetworkListAllPortsRet = self.call_for(
+            cx,
             &table::REMOTE,
             404,
             &NetworkListAllPortsArgs { network: network.clone(), need_results, flags },
@@ -173,23 +182,28 @@ impl Network for Remote {
 
     fn network_port_lookup_by_uuid(
         &self,
-        _cx: &Call,
+        cx: &Call,
         network: &NetworkRef,
         uuid: Uuid,
     ) -> Result<NetworkPortRef> {
-        let ret: NetworkPortLookupByUuidRet =
-            self.call(&table::REMOTE, 405, &NetworkPortLookupByUuidArgs { network: network.clone(), uuid })?;
+        let ret: NetworkPortLookupByUuidRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            405,
+            &NetworkPortLookupByUuidArgs { network: network.clone(), uuid },
+        )?;
         Ok(ret.port)
     }
 
     fn network_port_create_xml(
         &self,
-        _cx: &Call,
+        cx: &Call,
         network: &NetworkRef,
         xml: &str,
         flags: u32,
     ) -> Result<NetworkPortRef> {
-        let ret: NetworkPortCreateXmlRet = self.call(
+        let ret: NetworkPortCreateXmlRet = self.call_for(
+            cx,
             &table::REMOTE,
             406,
             &NetworkPortCreateXmlArgs { network: network.clone(), xml: xml.to_owned(), flags },
@@ -199,12 +213,13 @@ impl Network for Remote {
 
     fn network_port_get_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         port: &NetworkPortRef,
         nparams: i32,
         flags: u32,
     ) -> Result<NetworkPortGetParametersRet> {
-        let ret: NetworkPortGetParametersRet = self.call(
+        let ret: NetworkPortGetParametersRet = self.call_for(
+            cx,
             &table::REMOTE,
             407,
             &NetworkPortGetParametersArgs { port: port.clone(), nparams, flags },
@@ -214,12 +229,13 @@ impl Network for Remote {
 
     fn network_port_set_parameters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         port: &NetworkPortRef,
         params: &[TypedParam],
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             408,
             &NetworkPortSetParametersArgs { port: port.clone(), params: params.to_vec(), flags },
@@ -227,32 +243,45 @@ impl Network for Remote {
         .map(drop)
     }
 
-    fn network_port_get_xml_desc(&self, _cx: &Call, port: &NetworkPortRef, flags: u32) -> Result<String> {
+    fn network_port_get_xml_desc(&self, cx: &Call, port: &NetworkPortRef, flags: u32) -> Result<String> {
         let ret: NetworkPortGetXmlDescRet =
-            self.call(&table::REMOTE, 409, &NetworkPortGetXmlDescArgs { port: port.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 409, &NetworkPortGetXmlDescArgs { port: port.clone(), flags })?;
         Ok(ret.xml)
     }
 
-    fn network_port_delete(&self, _cx: &Call, port: &NetworkPortRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 410, &NetworkPortDeleteArgs { port: port.clone(), flags })
-            .map(drop)
+    fn network_port_delete(&self, cx: &Call, port: &NetworkPortRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            410,
+            &NetworkPortDeleteArgs { port: port.clone(), flags },
+        )
+        .map(drop)
     }
 
-    fn network_define_xml_flags(&self, _cx: &Call, xml: &str, flags: u32) -> Result<NetworkRef> {
-        let ret: NetworkDefineXmlFlagsRet =
-            self.call(&table::REMOTE, 432, &NetworkDefineXmlFlagsArgs { xml: xml.to_owned(), flags })?;
+    fn network_define_xml_flags(&self, cx: &Call, xml: &str, flags: u32) -> Result<NetworkRef> {
+        let ret: NetworkDefineXmlFlagsRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            432,
+            &NetworkDefineXmlFlagsArgs { xml: xml.to_owned(), flags },
+        )?;
         Ok(ret.net)
     }
 
-    fn network_create_xml_flags(&self, _cx: &Call, xml: &str, flags: u32) -> Result<NetworkRef> {
-        let ret: NetworkCreateXmlFlagsRet =
-            self.call(&table::REMOTE, 437, &NetworkCreateXmlFlagsArgs { xml: xml.to_owned(), flags })?;
+    fn network_create_xml_flags(&self, cx: &Call, xml: &str, flags: u32) -> Result<NetworkRef> {
+        let ret: NetworkCreateXmlFlagsRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            437,
+            &NetworkCreateXmlFlagsArgs { xml: xml.to_owned(), flags },
+        )?;
         Ok(ret.net)
     }
 
     fn network_set_metadata(
         &self,
-        _cx: &Call,
+        cx: &Call,
         network: &NetworkRef,
         type_: i32,
         metadata: Option<&str>,
@@ -260,7 +289,8 @@ impl Network for Remote {
         uri: Option<&str>,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             444,
             &NetworkSetMetadataArgs {
@@ -277,13 +307,14 @@ impl Network for Remote {
 
     fn network_get_metadata(
         &self,
-        _cx: &Call,
+        cx: &Call,
         network: &NetworkRef,
         type_: i32,
         uri: Option<&str>,
         flags: u32,
     ) -> Result<String> {
-        let ret: NetworkGetMetadataRet = self.call(
+        let ret: NetworkGetMetadataRet = self.call_for(
+            cx,
             &table::REMOTE,
             445,
             &NetworkGetMetadataArgs { network: network.clone(), type_, uri: uri.map(str::to_owned), flags },

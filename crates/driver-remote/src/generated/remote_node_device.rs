@@ -10,20 +10,25 @@ use proto::generated::remote_node_device::*;
 use proto::generated::table;
 
 impl NodeDevice for Remote {
-    fn node_num_of_devices(&self, _cx: &Call, cap: Option<&str>, flags: u32) -> Result<i32> {
-        let ret: NodeNumOfDevicesRet =
-            self.call(&table::REMOTE, 111, &NodeNumOfDevicesArgs { cap: cap.map(str::to_owned), flags })?;
+    fn node_num_of_devices(&self, cx: &Call, cap: Option<&str>, flags: u32) -> Result<i32> {
+        let ret: NodeNumOfDevicesRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            111,
+            &NodeNumOfDevicesArgs { cap: cap.map(str::to_owned), flags },
+        )?;
         Ok(ret.num)
     }
 
     fn node_list_devices(
         &self,
-        _cx: &Call,
+        cx: &Call,
         cap: Option<&str>,
         maxnames: i32,
         flags: u32,
     ) -> Result<Vec<String>> {
-        let ret: NodeListDevicesRet = self.call(
+        let ret: NodeListDevicesRet = self.call_for(
+            cx,
             &table::REMOTE,
             112,
             &NodeListDevicesArgs { cap: cap.map(str::to_owned), maxnames, flags },
@@ -31,50 +36,62 @@ impl NodeDevice for Remote {
         Ok(ret.names)
     }
 
-    fn node_device_lookup_by_name(&self, _cx: &Call, name: &str) -> Result<NodeDeviceRef> {
+    fn node_device_lookup_by_name(&self, cx: &Call, name: &str) -> Result<NodeDeviceRef> {
         let ret: NodeDeviceLookupByNameRet =
-            self.call(&table::REMOTE, 113, &NodeDeviceLookupByNameArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 113, &NodeDeviceLookupByNameArgs { name: name.to_owned() })?;
         Ok(ret.dev)
     }
 
-    fn node_device_get_xml_desc(&self, _cx: &Call, name: &str, flags: u32) -> Result<String> {
-        let ret: NodeDeviceGetXmlDescRet =
-            self.call(&table::REMOTE, 114, &NodeDeviceGetXmlDescArgs { name: name.to_owned(), flags })?;
+    fn node_device_get_xml_desc(&self, cx: &Call, name: &str, flags: u32) -> Result<String> {
+        let ret: NodeDeviceGetXmlDescRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            114,
+            &NodeDeviceGetXmlDescArgs { name: name.to_owned(), flags },
+        )?;
         Ok(ret.xml)
     }
 
-    fn node_device_get_parent(&self, _cx: &Call, name: &str) -> Result<Option<String>> {
+    fn node_device_get_parent(&self, cx: &Call, name: &str) -> Result<Option<String>> {
         let ret: NodeDeviceGetParentRet =
-            self.call(&table::REMOTE, 115, &NodeDeviceGetParentArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 115, &NodeDeviceGetParentArgs { name: name.to_owned() })?;
         Ok(ret.parent_name)
     }
 
-    fn node_device_num_of_caps(&self, _cx: &Call, name: &str) -> Result<i32> {
+    fn node_device_num_of_caps(&self, cx: &Call, name: &str) -> Result<i32> {
         let ret: NodeDeviceNumOfCapsRet =
-            self.call(&table::REMOTE, 116, &NodeDeviceNumOfCapsArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 116, &NodeDeviceNumOfCapsArgs { name: name.to_owned() })?;
         Ok(ret.num)
     }
 
-    fn node_device_list_caps(&self, _cx: &Call, name: &str, maxnames: i32) -> Result<Vec<String>> {
-        let ret: NodeDeviceListCapsRet =
-            self.call(&table::REMOTE, 117, &NodeDeviceListCapsArgs { name: name.to_owned(), maxnames })?;
+    fn node_device_list_caps(&self, cx: &Call, name: &str, maxnames: i32) -> Result<Vec<String>> {
+        let ret: NodeDeviceListCapsRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            117,
+            &NodeDeviceListCapsArgs { name: name.to_owned(), maxnames },
+        )?;
         Ok(ret.names)
     }
 
-    fn node_device_dettach(&self, _cx: &Call, name: &str) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 118, &NodeDeviceDettachArgs { name: name.to_owned() }).map(drop)
+    fn node_device_dettach(&self, cx: &Call, name: &str) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 118, &NodeDeviceDettachArgs { name: name.to_owned() })
+            .map(drop)
     }
 
-    fn node_device_re_attach(&self, _cx: &Call, name: &str) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 119, &NodeDeviceReAttachArgs { name: name.to_owned() }).map(drop)
+    fn node_device_re_attach(&self, cx: &Call, name: &str) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 119, &NodeDeviceReAttachArgs { name: name.to_owned() })
+            .map(drop)
     }
 
-    fn node_device_reset(&self, _cx: &Call, name: &str) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 120, &NodeDeviceResetArgs { name: name.to_owned() }).map(drop)
+    fn node_device_reset(&self, cx: &Call, name: &str) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 120, &NodeDeviceResetArgs { name: name.to_owned() })
+            .map(drop)
     }
 
-    fn node_device_create_xml(&self, _cx: &Call, xml_desc: &str, flags: u32) -> Result<NodeDeviceRef> {
-        let ret: NodeDeviceCreateXmlRet = self.call(
+    fn node_device_create_xml(&self, cx: &Call, xml_desc: &str, flags: u32) -> Result<NodeDeviceRef> {
+        let ret: NodeDeviceCreateXmlRet = self.call_for(
+            cx,
             &table::REMOTE,
             123,
             &NodeDeviceCreateXmlArgs { xml_desc: xml_desc.to_owned(), flags },
@@ -82,29 +99,31 @@ impl NodeDevice for Remote {
         Ok(ret.dev)
     }
 
-    fn node_device_destroy(&self, _cx: &Call, name: &str) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 124, &NodeDeviceDestroyArgs { name: name.to_owned() }).map(drop)
+    fn node_device_destroy(&self, cx: &Call, name: &str) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 124, &NodeDeviceDestroyArgs { name: name.to_owned() })
+            .map(drop)
     }
 
     fn connect_list_all_node_devices(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectListAllNodeDevicesRet> {
         let ret: ConnectListAllNodeDevicesRet =
-            self.call(&table::REMOTE, 285, &ConnectListAllNodeDevicesArgs { need_results, flags })?;
+            self.call_for(cx, &table::REMOTE, 285, &ConnectListAllNodeDevicesArgs { need_results, flags })?;
         Ok(ret)
     }
 
     fn node_device_lookup_scsi_host_by_wwn(
         &self,
-        _cx: &Call,
+        cx: &Call,
         wwnn: &str,
         wwpn: &str,
         flags: u32,
     ) -> Result<NodeDeviceRef> {
-        let ret: NodeDeviceLookupScsiHostByWwnRet = self.call(
+        let ret: NodeDeviceLookupScsiHostByWwnRet = self.call_for(
+            cx,
             &table::REMOTE,
             297,
             &NodeDeviceLookupScsiHostByWwnArgs { wwnn: wwnn.to_owned(), wwpn: wwpn.to_owned(), flags },
@@ -114,12 +133,13 @@ impl NodeDevice for Remote {
 
     fn node_device_detach_flags(
         &self,
-        _cx: &Call,
+        cx: &Call,
         name: &str,
         driver_name: Option<&str>,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             301,
             &NodeDeviceDetachFlagsArgs {
@@ -131,8 +151,9 @@ impl NodeDevice for Remote {
         .map(drop)
     }
 
-    fn node_device_define_xml(&self, _cx: &Call, xml_desc: &str, flags: u32) -> Result<NodeDeviceRef> {
-        let ret: NodeDeviceDefineXmlRet = self.call(
+    fn node_device_define_xml(&self, cx: &Call, xml_desc: &str, flags: u32) -> Result<NodeDeviceRef> {
+        let ret: NodeDeviceDefineXmlRet = self.call_for(
+            cx,
             &table::REMOTE,
             428,
             &NodeDeviceDefineXmlArgs { xml_desc: xml_desc.to_owned(), flags },
@@ -140,24 +161,35 @@ impl NodeDevice for Remote {
         Ok(ret.dev)
     }
 
-    fn node_device_undefine(&self, _cx: &Call, name: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 429, &NodeDeviceUndefineArgs { name: name.to_owned(), flags })
-            .map(drop)
+    fn node_device_undefine(&self, cx: &Call, name: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            429,
+            &NodeDeviceUndefineArgs { name: name.to_owned(), flags },
+        )
+        .map(drop)
     }
 
-    fn node_device_create(&self, _cx: &Call, name: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 430, &NodeDeviceCreateArgs { name: name.to_owned(), flags })
-            .map(drop)
+    fn node_device_create(&self, cx: &Call, name: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            430,
+            &NodeDeviceCreateArgs { name: name.to_owned(), flags },
+        )
+        .map(drop)
     }
 
-    fn node_device_get_autostart(&self, _cx: &Call, name: &str) -> Result<i32> {
+    fn node_device_get_autostart(&self, cx: &Call, name: &str) -> Result<i32> {
         let ret: NodeDeviceGetAutostartRet =
-            self.call(&table::REMOTE, 433, &NodeDeviceGetAutostartArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 433, &NodeDeviceGetAutostartArgs { name: name.to_owned() })?;
         Ok(ret.autostart)
     }
 
-    fn node_device_set_autostart(&self, _cx: &Call, name: &str, autostart: i32) -> Result<()> {
-        self.call::<_, Void>(
+    fn node_device_set_autostart(&self, cx: &Call, name: &str, autostart: i32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             434,
             &NodeDeviceSetAutostartArgs { name: name.to_owned(), autostart },
@@ -165,20 +197,21 @@ impl NodeDevice for Remote {
         .map(drop)
     }
 
-    fn node_device_is_persistent(&self, _cx: &Call, name: &str) -> Result<i32> {
+    fn node_device_is_persistent(&self, cx: &Call, name: &str) -> Result<i32> {
         let ret: NodeDeviceIsPersistentRet =
-            self.call(&table::REMOTE, 435, &NodeDeviceIsPersistentArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 435, &NodeDeviceIsPersistentArgs { name: name.to_owned() })?;
         Ok(ret.persistent)
     }
 
-    fn node_device_is_active(&self, _cx: &Call, name: &str) -> Result<i32> {
+    fn node_device_is_active(&self, cx: &Call, name: &str) -> Result<i32> {
         let ret: NodeDeviceIsActiveRet =
-            self.call(&table::REMOTE, 436, &NodeDeviceIsActiveArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 436, &NodeDeviceIsActiveArgs { name: name.to_owned() })?;
         Ok(ret.active)
     }
 
-    fn node_device_update(&self, _cx: &Call, name: &str, xml_desc: &str, flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn node_device_update(&self, cx: &Call, name: &str, xml_desc: &str, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             447,
             &NodeDeviceUpdateArgs { name: name.to_owned(), xml_desc: xml_desc.to_owned(), flags },

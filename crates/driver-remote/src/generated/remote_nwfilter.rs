@@ -11,70 +11,84 @@ use proto::generated::remote_nwfilter::*;
 use proto::generated::table;
 
 impl Nwfilter for Remote {
-    fn nwfilter_lookup_by_name(&self, _cx: &Call, name: &str) -> Result<NwfilterRef> {
+    fn nwfilter_lookup_by_name(&self, cx: &Call, name: &str) -> Result<NwfilterRef> {
         let ret: NwfilterLookupByNameRet =
-            self.call(&table::REMOTE, 175, &NwfilterLookupByNameArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 175, &NwfilterLookupByNameArgs { name: name.to_owned() })?;
         Ok(ret.nwfilter)
     }
 
-    fn nwfilter_lookup_by_uuid(&self, _cx: &Call, uuid: Uuid) -> Result<NwfilterRef> {
+    fn nwfilter_lookup_by_uuid(&self, cx: &Call, uuid: Uuid) -> Result<NwfilterRef> {
         let ret: NwfilterLookupByUuidRet =
-            self.call(&table::REMOTE, 176, &NwfilterLookupByUuidArgs { uuid })?;
+            self.call_for(cx, &table::REMOTE, 176, &NwfilterLookupByUuidArgs { uuid })?;
         Ok(ret.nwfilter)
     }
 
-    fn nwfilter_get_xml_desc(&self, _cx: &Call, nwfilter: &NwfilterRef, flags: u32) -> Result<String> {
-        let ret: NwfilterGetXmlDescRet =
-            self.call(&table::REMOTE, 177, &NwfilterGetXmlDescArgs { nwfilter: nwfilter.clone(), flags })?;
+    fn nwfilter_get_xml_desc(&self, cx: &Call, nwfilter: &NwfilterRef, flags: u32) -> Result<String> {
+        let ret: NwfilterGetXmlDescRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            177,
+            &NwfilterGetXmlDescArgs { nwfilter: nwfilter.clone(), flags },
+        )?;
         Ok(ret.xml)
     }
 
-    fn connect_num_of_nwfilters(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfNwfiltersRet = self.call(&table::REMOTE, 178, &Void)?;
+    fn connect_num_of_nwfilters(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfNwfiltersRet = self.call_for(cx, &table::REMOTE, 178, &Void)?;
         Ok(ret.num)
     }
 
-    fn connect_list_nwfilters(&self, _cx: &Call, maxnames: i32) -> Result<Vec<String>> {
+    fn connect_list_nwfilters(&self, cx: &Call, maxnames: i32) -> Result<Vec<String>> {
         let ret: ConnectListNwfiltersRet =
-            self.call(&table::REMOTE, 179, &ConnectListNwfiltersArgs { maxnames })?;
+            self.call_for(cx, &table::REMOTE, 179, &ConnectListNwfiltersArgs { maxnames })?;
         Ok(ret.names)
     }
 
-    fn nwfilter_define_xml(&self, _cx: &Call, xml: &str) -> Result<NwfilterRef> {
+    fn nwfilter_define_xml(&self, cx: &Call, xml: &str) -> Result<NwfilterRef> {
         let ret: NwfilterDefineXmlRet =
-            self.call(&table::REMOTE, 180, &NwfilterDefineXmlArgs { xml: xml.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 180, &NwfilterDefineXmlArgs { xml: xml.to_owned() })?;
         Ok(ret.nwfilter)
     }
 
-    fn nwfilter_undefine(&self, _cx: &Call, nwfilter: &NwfilterRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 181, &NwfilterUndefineArgs { nwfilter: nwfilter.clone() })
-            .map(drop)
+    fn nwfilter_undefine(&self, cx: &Call, nwfilter: &NwfilterRef) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            181,
+            &NwfilterUndefineArgs { nwfilter: nwfilter.clone() },
+        )
+        .map(drop)
     }
 
     fn connect_list_all_nwfilters(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectListAllNwfiltersRet> {
         let ret: ConnectListAllNwfiltersRet =
-            self.call(&table::REMOTE, 286, &ConnectListAllNwfiltersArgs { need_results, flags })?;
+            self.call_for(cx, &table::REMOTE, 286, &ConnectListAllNwfiltersArgs { need_results, flags })?;
         Ok(ret)
     }
 
-    fn nwfilter_binding_lookup_by_port_dev(&self, _cx: &Call, name: &str) -> Result<NwfilterBindingRef> {
-        let ret: NwfilterBindingLookupByPortDevRet =
-            self.call(&table::REMOTE, 397, &NwfilterBindingLookupByPortDevArgs { name: name.to_owned() })?;
+    fn nwfilter_binding_lookup_by_port_dev(&self, cx: &Call, name: &str) -> Result<NwfilterBindingRef> {
+        let ret: NwfilterBindingLookupByPortDevRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            397,
+            &NwfilterBindingLookupByPortDevArgs { name: name.to_owned() },
+        )?;
         Ok(ret.nwfilter)
     }
 
     fn nwfilter_binding_get_xml_desc(
         &self,
-        _cx: &Call,
+        cx: &Call,
         nwfilter: &NwfilterBindingRef,
         flags: u32,
     ) -> Result<String> {
-        let ret: NwfilterBindingGetXmlDescRet = self.call(
+        let ret: NwfilterBindingGetXmlDescRet = self.call_for(
+            cx,
             &table::REMOTE,
             398,
             &NwfilterBindingGetXmlDescArgs { nwfilter: nwfilter.clone(), flags },
@@ -82,31 +96,48 @@ impl Nwfilter for Remote {
         Ok(ret.xml)
     }
 
-    fn nwfilter_binding_create_xml(&self, _cx: &Call, xml: &str, flags: u32) -> Result<NwfilterBindingRef> {
-        let ret: NwfilterBindingCreateXmlRet =
-            self.call(&table::REMOTE, 399, &NwfilterBindingCreateXmlArgs { xml: xml.to_owned(), flags })?;
+    fn nwfilter_binding_create_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<NwfilterBindingRef> {
+        let ret: NwfilterBindingCreateXmlRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            399,
+            &NwfilterBindingCreateXmlArgs { xml: xml.to_owned(), flags },
+        )?;
         Ok(ret.nwfilter)
     }
 
-    fn nwfilter_binding_delete(&self, _cx: &Call, nwfilter: &NwfilterBindingRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 400, &NwfilterBindingDeleteArgs { nwfilter: nwfilter.clone() })
-            .map(drop)
+    fn nwfilter_binding_delete(&self, cx: &Call, nwfilter: &NwfilterBindingRef) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            400,
+            &NwfilterBindingDeleteArgs { nwfilter: nwfilter.clone() },
+        )
+        .map(drop)
     }
 
     fn connect_list_all_nwfilter_bindings(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectListAllNwfilterBindingsRet> {
-        let ret: ConnectListAllNwfilterBindingsRet =
-            self.call(&table::REMOTE, 401, &ConnectListAllNwfilterBindingsArgs { need_results, flags })?;
+        let ret: ConnectListAllNwfilterBindingsRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            401,
+            &ConnectListAllNwfilterBindingsArgs { need_results, flags },
+        )?;
         Ok(ret)
     }
 
-    fn nwfilter_define_xml_flags(&self, _cx: &Call, xml: &str, flags: u32) -> Result<NwfilterRef> {
-        let ret: NwfilterDefineXmlFlagsRet =
-            self.call(&table::REMOTE, 431, &NwfilterDefineXmlFlagsArgs { xml: xml.to_owned(), flags })?;
+    fn nwfilter_define_xml_flags(&self, cx: &Call, xml: &str, flags: u32) -> Result<NwfilterRef> {
+        let ret: NwfilterDefineXmlFlagsRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            431,
+            &NwfilterDefineXmlFlagsArgs { xml: xml.to_owned(), flags },
+        )?;
         Ok(ret.nwfilter)
     }
 }

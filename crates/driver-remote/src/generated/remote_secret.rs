@@ -11,36 +11,38 @@ use proto::generated::remote_secret::*;
 use proto::generated::table;
 
 impl Secret for Remote {
-    fn connect_num_of_secrets(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfSecretsRet = self.call(&table::REMOTE, 139, &Void)?;
+    fn connect_num_of_secrets(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfSecretsRet = self.call_for(cx, &table::REMOTE, 139, &Void)?;
         Ok(ret.num)
     }
 
-    fn connect_list_secrets(&self, _cx: &Call, maxuuids: i32) -> Result<Vec<String>> {
+    fn connect_list_secrets(&self, cx: &Call, maxuuids: i32) -> Result<Vec<String>> {
         let ret: ConnectListSecretsRet =
-            self.call(&table::REMOTE, 140, &ConnectListSecretsArgs { maxuuids })?;
+            self.call_for(cx, &table::REMOTE, 140, &ConnectListSecretsArgs { maxuuids })?;
         Ok(ret.uuids)
     }
 
-    fn secret_lookup_by_uuid(&self, _cx: &Call, uuid: Uuid) -> Result<SecretRef> {
-        let ret: SecretLookupByUuidRet = self.call(&table::REMOTE, 141, &SecretLookupByUuidArgs { uuid })?;
+    fn secret_lookup_by_uuid(&self, cx: &Call, uuid: Uuid) -> Result<SecretRef> {
+        let ret: SecretLookupByUuidRet =
+            self.call_for(cx, &table::REMOTE, 141, &SecretLookupByUuidArgs { uuid })?;
         Ok(ret.secret)
     }
 
-    fn secret_define_xml(&self, _cx: &Call, xml: &str, flags: u32) -> Result<SecretRef> {
+    fn secret_define_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<SecretRef> {
         let ret: SecretDefineXmlRet =
-            self.call(&table::REMOTE, 142, &SecretDefineXmlArgs { xml: xml.to_owned(), flags })?;
+            self.call_for(cx, &table::REMOTE, 142, &SecretDefineXmlArgs { xml: xml.to_owned(), flags })?;
         Ok(ret.secret)
     }
 
-    fn secret_get_xml_desc(&self, _cx: &Call, secret: &SecretRef, flags: u32) -> Result<String> {
+    fn secret_get_xml_desc(&self, cx: &Call, secret: &SecretRef, flags: u32) -> Result<String> {
         let ret: SecretGetXmlDescRet =
-            self.call(&table::REMOTE, 143, &SecretGetXmlDescArgs { secret: secret.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 143, &SecretGetXmlDescArgs { secret: secret.clone(), flags })?;
         Ok(ret.xml)
     }
 
-    fn secret_set_value(&self, _cx: &Call, secret: &SecretRef, value: &[u8], flags: u32) -> Result<()> {
-        self.call::<_, Void>(
+    fn secret_set_value(&self, cx: &Call, secret: &SecretRef, value: &[u8], flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             144,
             &SecretSetValueArgs { secret: secret.clone(), value: value.to_vec(), flags },
@@ -48,18 +50,20 @@ impl Secret for Remote {
         .map(drop)
     }
 
-    fn secret_get_value(&self, _cx: &Call, secret: &SecretRef, flags: u32) -> Result<Vec<u8>> {
+    fn secret_get_value(&self, cx: &Call, secret: &SecretRef, flags: u32) -> Result<Vec<u8>> {
         let ret: SecretGetValueRet =
-            self.call(&table::REMOTE, 145, &SecretGetValueArgs { secret: secret.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 145, &SecretGetValueArgs { secret: secret.clone(), flags })?;
         Ok(ret.value)
     }
 
-    fn secret_undefine(&self, _cx: &Call, secret: &SecretRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 146, &SecretUndefineArgs { secret: secret.clone() }).map(drop)
+    fn secret_undefine(&self, cx: &Call, secret: &SecretRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 146, &SecretUndefineArgs { secret: secret.clone() })
+            .map(drop)
     }
 
-    fn secret_lookup_by_usage(&self, _cx: &Call, usage_type: i32, usage_id: &str) -> Result<SecretRef> {
-        let ret: SecretLookupByUsageRet = self.call(
+    fn secret_lookup_by_usage(&self, cx: &Call, usage_type: i32, usage_id: &str) -> Result<SecretRef> {
+        let ret: SecretLookupByUsageRet = self.call_for(
+            cx,
             &table::REMOTE,
             147,
             &SecretLookupByUsageArgs { usage_type, usage_id: usage_id.to_owned() },
@@ -69,12 +73,12 @@ impl Secret for Remote {
 
     fn connect_list_all_secrets(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectListAllSecretsRet> {
         let ret: ConnectListAllSecretsRet =
-            self.call(&table::REMOTE, 287, &ConnectListAllSecretsArgs { need_results, flags })?;
+            self.call_for(cx, &table::REMOTE, 287, &ConnectListAllSecretsArgs { need_results, flags })?;
         Ok(ret)
     }
 }

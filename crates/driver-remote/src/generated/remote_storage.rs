@@ -11,36 +11,37 @@ use proto::generated::remote_storage::*;
 use proto::generated::table;
 
 impl Storage for Remote {
-    fn connect_num_of_storage_pools(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfStoragePoolsRet = self.call(&table::REMOTE, 71, &Void)?;
+    fn connect_num_of_storage_pools(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfStoragePoolsRet = self.call_for(cx, &table::REMOTE, 71, &Void)?;
         Ok(ret.num)
     }
 
-    fn connect_list_storage_pools(&self, _cx: &Call, maxnames: i32) -> Result<Vec<String>> {
+    fn connect_list_storage_pools(&self, cx: &Call, maxnames: i32) -> Result<Vec<String>> {
         let ret: ConnectListStoragePoolsRet =
-            self.call(&table::REMOTE, 72, &ConnectListStoragePoolsArgs { maxnames })?;
+            self.call_for(cx, &table::REMOTE, 72, &ConnectListStoragePoolsArgs { maxnames })?;
         Ok(ret.names)
     }
 
-    fn connect_num_of_defined_storage_pools(&self, _cx: &Call) -> Result<i32> {
-        let ret: ConnectNumOfDefinedStoragePoolsRet = self.call(&table::REMOTE, 73, &Void)?;
+    fn connect_num_of_defined_storage_pools(&self, cx: &Call) -> Result<i32> {
+        let ret: ConnectNumOfDefinedStoragePoolsRet = self.call_for(cx, &table::REMOTE, 73, &Void)?;
         Ok(ret.num)
     }
 
-    fn connect_list_defined_storage_pools(&self, _cx: &Call, maxnames: i32) -> Result<Vec<String>> {
+    fn connect_list_defined_storage_pools(&self, cx: &Call, maxnames: i32) -> Result<Vec<String>> {
         let ret: ConnectListDefinedStoragePoolsRet =
-            self.call(&table::REMOTE, 74, &ConnectListDefinedStoragePoolsArgs { maxnames })?;
+            self.call_for(cx, &table::REMOTE, 74, &ConnectListDefinedStoragePoolsArgs { maxnames })?;
         Ok(ret.names)
     }
 
     fn connect_find_storage_pool_sources(
         &self,
-        _cx: &Call,
+        cx: &Call,
         type_: &str,
         src_spec: Option<&str>,
         flags: u32,
     ) -> Result<String> {
-        let ret: ConnectFindStoragePoolSourcesRet = self.call(
+        let ret: ConnectFindStoragePoolSourcesRet = self.call_for(
+            cx,
             &table::REMOTE,
             75,
             &ConnectFindStoragePoolSourcesArgs {
@@ -52,84 +53,92 @@ impl Storage for Remote {
         Ok(ret.xml)
     }
 
-    fn storage_pool_create_xml(&self, _cx: &Call, xml: &str, flags: u32) -> Result<StoragePoolRef> {
+    fn storage_pool_create_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<StoragePoolRef> {
         let ret: StoragePoolCreateXmlRet =
-            self.call(&table::REMOTE, 76, &StoragePoolCreateXmlArgs { xml: xml.to_owned(), flags })?;
+            self.call_for(cx, &table::REMOTE, 76, &StoragePoolCreateXmlArgs { xml: xml.to_owned(), flags })?;
         Ok(ret.pool)
     }
 
-    fn storage_pool_define_xml(&self, _cx: &Call, xml: &str, flags: u32) -> Result<StoragePoolRef> {
+    fn storage_pool_define_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<StoragePoolRef> {
         let ret: StoragePoolDefineXmlRet =
-            self.call(&table::REMOTE, 77, &StoragePoolDefineXmlArgs { xml: xml.to_owned(), flags })?;
+            self.call_for(cx, &table::REMOTE, 77, &StoragePoolDefineXmlArgs { xml: xml.to_owned(), flags })?;
         Ok(ret.pool)
     }
 
-    fn storage_pool_create(&self, _cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 78, &StoragePoolCreateArgs { pool: pool.clone(), flags })
+    fn storage_pool_create(&self, cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 78, &StoragePoolCreateArgs { pool: pool.clone(), flags })
             .map(drop)
     }
 
-    fn storage_pool_build(&self, _cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 79, &StoragePoolBuildArgs { pool: pool.clone(), flags })
+    fn storage_pool_build(&self, cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 79, &StoragePoolBuildArgs { pool: pool.clone(), flags })
             .map(drop)
     }
 
-    fn storage_pool_destroy(&self, _cx: &Call, pool: &StoragePoolRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 80, &StoragePoolDestroyArgs { pool: pool.clone() }).map(drop)
-    }
-
-    fn storage_pool_delete(&self, _cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 81, &StoragePoolDeleteArgs { pool: pool.clone(), flags })
+    fn storage_pool_destroy(&self, cx: &Call, pool: &StoragePoolRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 80, &StoragePoolDestroyArgs { pool: pool.clone() })
             .map(drop)
     }
 
-    fn storage_pool_undefine(&self, _cx: &Call, pool: &StoragePoolRef) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 82, &StoragePoolUndefineArgs { pool: pool.clone() }).map(drop)
-    }
-
-    fn storage_pool_refresh(&self, _cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 83, &StoragePoolRefreshArgs { pool: pool.clone(), flags })
+    fn storage_pool_delete(&self, cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 81, &StoragePoolDeleteArgs { pool: pool.clone(), flags })
             .map(drop)
     }
 
-    fn storage_pool_lookup_by_name(&self, _cx: &Call, name: &str) -> Result<StoragePoolRef> {
+    fn storage_pool_undefine(&self, cx: &Call, pool: &StoragePoolRef) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 82, &StoragePoolUndefineArgs { pool: pool.clone() })
+            .map(drop)
+    }
+
+    fn storage_pool_refresh(&self, cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            83,
+            &StoragePoolRefreshArgs { pool: pool.clone(), flags },
+        )
+        .map(drop)
+    }
+
+    fn storage_pool_lookup_by_name(&self, cx: &Call, name: &str) -> Result<StoragePoolRef> {
         let ret: StoragePoolLookupByNameRet =
-            self.call(&table::REMOTE, 84, &StoragePoolLookupByNameArgs { name: name.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 84, &StoragePoolLookupByNameArgs { name: name.to_owned() })?;
         Ok(ret.pool)
     }
 
-    fn storage_pool_lookup_by_uuid(&self, _cx: &Call, uuid: Uuid) -> Result<StoragePoolRef> {
+    fn storage_pool_lookup_by_uuid(&self, cx: &Call, uuid: Uuid) -> Result<StoragePoolRef> {
         let ret: StoragePoolLookupByUuidRet =
-            self.call(&table::REMOTE, 85, &StoragePoolLookupByUuidArgs { uuid })?;
+            self.call_for(cx, &table::REMOTE, 85, &StoragePoolLookupByUuidArgs { uuid })?;
         Ok(ret.pool)
     }
 
-    fn storage_pool_lookup_by_volume(&self, _cx: &Call, vol: &StorageVolRef) -> Result<StoragePoolRef> {
+    fn storage_pool_lookup_by_volume(&self, cx: &Call, vol: &StorageVolRef) -> Result<StoragePoolRef> {
         let ret: StoragePoolLookupByVolumeRet =
-            self.call(&table::REMOTE, 86, &StoragePoolLookupByVolumeArgs { vol: vol.clone() })?;
+            self.call_for(cx, &table::REMOTE, 86, &StoragePoolLookupByVolumeArgs { vol: vol.clone() })?;
         Ok(ret.pool)
     }
 
-    fn storage_pool_get_info(&self, _cx: &Call, pool: &StoragePoolRef) -> Result<StoragePoolGetInfoRet> {
+    fn storage_pool_get_info(&self, cx: &Call, pool: &StoragePoolRef) -> Result<StoragePoolGetInfoRet> {
         let ret: StoragePoolGetInfoRet =
-            self.call(&table::REMOTE, 87, &StoragePoolGetInfoArgs { pool: pool.clone() })?;
+            self.call_for(cx, &table::REMOTE, 87, &StoragePoolGetInfoArgs { pool: pool.clone() })?;
         Ok(ret)
     }
 
-    fn storage_pool_get_xml_desc(&self, _cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<String> {
+    fn storage_pool_get_xml_desc(&self, cx: &Call, pool: &StoragePoolRef, flags: u32) -> Result<String> {
         let ret: StoragePoolGetXmlDescRet =
-            self.call(&table::REMOTE, 88, &StoragePoolGetXmlDescArgs { pool: pool.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 88, &StoragePoolGetXmlDescArgs { pool: pool.clone(), flags })?;
         Ok(ret.xml)
     }
 
-    fn storage_pool_get_autostart(&self, _cx: &Call, pool: &StoragePoolRef) -> Result<i32> {
+    fn storage_pool_get_autostart(&self, cx: &Call, pool: &StoragePoolRef) -> Result<i32> {
         let ret: StoragePoolGetAutostartRet =
-            self.call(&table::REMOTE, 89, &StoragePoolGetAutostartArgs { pool: pool.clone() })?;
+            self.call_for(cx, &table::REMOTE, 89, &StoragePoolGetAutostartArgs { pool: pool.clone() })?;
         Ok(ret.autostart)
     }
 
-    fn storage_pool_set_autostart(&self, _cx: &Call, pool: &StoragePoolRef, autostart: i32) -> Result<()> {
-        self.call::<_, Void>(
+    fn storage_pool_set_autostart(&self, cx: &Call, pool: &StoragePoolRef, autostart: i32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             90,
             &StoragePoolSetAutostartArgs { pool: pool.clone(), autostart },
@@ -137,31 +146,36 @@ impl Storage for Remote {
         .map(drop)
     }
 
-    fn storage_pool_num_of_volumes(&self, _cx: &Call, pool: &StoragePoolRef) -> Result<i32> {
+    fn storage_pool_num_of_volumes(&self, cx: &Call, pool: &StoragePoolRef) -> Result<i32> {
         let ret: StoragePoolNumOfVolumesRet =
-            self.call(&table::REMOTE, 91, &StoragePoolNumOfVolumesArgs { pool: pool.clone() })?;
+            self.call_for(cx, &table::REMOTE, 91, &StoragePoolNumOfVolumesArgs { pool: pool.clone() })?;
         Ok(ret.num)
     }
 
     fn storage_pool_list_volumes(
         &self,
-        _cx: &Call,
+        cx: &Call,
         pool: &StoragePoolRef,
         maxnames: i32,
     ) -> Result<Vec<String>> {
-        let ret: StoragePoolListVolumesRet =
-            self.call(&table::REMOTE, 92, &StoragePoolListVolumesArgs { pool: pool.clone(), maxnames })?;
+        let ret: StoragePoolListVolumesRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            92,
+            &StoragePoolListVolumesArgs { pool: pool.clone(), maxnames },
+        )?;
         Ok(ret.names)
     }
 
     fn storage_vol_create_xml(
         &self,
-        _cx: &Call,
+        cx: &Call,
         pool: &StoragePoolRef,
         xml: &str,
         flags: u32,
     ) -> Result<StorageVolRef> {
-        let ret: StorageVolCreateXmlRet = self.call(
+        let ret: StorageVolCreateXmlRet = self.call_for(
+            cx,
             &table::REMOTE,
             93,
             &StorageVolCreateXmlArgs { pool: pool.clone(), xml: xml.to_owned(), flags },
@@ -169,17 +183,19 @@ impl Storage for Remote {
         Ok(ret.vol)
     }
 
-    fn storage_vol_delete(&self, _cx: &Call, vol: &StorageVolRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 94, &StorageVolDeleteArgs { vol: vol.clone(), flags }).map(drop)
+    fn storage_vol_delete(&self, cx: &Call, vol: &StorageVolRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 94, &StorageVolDeleteArgs { vol: vol.clone(), flags })
+            .map(drop)
     }
 
     fn storage_vol_lookup_by_name(
         &self,
-        _cx: &Call,
+        cx: &Call,
         pool: &StoragePoolRef,
         name: &str,
     ) -> Result<StorageVolRef> {
-        let ret: StorageVolLookupByNameRet = self.call(
+        let ret: StorageVolLookupByNameRet = self.call_for(
+            cx,
             &table::REMOTE,
             95,
             &StorageVolLookupByNameArgs { pool: pool.clone(), name: name.to_owned() },
@@ -187,45 +203,46 @@ impl Storage for Remote {
         Ok(ret.vol)
     }
 
-    fn storage_vol_lookup_by_key(&self, _cx: &Call, key: &str) -> Result<StorageVolRef> {
+    fn storage_vol_lookup_by_key(&self, cx: &Call, key: &str) -> Result<StorageVolRef> {
         let ret: StorageVolLookupByKeyRet =
-            self.call(&table::REMOTE, 96, &StorageVolLookupByKeyArgs { key: key.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 96, &StorageVolLookupByKeyArgs { key: key.to_owned() })?;
         Ok(ret.vol)
     }
 
-    fn storage_vol_lookup_by_path(&self, _cx: &Call, path: &str) -> Result<StorageVolRef> {
+    fn storage_vol_lookup_by_path(&self, cx: &Call, path: &str) -> Result<StorageVolRef> {
         let ret: StorageVolLookupByPathRet =
-            self.call(&table::REMOTE, 97, &StorageVolLookupByPathArgs { path: path.to_owned() })?;
+            self.call_for(cx, &table::REMOTE, 97, &StorageVolLookupByPathArgs { path: path.to_owned() })?;
         Ok(ret.vol)
     }
 
-    fn storage_vol_get_info(&self, _cx: &Call, vol: &StorageVolRef) -> Result<StorageVolGetInfoRet> {
+    fn storage_vol_get_info(&self, cx: &Call, vol: &StorageVolRef) -> Result<StorageVolGetInfoRet> {
         let ret: StorageVolGetInfoRet =
-            self.call(&table::REMOTE, 98, &StorageVolGetInfoArgs { vol: vol.clone() })?;
+            self.call_for(cx, &table::REMOTE, 98, &StorageVolGetInfoArgs { vol: vol.clone() })?;
         Ok(ret)
     }
 
-    fn storage_vol_get_xml_desc(&self, _cx: &Call, vol: &StorageVolRef, flags: u32) -> Result<String> {
+    fn storage_vol_get_xml_desc(&self, cx: &Call, vol: &StorageVolRef, flags: u32) -> Result<String> {
         let ret: StorageVolGetXmlDescRet =
-            self.call(&table::REMOTE, 99, &StorageVolGetXmlDescArgs { vol: vol.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 99, &StorageVolGetXmlDescArgs { vol: vol.clone(), flags })?;
         Ok(ret.xml)
     }
 
-    fn storage_vol_get_path(&self, _cx: &Call, vol: &StorageVolRef) -> Result<String> {
+    fn storage_vol_get_path(&self, cx: &Call, vol: &StorageVolRef) -> Result<String> {
         let ret: StorageVolGetPathRet =
-            self.call(&table::REMOTE, 100, &StorageVolGetPathArgs { vol: vol.clone() })?;
+            self.call_for(cx, &table::REMOTE, 100, &StorageVolGetPathArgs { vol: vol.clone() })?;
         Ok(ret.name)
     }
 
     fn storage_vol_create_xml_from(
         &self,
-        _cx: &Call,
+        cx: &Call,
         pool: &StoragePoolRef,
         xml: &str,
         clonevol: &StorageVolRef,
         flags: u32,
     ) -> Result<StorageVolRef> {
-        let ret: StorageVolCreateXmlFromRet = self.call(
+        let ret: StorageVolCreateXmlFromRet = self.call_for(
+            cx,
             &table::REMOTE,
             125,
             &StorageVolCreateXmlFromArgs {
@@ -238,31 +255,33 @@ impl Storage for Remote {
         Ok(ret.vol)
     }
 
-    fn storage_pool_is_active(&self, _cx: &Call, pool: &StoragePoolRef) -> Result<i32> {
+    fn storage_pool_is_active(&self, cx: &Call, pool: &StoragePoolRef) -> Result<i32> {
         let ret: StoragePoolIsActiveRet =
-            self.call(&table::REMOTE, 154, &StoragePoolIsActiveArgs { pool: pool.clone() })?;
+            self.call_for(cx, &table::REMOTE, 154, &StoragePoolIsActiveArgs { pool: pool.clone() })?;
         Ok(ret.active)
     }
 
-    fn storage_pool_is_persistent(&self, _cx: &Call, pool: &StoragePoolRef) -> Result<i32> {
+    fn storage_pool_is_persistent(&self, cx: &Call, pool: &StoragePoolRef) -> Result<i32> {
         let ret: StoragePoolIsPersistentRet =
-            self.call(&table::REMOTE, 155, &StoragePoolIsPersistentArgs { pool: pool.clone() })?;
+            self.call_for(cx, &table::REMOTE, 155, &StoragePoolIsPersistentArgs { pool: pool.clone() })?;
         Ok(ret.persistent)
     }
 
-    fn storage_vol_wipe(&self, _cx: &Call, vol: &StorageVolRef, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 165, &StorageVolWipeArgs { vol: vol.clone(), flags }).map(drop)
+    fn storage_vol_wipe(&self, cx: &Call, vol: &StorageVolRef, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(cx, &table::REMOTE, 165, &StorageVolWipeArgs { vol: vol.clone(), flags })
+            .map(drop)
     }
 
     fn storage_vol_upload(
         &self,
-        _cx: &Call,
+        cx: &Call,
         vol: &StorageVolRef,
         offset: u64,
         length: u64,
         flags: u32,
     ) -> Result<Stream> {
         let (_, stream) = self.call_stream::<_, Void>(
+            cx,
             &table::REMOTE,
             208,
             &StorageVolUploadArgs { vol: vol.clone(), offset, length, flags },
@@ -273,13 +292,14 @@ impl Storage for Remote {
 
     fn storage_vol_download(
         &self,
-        _cx: &Call,
+        cx: &Call,
         vol: &StorageVolRef,
         offset: u64,
         length: u64,
         flags: u32,
     ) -> Result<Stream> {
         let (_, stream) = self.call_stream::<_, Void>(
+            cx,
             &table::REMOTE,
             209,
             &StorageVolDownloadArgs { vol: vol.clone(), offset, length, flags },
@@ -290,12 +310,13 @@ impl Storage for Remote {
 
     fn storage_vol_wipe_pattern(
         &self,
-        _cx: &Call,
+        cx: &Call,
         vol: &StorageVolRef,
         algorithm: u32,
         flags: u32,
     ) -> Result<()> {
-        self.call::<_, Void>(
+        self.call_for::<_, Void>(
+            cx,
             &table::REMOTE,
             259,
             &StorageVolWipePatternArgs { vol: vol.clone(), algorithm, flags },
@@ -303,30 +324,36 @@ impl Storage for Remote {
         .map(drop)
     }
 
-    fn storage_vol_resize(&self, _cx: &Call, vol: &StorageVolRef, capacity: u64, flags: u32) -> Result<()> {
-        self.call::<_, Void>(&table::REMOTE, 260, &StorageVolResizeArgs { vol: vol.clone(), capacity, flags })
-            .map(drop)
+    fn storage_vol_resize(&self, cx: &Call, vol: &StorageVolRef, capacity: u64, flags: u32) -> Result<()> {
+        self.call_for::<_, Void>(
+            cx,
+            &table::REMOTE,
+            260,
+            &StorageVolResizeArgs { vol: vol.clone(), capacity, flags },
+        )
+        .map(drop)
     }
 
     fn connect_list_all_storage_pools(
         &self,
-        _cx: &Call,
+        cx: &Call,
         need_results: i32,
         flags: u32,
     ) -> Result<ConnectListAllStoragePoolsRet> {
         let ret: ConnectListAllStoragePoolsRet =
-            self.call(&table::REMOTE, 281, &ConnectListAllStoragePoolsArgs { need_results, flags })?;
+            self.call_for(cx, &table::REMOTE, 281, &ConnectListAllStoragePoolsArgs { need_results, flags })?;
         Ok(ret)
     }
 
     fn storage_pool_list_all_volumes(
         &self,
-        _cx: &Call,
+        cx: &Call,
         pool: &StoragePoolRef,
         need_results: i32,
         flags: u32,
     ) -> Result<StoragePoolListAllVolumesRet> {
-        let ret: StoragePoolListAllVolumesRet = self.call(
+        let ret: StoragePoolListAllVolumesRet = self.call_for(
+            cx,
             &table::REMOTE,
             282,
             &StoragePoolListAllVolumesArgs { pool: pool.clone(), need_results, flags },
@@ -336,24 +363,28 @@ impl Storage for Remote {
 
     fn storage_vol_get_info_flags(
         &self,
-        _cx: &Call,
+        cx: &Call,
         vol: &StorageVolRef,
         flags: u32,
     ) -> Result<StorageVolGetInfoFlagsRet> {
         let ret: StorageVolGetInfoFlagsRet =
-            self.call(&table::REMOTE, 378, &StorageVolGetInfoFlagsArgs { vol: vol.clone(), flags })?;
+            self.call_for(cx, &table::REMOTE, 378, &StorageVolGetInfoFlagsArgs { vol: vol.clone(), flags })?;
         Ok(ret)
     }
 
-    fn storage_pool_lookup_by_target_path(&self, _cx: &Call, path: &str) -> Result<StoragePoolRef> {
-        let ret: StoragePoolLookupByTargetPathRet =
-            self.call(&table::REMOTE, 391, &StoragePoolLookupByTargetPathArgs { path: path.to_owned() })?;
+    fn storage_pool_lookup_by_target_path(&self, cx: &Call, path: &str) -> Result<StoragePoolRef> {
+        let ret: StoragePoolLookupByTargetPathRet = self.call_for(
+            cx,
+            &table::REMOTE,
+            391,
+            &StoragePoolLookupByTargetPathArgs { path: path.to_owned() },
+        )?;
         Ok(ret.pool)
     }
 
-    fn connect_get_storage_pool_capabilities(&self, _cx: &Call, flags: u32) -> Result<String> {
+    fn connect_get_storage_pool_capabilities(&self, cx: &Call, flags: u32) -> Result<String> {
         let ret: ConnectGetStoragePoolCapabilitiesRet =
-            self.call(&table::REMOTE, 403, &ConnectGetStoragePoolCapabilitiesArgs { flags })?;
+            self.call_for(cx, &table::REMOTE, 403, &ConnectGetStoragePoolCapabilitiesArgs { flags })?;
         Ok(ret.capabilities)
     }
 }

@@ -98,7 +98,25 @@ fn canonical(arch: &str, name: &str, database: &Database) -> Option<String> {
 
 /// The model most like the host's processor, as the emulator would make it; `None` when no model fits.
 pub fn host_model(caps: &Caps, accel: Accel, host: &Host, database: &Database) -> Option<CpuDef> {
-    let told = caps.with(accel).host.as_ref();
+    described(caps, accel, caps.with(accel).host.as_ref(), host, database)
+}
+
+/// The same without what keeps a guest from being migrated, as far as the emulator tells.
+pub fn movable_host_model(caps: &Caps, accel: Accel, host: &Host, database: &Database) -> Option<CpuDef> {
+    let movable = caps.with(accel).host.clone().map(|mut told| {
+        told.properties.retain(|property| property.migratable != Some(false));
+        told
+    });
+    described(caps, accel, movable.as_ref(), host, database)
+}
+
+fn described(
+    caps: &Caps,
+    accel: Accel,
+    told: Option<&HostModel>,
+    host: &Host,
+    database: &Database,
+) -> Option<CpuDef> {
     let mut model = match told {
         Some(told) if is_x86(&caps.arch) => x86(caps, accel, told, database),
         Some(told) if caps.arch.starts_with("s390") => Some(spelled_out(told)),

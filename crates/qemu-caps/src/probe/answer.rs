@@ -97,6 +97,10 @@ impl Probe {
                 let part = |name| narrow(qemu, name).ok_or(ProbeError::Malformed("query-version"));
                 caps.version = (part("major")?, part("minor")?, part("micro")?);
                 caps.package = text(value, "package").unwrap_or_default();
+                let (major, minor, micro) = caps.version;
+                if caps.version < super::OLDEST {
+                    return Err(ProbeError::TooOld(major, minor, micro));
+                }
             }
             Question::Target => {
                 let target = text(value, "arch").ok_or(ProbeError::Malformed("query-target"))?;

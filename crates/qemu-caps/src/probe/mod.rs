@@ -32,10 +32,16 @@ pub enum ProbeError {
         /// The emulator's words.
         text: String,
     },
+    /// An emulator of a version that is not supported any more.
+    #[error("QEMU version >= 6.2.0 is required, but {0}.{1}.{2} found")]
+    TooOld(u32, u32, u32),
     /// An answer without the parts that make it one.
     #[error("{0} reply was malformed")]
     Malformed(&'static str),
 }
+
+/// The first version that is supported.
+const OLDEST: (u32, u32, u32) = (6, 2, 0);
 
 /// An emulator's answer to a command: what it returned, or the words of its refusal.
 pub type Answer = std::result::Result<Value, String>;

@@ -42,3 +42,43 @@ pub(super) fn stream_reconnect(caps: &Caps, seconds: u64) -> Option<(&'static st
         () => None,
     }
 }
+
+/// Processors are grouped in clusters.
+pub(super) fn clusters(caps: &Caps) -> bool {
+    caps.has(Flag::SmpClusters)
+}
+
+/// Threads that allocate memory can be bound to nodes of the host.
+pub(super) fn thread_context(caps: &Caps) -> bool {
+    caps.has(Flag::ThreadContext)
+}
+
+/// The size of a thread pool can be given.
+pub(super) fn thread_pool(caps: &Caps) -> bool {
+    caps.has(Flag::IothreadThreadPoolMax)
+}
+
+/// The event timer is an option of the machine.
+pub(super) fn machine_hpet(caps: &Caps) -> bool {
+    caps.has(Flag::MachineHpet)
+}
+
+/// The keyboard controller is an option of the machine.
+pub(super) fn machine_i8042(caps: &Caps) -> bool {
+    caps.has(Flag::MachineI8042Opt)
+}
+
+/// Memory of virtio-mem can be allocated by its device.
+pub(super) fn virtio_mem_prealloc(caps: &Caps) -> bool {
+    caps.has(Flag::VirtioMemPciPrealloc)
+}
+
+/// Memory of a process that ends can be freed in the background.
+pub(super) fn async_teardown(caps: &Caps) -> bool {
+    caps.has(Flag::RunWithAsyncTeardown)
+}
+
+/// The emulator can confine itself.
+pub(super) fn sandbox(caps: &Caps) -> bool {
+    caps.has(Flag::SeccompSandbox)
+}

@@ -45,6 +45,13 @@ impl Json {
         if set { self.put(name, true) } else { self }
     }
 
+    /// The document without a member.
+    #[must_use]
+    pub(crate) fn without(mut self, name: &str) -> Json {
+        self.0.shift_remove(name);
+        self
+    }
+
     /// A member.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)

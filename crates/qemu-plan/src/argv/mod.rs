@@ -7,38 +7,56 @@
 //! Devices, block nodes and objects are JSON documents whose members stand in a fixed order.
 
 mod ability;
+mod address;
+mod boot;
 pub mod chardev;
-mod devices;
+mod clock;
+mod controller;
+mod cpu;
 mod disk;
+mod extension;
 mod filesystem;
-mod graphics;
+mod firmware;
 mod hostdev;
+mod hotplug;
+mod input;
+mod iothread;
 mod json;
 mod link;
 mod machine;
+mod memory;
+mod memory_device;
 mod net;
+mod numa;
 pub mod piece;
+mod platform;
 mod ports;
 mod quote;
 mod rng;
 mod screen;
 pub mod secret;
+mod security;
 pub mod settings;
 mod smartcard;
+mod smbios;
 mod sound;
+mod surroundings;
 mod tpm;
+mod video;
 mod virtio;
 
-pub use disk::number_images;
+pub use disk::{nbdkit, number_images};
+pub use hotplug::pieces;
 pub use json::Json;
 pub use quote::{one_line, shell};
 pub use screen::{PortUse, choose_ports};
+pub use surroundings::{Deprecation, HugePages, Surroundings};
 
 use crate::Caps;
 use crate::complete::{Board, unsupported};
 use base::Result;
 use conf_domain::Domain;
-use conf_domain::device::Pci;
+use piece::Piece;
 use secret::{Secrets, Vault};
 use settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,8 +65,6 @@ use xml::Tree;
 /// Facts of one start that the definition does not know.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
-    /// NUMA nodes of the host, where they are known.
-    pub host_nodes: Option<std::collections::BTreeSet<u32>>,
     /// Folder of the domain's own files, e.g. `/var/lib/libvirt/qemu/domain-1-name`.
     pub private_dir: String,
     /// Folder of the sockets of channels, e.g. `/run/libvirt/qemu/channel/1-name`.
@@ -96,6 +112,8 @@ pub struct Start {
     pub timestamps: bool,
     /// Time zone offset of the host in seconds; only used by guests whose clock shows local time.
     pub local_offset: i64,
+    /// Facts of the host that the machine depends on.
+    pub host: Surroundings,
 }
 
 /// Descriptors that a client has handed over under one name.
@@ -126,6 +144,8 @@ pub(crate) struct Builder<'d> {
     pub(crate) board: Board,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    /// The pieces themselves, when it is they that are asked for and not a line.
+    pieces: Option<Vec<Piece>>,
     /// Number of the next block node.
     pub(crate) next_node: u32,
     /// Number of the next set of descriptors.
@@ -144,12 +164,27 @@ impl Builder<'_> {
         self.args.push(name.to_owned());
     }
 
+    /// Appends a device: what the definition puts over it applies, and its companion comes first.
     pub(crate) fn device(&mut self, json: Json) {
+        let json = extension::overridden(self.domain, json);
+        let id = json.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let companion = self.zpci(id);
+        if let Some(pieces) = &mut self.pieces {
+            pieces.extend(companion.into_iter().chain([json]).map(Piece::Device));
+            return;
+        }
+        if let Some(companion) = companion {
+            self.option("-device", companion.text());
+        }
         let text = if ability::device_json(self.caps) { json.text() } else { json.plain("driver") };
         self.option("-device", text);
     }
 
     pub(crate) fn object(&mut self, json: Json) {
+        if let Some(pieces) = &mut self.pieces {
+            pieces.push(Piece::Object(json));
+            return;
+        }
         self.option("-object", json.text());
     }
 
@@ -165,66 +200,6 @@ impl Builder<'_> {
     pub(crate) fn loadparm<'t>(&self, device: &'t Tree) -> Option<&'t str> {
         let asked = device.attr_at("boot", "loadparm");
         asked.filter(|_| self.board == Board::Ccw && ability::loadparm(self.caps))
-    }
-
-    /// Adds where a device sits.
-    pub(crate) fn place(&self, json: Json, device: &Tree) -> Json {
-        let Some(address) = device.child("address") else { return json };
-        let text = |name: &str| address.attr(name).unwrap_or("0").to_owned();
-        match address.attr("type").unwrap_or_default() {
-            "pci" => match Pci::of(device) {
-                Some(pci) => self.place_pci(json, device, pci, address),
-                None => json,
-            },
-            "usb" => {
-                let bus = text("bus");
-                let name = if bus == "0" { "usb".to_owned() } else { format!("usb{bus}") };
-                json.put("bus", format!("{name}.0")).put_opt("port", address.attr("port"))
-            }
-            "ccw" => {
-                let number = |name: &str| {
-                    address
-                        .attr(name)
-                        .and_then(|t| u32::from_str_radix(t.trim_start_matches("0x"), 16).ok())
-                        .unwrap_or(0)
-                };
-                json.put(
-                    "devno",
-                    format!("{:x}.{:x}.{:04x}", number("cssid"), number("ssid"), number("devno")),
-                )
-            }
-            "spapr-vio" => {
-                let register = text("reg");
-                let register = u64::from_str_radix(register.trim_start_matches("0x"), 16);
-                json.put_opt("reg", register.ok())
-            }
-            _ => json,
-        }
-    }
-
-    fn place_pci(&self, json: Json, device: &Tree, pci: Pci, address: &Tree) -> Json {
-        let controller = self
-            .domain
-            .all("controller")
-            .find(|controller| controller.is("type", "pci") && controller.is("index", &pci.bus.to_string()));
-        let bus = controller
-            .and_then(|controller| controller.attr_at("alias", "name"))
-            .unwrap_or("pci.0")
-            .to_owned();
-        // A plain machine's only bus goes by another name than its controller in some machines.
-        let addr = if pci.function == 0 {
-            format!("0x{:x}", pci.slot)
-        } else {
-            format!("0x{:x}.0x{:x}", pci.slot, pci.function)
-        };
-        let json = json.put("bus", bus);
-        let json = match address.attr("multifunction") {
-            Some("on") => json.put("multifunction", true),
-            Some("off") => json.put("multifunction", false),
-            _ => json,
-        };
-        let index = device.attr_at("acpi", "index").and_then(|text| text.parse::<u64>().ok());
-        json.put("addr", addr).put_opt("acpi-index", index.filter(|index| *index > 0))
     }
 }
 
@@ -265,6 +240,8 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
     let board = Board::of_domain(domain);
     let program = domain.all("emulator").next().map(|emulator| emulator.body().to_owned());
     let program = program.ok_or_else(|| unsupported("the definition names no emulator"))?;
+    let changed = extension::capabilities(domain, caps);
+    let caps = changed.as_ref().unwrap_or(caps);
     let mut b = Builder {
         domain,
         caps,
@@ -272,68 +249,75 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
         board,
         args: Vec::new(),
         env: start.env.clone(),
+        pieces: None,
         next_node: 1,
         next_fdset: 0,
         host_card_boot: Vec::new(),
     };
     b.option("-name", format!("guest={},debug-threads=on", comma(&domain.name)));
+    extension::deprecation(&mut b)?;
     b.flag("-S");
     if start.vault.is_some() {
         let file = format!("{}/master-key.aes", start.private_dir);
-        let key = Json::new()
-            .put("qom-type", "secret")
-            .put("id", "masterKey0")
-            .put("format", "raw")
-            .put("file", file);
-        b.object(key);
+        b.object(Json::object("secret", "masterKey0").put("format", "raw").put("file", file));
     }
     disk::reservations(&mut b);
-    machine::firmware(&mut b)?;
+    firmware::chips(&mut b)?;
     machine::machine(&mut b)?;
-    machine::cpu(&mut b)?;
-    machine::secure_flash(&mut b);
-    machine::memory(&mut b)?;
-    machine::processors(&mut b);
+    cpu::cpu(&mut b)?;
+    firmware::image(&mut b);
+    memory::memory(&mut b)?;
+    iothread::processors(&mut b);
+    iothread::iothreads(&mut b);
+    disk::throttle_groups(&mut b);
+    numa::numa(&mut b)?;
     b.option("-uuid", domain.uuid.to_string());
+    smbios::smbios(&mut b)?;
     let screens = domain.all("graphics").next().is_some();
     if !screens {
         b.option("-display", "none");
     }
-    machine::smbios(&mut b);
     b.flag("-no-user-config");
     b.flag("-nodefaults");
     b.add(chardev::monitor(&start.monitor));
     b.option("-mon", "chardev=charmonitor,id=monitor,mode=control");
-    machine::clock(&mut b)?;
-    b.flag("-no-shutdown");
-    machine::power(&mut b);
-    machine::boot(&mut b);
-    devices::controllers(&mut b)?;
+    clock::clock(&mut b)?;
+    boot::power(&mut b);
+    boot::boot(&mut b);
+    platform::iommus(&mut b)?;
+    controller::controllers(&mut b)?;
+    memory_device::modules(&mut b)?;
+    platform::hubs(&mut b)?;
+    controller::card_readers(&mut b)?;
     disk::disks(&mut b)?;
     filesystem::filesystems(&mut b)?;
     net::interfaces(&mut b)?;
     smartcard::smartcards(&mut b)?;
     ports::ports(&mut b)?;
     tpm::modules(&mut b)?;
-    devices::inputs(&mut b)?;
+    input::inputs(&mut b)?;
     sound::back_ends(&mut b)?;
     screen::screens(&mut b)?;
-    graphics::videos(&mut b)?;
+    video::videos(&mut b)?;
     sound::cards(&mut b)?;
-    devices::watchdogs(&mut b)?;
+    platform::watchdogs(&mut b)?;
     hostdev::redirected(&mut b)?;
     hostdev::hostdevs(&mut b)?;
-    devices::balloons(&mut b);
-    rng::rngs(&mut b)?;
-    link::shared_memory(&mut b)?;
-    devices::panics(&mut b)?;
-    if start.sandbox {
-        b.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    if let Some(from) = &start.host.incoming {
+        b.option("-incoming", from.clone());
     }
+    platform::balloons(&mut b);
+    rng::rngs(&mut b)?;
+    platform::notes(&mut b);
+    security::protection(&mut b);
+    extension::pass_through(&mut b);
+    security::sandbox(&mut b);
+    platform::panics(&mut b)?;
+    link::shared_memory(&mut b)?;
     link::vsocks(&mut b)?;
     link::cryptos(&mut b);
     link::stores(&mut b);
-    extension(&mut b);
+    platform::teardown(&mut b);
     if start.timestamps {
         b.option("-msg", "timestamp=on");
     }
@@ -372,6 +356,10 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
         "crypto",
         "pstore",
         "lease",
+        "hub",
+        "iommu",
+        "memory",
+        "nvram",
     ];
     match domain.devices().iter().find(|device| !PLANNED.contains(&device.name.as_str())) {
         Some(device) => Err(unsupported(format!(
@@ -379,29 +367,6 @@ fn refuse_unplanned(domain: &Domain) -> Result<()> {
             device.name
         ))),
         None => Ok(()),
-    }
-}
-
-/// Arguments and variables that the definition passes through.
-fn extension(b: &mut Builder<'_>) {
-    for extension in b.domain.extensions.iter().filter(|e| e.prefix == "qemu" && e.tree.name == "commandline")
-    {
-        for child in &extension.tree.children {
-            match child.name.as_str() {
-                "arg" => {
-                    if let Some(value) = child.attr("value") {
-                        b.flag(value);
-                    }
-                }
-                "env" => {
-                    b.set_env(
-                        child.attr("name").unwrap_or_default(),
-                        child.attr("value").unwrap_or_default(),
-                    );
-                }
-                _ => {}
-            }
-        }
     }
 }
 

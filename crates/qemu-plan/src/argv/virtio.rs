@@ -11,9 +11,13 @@ pub(crate) fn name(device: &Tree, base: &str) -> String {
 
 /// A device with the options of its transport.
 pub(crate) fn device(device: &Tree, base: &str) -> Json {
+    transport(Json::driver(name(device, base)), device)
+}
+
+/// Adds the options of a device's transport.
+pub(crate) fn transport(json: Json, device: &Tree) -> Json {
     let option = |name: &str| on_off(device.attr_at("driver", name));
-    Json::driver(name(device, base))
-        .put_opt("iommu_platform", option("iommu"))
+    json.put_opt("iommu_platform", option("iommu"))
         .put_opt("ats", option("ats"))
         .put_opt("packed", option("packed"))
         .put_opt("page-per-vq", option("page_per_vq"))

@@ -105,7 +105,8 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
             }
         }
     }
-    if matches!(setting.board, Board::Pc | Board::Q35 | Board::Isapc) {
+    let with_ps2 = domain.tree.attr_at("features/ps2", "state") != Some("off");
+    if with_ps2 && matches!(setting.board, Board::Pc | Board::Q35 | Board::Isapc) {
         for kind in ["mouse", "keyboard"] {
             let there = domain.all("input").any(|input| input.is("type", kind) && input.is("bus", "ps2"));
             if !there {

@@ -18,15 +18,18 @@ mod labels;
 mod memory;
 mod pci;
 mod ports;
+mod processor;
+mod security;
 pub(crate) mod setting;
 mod source;
 
+pub use crate::host_cpu::Hardware;
 use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, ParseFlags};
 pub use setting::Board;
 use setting::Setting;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use xml::Tree;
 
 /// Where the host plays the sound of guests, from the daemon's environment and settings.
@@ -135,8 +138,7 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
         )));
     }
     if !flags.skip_validate {
-        crate::validate::complete(domain, &setting, site)?;
-        conf_domain::validate::complete(domain)?;
+        conf_domain::validate::complete(domain, &crate::validate::Qemu { setting: &setting, site })?;
     }
     Ok(())
 }
@@ -156,16 +158,25 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What a definition gets when it is started: addresses that were left open until then. `host_nodes` are the host's NUMA
-/// nodes where they are known.
+/// Brings sizes of memory to the steps of the machine, which a new start does and a guest that comes with its memory from
+/// elsewhere does not.
+pub fn align_memory(domain: &mut Domain, caps: &Caps) {
+    let groups = HashMap::new();
+    memory::align_all(domain, &Setting::of(domain, caps, &groups, true));
+}
+
+/// What a definition gets when it is started: addresses that were left open until then, and a processor that does not
+/// depend on the host.
 ///
 /// # Errors
-/// When there is no place for a device.
-pub fn for_start(domain: &mut Domain, caps: &Caps, host_nodes: Option<&BTreeSet<u32>>) -> Result<()> {
+/// When there is no place for a device, or the host cannot give what is asked.
+pub fn for_start(domain: &mut Domain, caps: &Caps, hardware: &Hardware) -> Result<()> {
     crate::firmware::check(domain)?;
     let groups = HashMap::new();
     let setting = Setting::of(domain, caps, &groups, true);
-    crate::validate::start(domain, &setting, host_nodes)?;
+    crate::validate::start(domain, &setting, hardware.nodes.as_ref())?;
+    processor::for_start(domain, &setting, hardware)?;
+    security::for_start(domain, &setting);
     addresses(domain, &setting)?;
     conf_domain::device::mirror_console(domain);
     domain.sort();

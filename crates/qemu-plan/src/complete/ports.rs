@@ -171,7 +171,7 @@ fn on_usb(device: &Tree) -> bool {
 
 /// Kinds of devices in the order in which they get ports.
 const USB_ORDER: &[&str] =
-    &["hub", "hostdev", "disk", "interface", "controller", "input", "serial", "sound", "redirdev"];
+    &["hub", "disk", "interface", "sound", "hostdev", "controller", "serial", "input", "redirdev"];
 
 /// Ports that are taken, by bus and path of hubs.
 type Taken = BTreeMap<(u32, String), BTreeSet<u32>>;

@@ -4,6 +4,7 @@ use crate::complete::setting::{Board, Setting};
 use crate::complete::unsupported;
 use base::Result;
 use conf_domain::Domain;
+use qemu_caps::Flag;
 use xml::Tree;
 
 /// Features of POWER servers only.
@@ -40,7 +41,27 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     if domain.vcpus_max() > 255 && setting.is_x86() && setting.board != Board::Q35 {
         return Err(unsupported("more than 255 vCPUs are only supported on q35-based machine types"));
     }
+    protection(domain, setting)?;
     features.map_or(Ok(()), |features| each(features, setting))
+}
+
+/// What keeps the host from looking into a guest must be there.
+fn protection(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
+    let Some(security) = domain.tree.child("launchSecurity") else { return Ok(()) };
+    let (name, flag) = match security.attr("type") {
+        Some("sev") => ("SEV", Flag::SevGuest),
+        Some("sev-snp") => ("SEV SNP", Flag::SevSnpGuest),
+        Some("s390-pv") => ("S390 PV", Flag::S390PvGuest),
+        _ => return Ok(()),
+    };
+    if !setting.has(flag) {
+        let text = format!("{name} launch security is not supported with this QEMU binary");
+        return Err(unsupported(text));
+    }
+    if security.attr("kernelHashes").is_some() && !setting.has(Flag::SevGuestKernelHashes) {
+        return Err(unsupported("SEV measured direct kernel boot is not supported with this QEMU binary"));
+    }
+    Ok(())
 }
 
 fn secure_boot(os: &Tree, features: Option<&Tree>, setting: &Setting<'_>) -> Result<()> {

@@ -20,7 +20,9 @@ use crate::complete::Site;
 use crate::complete::setting::Setting;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
+use conf_domain::validate::Rules;
 use std::collections::BTreeSet;
+use xml::Tree;
 
 /// A refusal that is nothing but its text.
 fn detail(text: impl Into<String>) -> Error {
@@ -50,22 +52,27 @@ pub(crate) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     pci::given(domain, setting)
 }
 
-/// Checks a complete definition.
-///
-/// # Errors
-/// With the first refusal.
-pub(crate) fn complete(domain: &Domain, setting: &Setting<'_>, site: &Site) -> Result<()> {
-    check_lifecycle(domain)?;
-    domain::check(domain, setting)?;
-    cpu::check(domain, setting)?;
-    memory::check(domain, setting)?;
-    for device in domain.devices() {
-        match device.name.as_str() {
-            "disk" => disk::check(device, setting)?,
-            _ => others::check(domain, device, setting, site)?,
+/// QEMU's rules for complete definitions, on this machine.
+pub(crate) struct Qemu<'s> {
+    pub(crate) setting: &'s Setting<'s>,
+    pub(crate) site: &'s Site,
+}
+
+impl Rules for Qemu<'_> {
+    fn domain(&self, domain: &Domain) -> Result<()> {
+        check_lifecycle(domain)?;
+        domain::check(domain, self.setting)?;
+        cpu::check(domain, self.setting)?;
+        memory::check(domain, self.setting)?;
+        others::together(domain)
+    }
+
+    fn device(&self, domain: &Domain, device: &Tree) -> Result<()> {
+        match &*device.name {
+            "disk" => disk::check(device, self.setting),
+            _ => others::check(domain, device, self.setting, self.site),
         }
     }
-    others::together(domain)
 }
 
 /// Checks what can be known only when the guest is started.
@@ -81,7 +88,7 @@ pub(crate) fn start(
     for device in domain.devices() {
         match device.name.as_str() {
             "disk" => disk::start(device, setting)?,
-            _ => others::start(device)?,
+            _ => others::start(device, setting)?,
         }
     }
     memory::start(domain, host_nodes)

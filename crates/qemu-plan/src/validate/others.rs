@@ -15,7 +15,7 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "parallel" if setting.is_ppc64() || setting.is_s390() => {
             Err(unsupported("parallel ports are not supported"))
         }
-        "serial" => serial(device, setting),
+        "serial" => spice(domain, device).and_then(|()| serial(device, setting)),
         "controller" => controller(device, setting),
         "shmem" => shmem(device),
         "tpm" => tpm(device, setting, site),
@@ -25,9 +25,11 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "graphics" => graphics(domain, device),
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
-        "channel" | "console" | "redirdev" => tcp(device),
+        "channel" | "console" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
+        "smartcard" | "rng" => spice(domain, device),
         "interface" => interface(device),
         "video" => video(device),
+        "memory" => module(domain, device),
         _ => Ok(()),
     }
     .and_then(|()| spapr_register(device))
@@ -222,7 +224,20 @@ fn tpm(tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     Ok(())
 }
 
+/// Channels of Spice need its screen.
+fn spice(domain: &Domain, device: &Tree) -> Result<()> {
+    let kind = device.attr("type").unwrap_or_default();
+    let screen = domain.all("graphics").any(|graphics| graphics.is("type", "spice"));
+    if matches!(kind, "spicevmc" | "spiceport") && !screen {
+        return Err(unsupported(format!("chardev '{kind}' not supported without spice graphics")));
+    }
+    Ok(())
+}
+
 fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
+    if hostdev.is("mode", "capabilities") {
+        return Err(unsupported("hostdev mode 'capabilities' is not supported in qemu"));
+    }
     let model = hostdev.attr("model").unwrap_or_default();
     let boots = hostdev.child("boot").is_some();
     if hostdev.is("type", "mdev") && boots && matches!(model, "vfio-ap" | "vfio-pci") {
@@ -373,6 +388,15 @@ fn video(video: &Tree) -> Result<()> {
     Ok(())
 }
 
+fn module(domain: &Domain, module: &Tree) -> Result<()> {
+    let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());
+    let placed = matches!(module.attr("model"), Some("dimm" | "nvdimm" | "virtio-mem"));
+    if cells && placed && module.at("target/node").is_none() {
+        return Err(unsupported("target NUMA node needs to be specified for memory device"));
+    }
+    Ok(())
+}
+
 pub(super) fn together(domain: &Domain) -> Result<()> {
     let proxies = domain.all("tpm").filter(|tpm| tpm.is("model", "spapr-tpm-proxy")).count();
     let others = domain.all("tpm").count() - proxies;
@@ -398,12 +422,13 @@ pub(super) fn together(domain: &Domain) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn start(device: &Tree) -> Result<()> {
+pub(super) fn start(device: &Tree, setting: &Setting<'_>) -> Result<()> {
     match device.name.as_str() {
         "shmem" if device.attr_at("address", "type").is_some_and(|kind| kind != "pci") => {
             Err(unsupported("only 'pci' addresses are supported for the shared memory device"))
         }
-        "controller" if device.is("type", "usb") && device.attr("model").is_none() => {
+        // Guests of s390 do without.
+        "controller" if device.is("type", "usb") && device.attr("model").is_none() && !setting.is_s390() => {
             Err(unsupported("no model provided for USB controller"))
         }
         "interface" => {

@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
+mod lines;
 mod refusals;

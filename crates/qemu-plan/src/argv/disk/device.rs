@@ -123,10 +123,10 @@ fn on_bus(b: &Builder<'_>, disk: &Tree, bus: &str) -> Result<Json> {
     Ok(match bus {
         "virtio" => virtio_disk(b, disk),
         "ide" => Json::driver(if cdrom { "ide-cd" } else { "ide-hd" })
-            .put("bus", format!("{}.{}", controller(b, "ide", disk), part(disk, "bus")))
+            .put("bus", format!("{}.{}", controller(b, "ide", disk, "ide"), part(disk, "bus")))
             .put("unit", part(disk, "unit")),
         "sata" => Json::driver(if cdrom { "ide-cd" } else { "ide-hd" })
-            .put("bus", format!("{}.{}", controller(b, "sata", disk), part(disk, "unit"))),
+            .put("bus", format!("{}.{}", controller(b, "sata", disk, "ide"), part(disk, "unit"))),
         "fdc" => Json::driver("floppy").put("unit", part(disk, "unit")),
         "scsi" => scsi(b, disk),
         "usb" => b.place(Json::driver("usb-storage"), disk),
@@ -136,13 +136,14 @@ fn on_bus(b: &Builder<'_>, disk: &Tree, bus: &str) -> Result<Json> {
     })
 }
 
-/// Name of the controller a disk sits on. The emulator does not know those of the board by the names a definition gives.
-fn controller<'b>(b: &'b Builder<'_>, kind: &str, disk: &Tree) -> &'b str {
-    let number = part(disk, "controller");
-    let built_in = number == 0 && (kind == "ide") != (b.board == crate::complete::Board::Q35);
-    let index = number.to_string();
+/// Name of the controller a disk sits on.
+fn controller<'b>(b: &'b Builder<'_>, kind: &str, disk: &Tree, built_in: &'b str) -> &'b str {
+    let index = part(disk, "controller").to_string();
+    if super::super::controller::built_in(b, kind, &index) {
+        return built_in;
+    }
     let found = b.domain.all("controller").find(|c| c.is("type", kind) && c.is("index", &index));
-    found.filter(|_| !built_in).map_or("ide", alias_of)
+    found.map_or(built_in, alias_of)
 }
 
 fn virtio_disk(b: &Builder<'_>, disk: &Tree) -> Json {

@@ -3,6 +3,7 @@
 mod device;
 mod filter;
 pub(crate) mod image;
+pub mod nbdkit;
 pub(crate) mod node;
 mod protocol;
 mod sd;
@@ -87,6 +88,12 @@ pub(super) fn reservations(b: &mut Builder<'_>) {
     }
 }
 
+/// The groups of disks that share limits of their speed.
+pub(super) fn throttle_groups(b: &mut Builder<'_>) {
+    let groups = filter::groups(b.domain);
+    b.add_all(groups);
+}
+
 /// Plans all disks.
 pub(super) fn disks<'d>(b: &mut Builder<'d>) -> Result<()> {
     let domain = b.domain;
@@ -102,8 +109,6 @@ pub(super) fn disks<'d>(b: &mut Builder<'d>) -> Result<()> {
     }
     planned.reverse();
     device::drive_order(b, &planned);
-    let groups = filter::groups(domain);
-    b.add_all(groups);
     for plan in &planned {
         let pieces = one(b, plan)?;
         b.add_all(pieces);

@@ -96,10 +96,7 @@ fn objects<'s>(image: &Image<'_>, start: &'s Start) -> Result<(Vec<Piece>, Reach
     }
     if !served && let Some(cookies) = location.source.child("cookies") {
         let id = format!("{storage}-httpcookie-secret0");
-        let all = cookies
-            .all("cookie")
-            .map(|cookie| format!("{}={}", cookie.attr("name").unwrap_or_default(), cookie.body()));
-        let text = all.collect::<Vec<_>>().join("; ");
+        let text = protocol::cookies(cookies);
         let vault = start.vault.as_ref().ok_or_else(|| unsupported("encrypted secrets are not supported"))?;
         pieces.push(Piece::Object(vault.object(&id, text.as_bytes())));
         reach.cookies = Some(id);

@@ -77,12 +77,7 @@ fn nvme(source: &Tree) -> Json {
 
 /// A protocol that an NBD server of the host speaks instead of the emulator.
 pub(super) fn served(location: &Location<'_>, settings: &Settings) -> bool {
-    let plugin = match location.protocol() {
-        "http" | "https" | "ftp" | "ftps" | "tftp" => "curl",
-        "ssh" => "ssh",
-        _ => return false,
-    };
-    location.kind == "network" && settings.nbdkit.iter().any(|name| name == plugin)
+    super::nbdkit::plugin(location).is_some_and(|plugin| settings.nbdkit.iter().any(|name| name == plugin))
 }
 
 fn network(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
@@ -148,7 +143,16 @@ fn bracketed(name: &str) -> String {
     if name.contains(':') { format!("[{name}]") } else { name.to_owned() }
 }
 
-fn url(source: &Tree, protocol: &str, name: &str) -> String {
+/// Cookies as a server gets them.
+pub(super) fn cookies(cookies: &Tree) -> String {
+    let all = cookies
+        .all("cookie")
+        .map(|cookie| format!("{}={}", cookie.attr("name").unwrap_or_default(), cookie.body()));
+    all.collect::<Vec<_>>().join("; ")
+}
+
+/// The address of a file on a server.
+pub(super) fn url(source: &Tree, protocol: &str, name: &str) -> String {
     let host = source.child("host");
     let part = |name: &str| host.and_then(|host| host.attr(name)).unwrap_or_default();
     let port = part("port");

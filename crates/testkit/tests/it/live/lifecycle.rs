@@ -103,7 +103,7 @@ fn linux_guest_boots_heeds_the_power_button_and_reboots() {
     console.wait_for("FERRO-STOP poweroff");
     // A reboot by the power button is a shutdown that starts again in place.
     console.wait_for("FERRO-READY name=linux");
-    state_becomes(&virsh, "linux", "running (unpaused)", 5);
+    state_becomes(&virsh, "linux", "running (booted)", 5);
     virsh.says(&["shutdown", "linux"], "Domain 'linux' is being shutdown");
     state_becomes(&virsh, "linux", "shut off (shutdown)", 60);
 }

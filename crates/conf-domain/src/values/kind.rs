@@ -1,0 +1,166 @@
+//! Kinds of values.
+
+/// What an attribute may hold.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// One of the words; those that say what holds anyway are not printed.
+    Word {
+        words: Vec<&'static str>,
+        unsaid: Vec<&'static str>,
+    },
+    /// Any text; an empty one counts as none.
+    Text,
+    /// Any text.
+    String,
+    Number(Number),
+}
+
+/// A number and its bounds.
+#[derive(Debug)]
+pub(super) struct Number {
+    low: i128,
+    high: i128,
+    base: u32,
+    /// Digits of a hexadecimal spelling.
+    hex: Option<usize>,
+    nonzero: bool,
+    /// Below zero is refused in words of its own.
+    count: bool,
+    /// A number that says what holds anyway is not printed.
+    unsaid: Option<i128>,
+}
+
+/// What became of a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// It stays as it is.
+    Kept,
+    /// It is spelled in another way.
+    Spelled(String),
+    /// It says what holds anyway.
+    Dropped,
+    /// It is not accepted; what was expected, as the refusal says it.
+    Refused(&'static str),
+}
+
+impl Kind {
+    pub(super) fn read(name: &str, rest: &[&'static str]) -> Option<Kind> {
+        let bits = |bits: u32| (1i128 << bits) - 1;
+        let (low, high) = match name {
+            "word" => {
+                let unsaid: Vec<&str> = rest.iter().filter_map(|word| word.strip_prefix('~')).collect();
+                let words = rest.iter().map(|word| word.trim_start_matches('~')).collect();
+                return Some(Kind::Word { words, unsaid });
+            }
+            "bool" => return Some(Kind::Word { words: vec!["yes", "no"], unsaid: Vec::new() }),
+            "switch" => return Some(Kind::Word { words: vec!["on", "off"], unsaid: Vec::new() }),
+            "text" => return Some(Kind::Text),
+            "string" => return Some(Kind::String),
+            "uint" => (0, bits(32)),
+            "ulong" => (0, bits(64)),
+            "int" | "count" => (-bits(31) - 1, bits(31)),
+            "long" => (-bits(63) - 1, bits(63)),
+            _ => return None,
+        };
+        let mut number =
+            Number { low, high, base: 10, hex: None, nonzero: false, count: name == "count", unsaid: None };
+        for word in rest {
+            if *word == "nonzero" {
+                number.nonzero = true;
+            } else if let Some(base) = word.strip_prefix("base") {
+                number.base = base.parse().unwrap_or(10);
+            } else if let Some(digits) = word.strip_prefix("hex") {
+                number.hex = digits.parse().ok();
+            } else if let Some(value) = word.strip_prefix('~') {
+                number.unsaid = value.parse().ok();
+            } else if let Some(high) = word.strip_prefix("max") {
+                number.high = high.parse().unwrap_or(number.high);
+            }
+        }
+        Some(Kind::Number(number))
+    }
+
+    pub(super) fn take(&self, value: &str) -> Read {
+        match self {
+            Kind::Word { words, unsaid } => match value {
+                _ if unsaid.contains(&value) => Read::Dropped,
+                _ if words.contains(&value) => Read::Kept,
+                _ => Read::Refused(""),
+            },
+            Kind::Text if value.is_empty() => Read::Dropped,
+            Kind::Text | Kind::String => Read::Kept,
+            Kind::Number(number) => number.take(value),
+        }
+    }
+}
+
+impl Number {
+    fn take(&self, text: &str) -> Read {
+        let expected = if self.low < 0 { "integer" } else { "non-negative integer" };
+        let Some(value) = integer(text, self.base).filter(|value| (self.low..=self.high).contains(value))
+        else {
+            return Read::Refused(expected);
+        };
+        if self.count && value < 0 {
+            return Read::Refused("non-negative");
+        }
+        if self.nonzero && value == 0 {
+            return Read::Refused("nonzero");
+        }
+        if self.unsaid == Some(value) {
+            return Read::Dropped;
+        }
+        let spelled = match self.hex {
+            Some(digits) => format!("0x{value:0digits$x}"),
+            None => value.to_string(),
+        };
+        if spelled == text { Read::Kept } else { Read::Spelled(spelled) }
+    }
+}
+
+/// A number as C's library reads it: space before it, a sign, and for base 0 a prefix that tells the base.
+fn integer(text: &str, base: u32) -> Option<i128> {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let hex = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"));
+    let (base, digits) = match (base, hex) {
+        (0 | 16, Some(rest)) => (16, rest),
+        (0, None) if digits.len() > 1 && digits.starts_with('0') => (8, digits),
+        (0, None) => (10, digits),
+        (base, _) => (base, digits),
+    };
+    if digits.starts_with(['+', '-']) {
+        return None;
+    }
+    i128::from_str_radix(digits, base).ok().map(|value| if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        for (kind, options, text, expected) in [
+            ("uint", &[][..], "12", Read::Kept),
+            ("uint", &[], " +12", Read::Spelled("12".to_owned())),
+            ("uint", &[], "-1", Read::Refused("non-negative integer")),
+            ("uint", &[], "4294967296", Read::Refused("non-negative integer")),
+            ("uint", &[], "0x10", Read::Refused("non-negative integer")),
+            ("uint", &["base0"], "0x10", Read::Spelled("16".to_owned())),
+            ("uint", &["base0", "hex2"], "010", Read::Spelled("0x08".to_owned())),
+            ("uint", &["base16"], "10", Read::Spelled("16".to_owned())),
+            ("uint", &["nonzero"], "0", Read::Refused("nonzero")),
+            ("uint", &["~0"], "0", Read::Dropped),
+            ("int", &[], "-1", Read::Kept),
+            ("int", &[], "1.5", Read::Refused("integer")),
+            ("count", &[], "-1", Read::Refused("non-negative")),
+        ] {
+            let kind = Kind::read(kind, options).unwrap();
+            assert_eq!(kind.take(text), expected, "{text}");
+        }
+    }
+}

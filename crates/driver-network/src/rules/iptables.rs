@@ -1,0 +1,220 @@
+//! Rules in private chains of the common tables.
+
+use super::{Lacks, State, batch, refused, singly};
+use base::{Error, Result, Uuid};
+use firewall::iptables::{CHAINS, TABLES, install as plan, known_chains, make_chains};
+use firewall::removal::Removal;
+use firewall::{Action, Backend, Group, Intent, Layer, Transaction};
+use std::collections::BTreeMap;
+
+const FAMILIES: [(Layer, &str, &str); 2] = [
+    (Layer::Ipv4, "iptables-restore", "iptables-save"),
+    (Layer::Ipv6, "ip6tables-restore", "ip6tables-save"),
+];
+
+fn restore(program: &'static str, input: &str) -> std::result::Result<(), String> {
+    if input.is_empty() { Ok(()) } else { batch(program, &["-w", "--noflush"], input).map(drop) }
+}
+
+/// Applies actions of both families, or none of them.
+fn apply(actions: &[&Action], undo: &[&Action]) -> std::result::Result<(), String> {
+    for (at, (layer, program, _)) in FAMILIES.into_iter().enumerate() {
+        if let Err(complaint) = restore(program, &firewall::batch::restore(actions, layer)) {
+            for (layer, program, _) in FAMILIES.into_iter().take(at) {
+                let _ = restore(program, &firewall::batch::restore(undo, layer));
+            }
+            return Err(complaint);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the private chains and their links that are missing.
+fn ensure_chains(state: &mut State) -> Result<()> {
+    if state.made {
+        return Ok(());
+    }
+    for (layer, program, save) in FAMILIES {
+        // A table that nobody has used has no chains.
+        let listing = batch(save, &[], "").map_err(refused)?;
+        let mut known: Vec<(&str, &str, bool, bool)> = Vec::new();
+        for table in TABLES {
+            let lines: Vec<String> = table_lines(&listing, table);
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            known.extend(
+                known_chains(table, &lines)
+                    .into_iter()
+                    .map(|(chain, made, linked)| (*table, chain, made, linked)),
+            );
+        }
+        let of = |table: &str, chain: &str| {
+            let found = known.iter().find(|(of, name, ..)| *of == table && *name == chain);
+            found.map_or((false, false), |(_, _, made, linked)| (*made, *linked))
+        };
+        let actions = make_chains(layer, &of);
+        let actions: Vec<&Action> = actions.iter().collect();
+        restore(program, &firewall::batch::restore(&actions, layer)).map_err(refused)?;
+    }
+    state.made = true;
+    Ok(())
+}
+
+/// The lines of one table, with chains as `-N`.
+fn table_lines(listing: &str, table: &str) -> Vec<String> {
+    let start = format!("*{table}");
+    let lines =
+        listing.lines().skip_while(|line| *line != start).skip(1).take_while(|line| *line != "COMMIT");
+    lines
+        .map(|line| match line.strip_prefix(':') {
+            Some(chain) => format!("-N {}", chain.split(' ').next().unwrap_or_default()),
+            None => line.to_owned(),
+        })
+        .collect()
+}
+
+/// The plan without what the kernel lacks.
+fn possible(intent: &Intent, lacks: &Lacks) -> Transaction {
+    let mut transaction = plan(intent);
+    if lacks.checksum_rule {
+        transaction.groups.retain(|group| !group.ignore_errors);
+    }
+    transaction
+}
+
+fn actions(groups: &[Group]) -> Vec<&Action> {
+    groups.iter().flat_map(|group| &group.actions).collect()
+}
+
+fn removal(transaction: Transaction) -> Removal {
+    let groups = transaction.groups.into_iter().rev().map(|group| {
+        let rollback = group.rollback.into_iter();
+        rollback.map(|action| Action { ignore_errors: true, ..action }).collect()
+    });
+    Removal { backend: Backend::Iptables, groups: groups.collect() }
+}
+
+fn try_install(transaction: &Transaction) -> std::result::Result<(), String> {
+    let undo: Vec<&Action> = transaction.groups.iter().rev().flat_map(|group| &group.rollback).collect();
+    apply(&actions(&transaction.groups), &undo)
+}
+
+/// Installs the rules of one network.
+pub(super) fn install(state: &mut State, intent: &Intent) -> Result<Removal> {
+    ensure_chains(state)?;
+    let transaction = possible(intent, &state.lacks);
+    if try_install(&transaction).is_ok() {
+        return Ok(removal(transaction));
+    }
+    // Chains that somebody has taken away are made again; rules that the kernel does not know are left out.
+    state.made = false;
+    ensure_chains(state)?;
+    let lacks = Lacks { checksum_rule: true, checksum_filter: state.lacks.checksum_filter };
+    let less = possible(intent, &lacks);
+    if try_install(&less).is_ok() {
+        let optional =
+            transaction.groups.iter().filter(|group| group.ignore_errors).flat_map(|group| &group.actions);
+        let optional: Vec<&Action> = optional.collect();
+        if optional.is_empty() || apply(&optional, &[]).is_ok() {
+            return Ok(removal(transaction));
+        }
+        log::warn!("this kernel has no CHECKSUM target; old DHCP clients may not accept answers");
+        state.lacks = lacks;
+        return Ok(removal(less));
+    }
+    // One by one tells which one it was.
+    let mut single = less;
+    single.apply(&mut super::Single)?;
+    Ok(removal(single))
+}
+
+/// Runs what removes rules.
+pub(super) fn run(removals: &[&Action]) {
+    if apply(removals, &[]).is_err() {
+        singly(Backend::Iptables, removals);
+    }
+}
+
+/// Whether a removal is of the rules that an intent gives today.
+pub(super) fn is_current(old: &Removal, intent: &Intent) -> bool {
+    let args = |removal: &Removal| -> Vec<(Option<Layer>, Vec<String>)> {
+        removal.actions().map(|action| (action.layer, action.args.clone())).collect()
+    };
+    let lacks = Lacks { checksum_rule: true, checksum_filter: false };
+    let old = args(old);
+    old == args(&removal(plan(intent))) || old == args(&removal(possible(intent, &lacks)))
+}
+
+/// Whether every link and rule is there.
+pub(super) fn intact(state: &State) -> bool {
+    let mut checks: Vec<Action> = Vec::new();
+    for (layer, ..) in FAMILIES {
+        for (table, parent, chain) in CHAINS {
+            checks.push(Action::new(layer, ["--table", table, "--check", parent, "--jump", chain]));
+        }
+    }
+    for intent in state.wanted.values() {
+        for action in possible(intent, &state.lacks).groups.into_iter().flat_map(|group| group.actions) {
+            let args = action.args.iter().map(|arg| if arg == "--insert" { "--check" } else { arg });
+            checks.push(Action::new(action.layer.unwrap_or(Layer::Ipv4), args));
+        }
+    }
+    let checks: Vec<&Action> = checks.iter().collect();
+    FAMILIES
+        .into_iter()
+        .all(|(layer, program, _)| restore(program, &firewall::batch::restore(&checks, layer)).is_ok())
+}
+
+/// Makes all rules again, in one batch for each family.
+pub(super) fn rebuild(state: &mut State) -> Result<BTreeMap<Uuid, Removal>> {
+    state.made = false;
+    ensure_chains(state)?;
+    match rebuilt(state) {
+        Err(_) if !state.lacks.checksum_rule => {
+            state.lacks.checksum_rule = true;
+            rebuilt(state)
+        }
+        outcome => outcome,
+    }
+}
+
+fn rebuilt(state: &State) -> Result<BTreeMap<Uuid, Removal>> {
+    let mut all: Vec<Action> = Vec::new();
+    for (layer, ..) in FAMILIES {
+        for (table, _, chain) in CHAINS {
+            all.push(Action::new(layer, ["--table", table, "--flush", chain]));
+        }
+    }
+    let mut removals = BTreeMap::new();
+    for (uuid, intent) in &state.wanted {
+        let transaction = possible(intent, &state.lacks);
+        all.extend(transaction.groups.iter().flat_map(|group| &group.actions).map(Action::plain));
+        removals.insert(*uuid, removal(transaction));
+    }
+    let all: Vec<&Action> = all.iter().collect();
+    apply(&all, &[]).map_err(|complaint| {
+        let text = format!("Failed to apply firewall rules: {complaint}");
+        Error::internal(base::ErrorDomain::FIREWALL, text)
+    })?;
+    Ok(removals)
+}
+
+/// Removes rules of a version that put them into the chains of everybody.
+pub(super) fn remove_oldest(intent: &Intent) {
+    let mut old = Vec::new();
+    for action in plan(intent).groups.iter().flat_map(|group| &group.rollback) {
+        let args = action.args.iter().map(|arg| match arg.as_str() {
+            "LIBVIRT_INP" => "INPUT",
+            "LIBVIRT_OUT" => "OUTPUT",
+            "LIBVIRT_FWI" | "LIBVIRT_FWO" | "LIBVIRT_FWX" => "FORWARD",
+            "LIBVIRT_PRT" => "POSTROUTING",
+            other => other,
+        });
+        old.push(Action::new(action.layer.unwrap_or(Layer::Ipv4), args));
+    }
+    singly(Backend::Iptables, &old.iter().collect::<Vec<_>>());
+}
+
+/// Whether the tables are of the older kind.
+pub(super) fn is_legacy() -> bool {
+    batch("iptables", &["--version"], "").is_ok_and(|version| version.contains("legacy"))
+}
