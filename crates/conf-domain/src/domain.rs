@@ -473,7 +473,7 @@ pub fn with_namespace(text: &str, key: &str, uri: &str) -> Result<String> {
 pub fn without_namespace(text: &str) -> Result<String> {
     let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
     let root = document.root();
-    let Some(prefix) = root.namespace().and_then(|uri| root.raw().lookup_prefix(uri)) else {
+    let Some(prefix) = root.prefix() else {
         return Ok(text.trim_end().to_owned());
     };
     let name = root.name();
