@@ -42,6 +42,17 @@ impl XmlError {
         let (line, column) = position(text, offset);
         XmlError { line, column, offset, message: message.into() }
     }
+
+    /// As clients show it: the line, the words, the text of the line and a mark under the place.
+    pub fn shown(&self, text: &str) -> String {
+        if text.is_empty() {
+            return format!("at line 1: {}\n(null)\n^", self.message);
+        }
+        let (source, column) = shown(text, self.offset);
+        let before = source.as_bytes().iter().take(column);
+        let dashes: String = before.map(|byte| if *byte == b'\t' { '\t' } else { '-' }).collect();
+        format!("at line {}: {}\n{source}\n{dashes}^", self.line, self.message)
+    }
 }
 
 /// What stands in an element.
@@ -133,9 +144,41 @@ pub(crate) fn position(text: &str, offset: usize) -> (u32, u32) {
     (line, column)
 }
 
+/// The line that is shown, and the place in it in bytes. From the end of a line or of the text, ends of lines before
+/// the place are passed over.
+fn shown(text: &str, offset: usize) -> (&str, usize) {
+    let ends = ['\n', '\r'];
+    let before = text.get(..offset).unwrap_or(text);
+    let behind = text.get(offset..).unwrap_or_default();
+    let at = if behind.is_empty() || behind.starts_with(ends) {
+        before.trim_end_matches(ends).len()
+    } else {
+        before.len()
+    };
+    let start = text.get(..at).and_then(|text| text.rfind(ends)).map_or(0, |at| at + 1);
+    let end = text.get(at..).and_then(|rest| rest.find(ends)).map_or(text.len(), |end| at + end);
+    (text.get(start..end).unwrap_or_default(), at - start)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks() {
+        for (text, expected) in [
+            ("", "at line 1: Document is empty\n(null)\n^"),
+            (
+                "<a>\n\t<b ü='é'\tc/>\n</a>",
+                "at line 2: Specification mandates value for attribute c\n\t<b ü='é'\tc/>\n\t----------\t-^",
+            ),
+            ("<a>\n\n", "at line 3: Premature end of data in tag a line 1\n<a>\n---^"),
+            ("<a>\n<b>\n</a>\n", "at line 3: Opening and ending tag mismatch: b line 2 and a\n</a>\n----^"),
+            ("<a>\n<b c='\n<", "at line 3: Unescaped '<' not allowed in attributes values\n<\n^"),
+        ] {
+            assert_eq!(Document::parse(text).map(|_| ()).unwrap_err().shown(text), expected);
+        }
+    }
 
     fn check(text: &str, line: u32) {
         let error = Document::parse(text).err();
