@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -104,6 +104,10 @@ pub(crate) struct Session {
     pub(crate) trays: AtomicU32,
     /// The number of the next block node, once one was added after the start.
     pub(crate) nodes: AtomicU32,
+    /// The agent, while the guest listens to it.
+    pub(crate) agent: Mutex<Option<Arc<qga::Agent>>>,
+    /// How long it may take to answer, counted from -2, which is no end.
+    pub(crate) agent_seconds: AtomicI32,
     /// Fastest migration in MiB a second; 0 is no limit.
     pub(crate) bandwidth: AtomicU64,
     /// The end of the monitor, and all it told before, has been dealt with.
@@ -259,6 +263,15 @@ impl Run {
     pub(crate) fn will_reboot(&self) -> bool {
         self.session.reboot_on_shutdown.load(Ordering::Acquire)
     }
+}
+
+/// Refuses two flags of which a call can mean but one.
+pub(crate) fn exclusive_of(flags: u32, one: (u32, &str), other: (u32, &str), function: &str) -> Result<()> {
+    if flags & one.0 != 0 && flags & other.0 != 0 {
+        let text = format!("Flags '{}' and '{}' are mutually exclusive", one.1, other.1);
+        return Err(Error::invalid_arg(FROM, function, "flags", &text));
+    }
+    Ok(())
 }
 
 /// Refuses flags that mean both definitions where there can be but one answer.

@@ -175,9 +175,12 @@ impl Driver {
             (false, _) => (state::PAUSED, paused::UNKNOWN),
         };
         let vcpus = qemu_live::vcpus::ask(&Asking(&monitor), status.domain.vcpus_max())?;
-        let base = guest.value().config.clone().unwrap_or_else(|| Arc::new(status.domain.clone()));
+        let chardevs = ask("query-chardev")?;
+        let mut domain = status.domain;
+        qemu_live::channels::note(domain.devices_mut().iter_mut(), &chardevs);
+        let base = guest.value().config.clone().unwrap_or_else(|| Arc::new(domain.clone()));
         let live = Live {
-            domain: status.domain,
+            domain,
             vcpus,
             run: Arc::new(Run {
                 base,
@@ -195,6 +198,9 @@ impl Driver {
             value.live = Some(Arc::new(live));
             value.state = now;
         });
+        if let Some(live) = &guest.value().live {
+            self.agent_taken_over(guest, live);
+        }
         log::info!("guest '{}' runs on", guest.value().name);
         Ok(())
     }

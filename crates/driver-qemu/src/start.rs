@@ -157,6 +157,7 @@ impl Driver {
             value.state = (state::PAUSED, if how.paused { paused::USER } else { paused::STARTING_UP });
         });
         undo.forget();
+        self.agent_awaited(guest, &live.domain);
         if how.paused {
             self.write_status(guest)?;
             self.lifecycle(guest, kind::STARTED, started::BOOTED);

@@ -10,6 +10,7 @@
 //! * [`matching`]: the device a client means
 //! * [`throttle`]: limits of disks
 
+pub mod channels;
 pub mod matching;
 pub mod memory;
 pub mod moment;

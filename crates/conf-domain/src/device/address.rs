@@ -1,5 +1,7 @@
 //! `<address>`: one spelling for each kind.
 
+use crate::fault::unsupported;
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::fmt;
 use xml::Tree;
 
@@ -52,7 +54,7 @@ impl Pci {
     pub fn of(device: &Tree) -> Option<Pci> {
         let address = device.child("address")?;
         let mut place = Pci::default();
-        let (mut is_pci, mut told) = (false, false);
+        let mut is_pci = false;
         for (name, value) in address.attrs.iter() {
             let field = match name {
                 "type" => {
@@ -65,11 +67,35 @@ impl Pci {
                 "function" => &mut place.function,
                 _ => continue,
             };
-            told |= matches!(name, "bus" | "slot");
             *field = number(value).unwrap_or(0);
         }
-        // A PCI address without a place asks for one.
-        (is_pci && told).then_some(place)
+        // One without a place asks for one.
+        (is_pci && (place.domain, place.bus, place.slot) != (0, 0, 0)).then_some(place)
+    }
+
+    /// Bounds of the parts.
+    fn check(self) -> Result<()> {
+        let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::NONE, text));
+        if self.bus > 0xFF {
+            return refused(format!("Invalid PCI address bus='0x{:x}', must be <= 0xFF", self.bus));
+        }
+        if self.slot > 0x1F {
+            return refused(format!("Invalid PCI address slot='0x{:x}', must be <= 0x1F", self.slot));
+        }
+        if self.function > 7 {
+            return refused(format!("Invalid PCI address function=0x{:x}, must be <= 7", self.function));
+        }
+        Ok(())
+    }
+
+    /// Attributes that tell it.
+    fn spelled(self) -> [(&'static str, String); 4] {
+        [
+            ("domain", format!("0x{:04x}", self.domain)),
+            ("bus", format!("0x{:02x}", self.bus)),
+            ("slot", format!("0x{:02x}", self.slot)),
+            ("function", format!("0x{:x}", self.function)),
+        ]
     }
 
     /// Writes it into a device, keeping other parts of the address.
@@ -85,6 +111,21 @@ impl Pci {
             ("function", &function),
         ]);
     }
+}
+
+/// Spells the address of a device of the host.
+///
+/// # Errors
+/// When a part is out of bounds.
+pub(crate) fn pci_source(address: &mut Tree) -> Result<()> {
+    let part = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
+    let pci =
+        Pci { domain: part("domain"), bus: part("bus"), slot: part("slot"), function: part("function") };
+    pci.check()?;
+    for (name, text) in pci.spelled() {
+        address.set(name, text);
+    }
+    Ok(())
 }
 
 /// A number in decimal, octal (leading 0) or hexadecimal (leading 0x), as C reads it.
@@ -160,4 +201,51 @@ pub(crate) fn spell(device: &mut Tree) {
         let decimal = number(value).filter(|_| name != "type" && name != "port")?;
         Some(decimal.to_string()).filter(|text| text != value)
     });
+}
+
+/// Bounds of an address.
+///
+/// # Errors
+/// When a part is out of bounds or missing.
+pub(crate) fn check(device: &Tree, address: &Tree) -> Result<()> {
+    match address.attr("type") {
+        Some("pci") => {
+            let root = matches!(device.attr("model"), Some("pci-root" | "pcie-root"));
+            if device.name == "controller" && root {
+                return Err(unsupported("pci-root and pcie-root controllers should not have an address"));
+            }
+            let Some(pci) = Pci::of(device) else { return Ok(()) };
+            pci.check()
+        }
+        // A path through at most four ports.
+        Some("usb") if !address.attr("port").is_none_or(port_path) => Err(Error::new(
+            ErrorCode::INTERNAL_ERROR,
+            ErrorDomain::DEVICE,
+            "Cannot parse <address> 'port' attribute",
+        )),
+        Some("ccw") if ["cssid", "ssid", "devno"].iter().any(|name| address.attr(name).is_none()) => {
+            let any = ["cssid", "ssid", "devno"].iter().any(|name| address.attr(name).is_some());
+            if any {
+                let text = "Invalid partial specification for virtio ccw address";
+                return Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::DEVICE, text));
+            }
+            Ok(())
+        }
+        Some("ccw") => {
+            let part = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
+            let (cssid, ssid, devno) = (part("cssid"), part("ssid"), part("devno"));
+            if cssid <= 0xfe && ssid <= 3 && devno <= 0xffff {
+                return Ok(());
+            }
+            let text = format!(
+                "Invalid specification for virtio ccw address: cssid='0x{cssid:x}' ssid='0x{ssid:x}' devno='0x{devno:04x}'"
+            );
+            Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::DEVICE, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn port_path(text: &str) -> bool {
+    text.split('.').count() <= 4 && text.split('.').all(|port| port.parse::<u32>().is_ok())
 }

@@ -145,6 +145,11 @@ impl Driver {
         match event.name.as_str() {
             "BLOCK_WRITE_THRESHOLD" => return self.threshold_passed(guest, event),
             "DEVICE_TRAY_MOVED" => return self.tray_moved(guest, live, event),
+            "VSERPORT_CHANGE" => {
+                let alias = event.data.get("id").and_then(Json::as_str).unwrap_or_default();
+                let open = event.data.get("open").and_then(Json::as_bool).unwrap_or(false);
+                return self.port_changed(guest, live, alias, open);
+            }
             "MEMORY_DEVICE_SIZE_CHANGE" => return self.memory_resized(guest, event),
             _ => {}
         }

@@ -109,6 +109,7 @@ impl Nics {
         if set.is_ok() && host::link::Links::is_isolated(name).unwrap_or(false) == isolated {
             return Ok(());
         }
+        let _ = self.links.set_port(name, &Port { isolated: Some(!isolated), ..Port::default() });
         let cause = std::io::Error::from_raw_os_error(22);
         let number = u8::from(isolated);
         Err(system(&cause, format!("Unable to set bridge {bridge} port {name} isolated to {number}")))

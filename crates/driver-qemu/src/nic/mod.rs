@@ -182,6 +182,23 @@ impl Nics {
     }
 }
 
+impl Nics {
+    /// The name under which a guest has been lent an address.
+    pub(crate) fn lent_name(&self, domain: &Domain) -> Result<Option<String>> {
+        let cx = Call::internal();
+        for interface in domain.all("interface").filter(|interface| interface.is("type", "network")) {
+            let Some(mac) = interface.attr_at("mac", "address") else { continue };
+            let name = interface.attr_at("source", "network").unwrap_or_default();
+            let network = self.networks.network_lookup_by_name(&cx, name)?;
+            let leases = self.networks.network_get_dhcp_leases(&cx, &network, Some(mac), 1, 0)?.leases;
+            if let Some(name) = leases.into_iter().find_map(|lease| lease.hostname) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Tells the emulator which cards have no cable.
 pub(crate) fn pull_plugs(monitor: &Monitor, domain: &Domain) -> Result<()> {
     for interface in domain.all("interface").filter(|card| card.attr_at("link", "state") == Some("down")) {
