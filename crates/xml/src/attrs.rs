@@ -10,6 +10,7 @@
 //!
 //! Up to fifteen bytes need no memory of their own; longer texts are shared between copies until one is changed.
 
+use crate::Node;
 use ecow::EcoString;
 
 /// Digits of lengths are to this base, so that each is a character below the surrogates.
@@ -41,15 +42,17 @@ fn digit(text: &str, at: usize) -> Option<(usize, usize)> {
 
 #[inline]
 fn pair(text: &str, start: usize) -> Option<Pair> {
-    let bytes = text.as_bytes();
-    if let Some([name_length, low, high]) =
-        bytes.get(start..start + 3).and_then(|head| head.first_chunk::<3>())
-        && (name_length | low | high) & 0x80 == 0
-    {
-        let name = start + 3;
-        let value = name + usize::from(*name_length);
-        return Some(Pair { start, name, value, end: value + usize::from(*high) * BASE + usize::from(*low) });
+    let [name_length, low, high, ..] = text.as_bytes().get(start..)? else { return None };
+    if (name_length | low | high) & 0x80 != 0 {
+        return long_pair(text, start);
     }
+    let name = start + 3;
+    let value = name + usize::from(*name_length);
+    Some(Pair { start, name, value, end: value + usize::from(*high) * BASE + usize::from(*low) })
+}
+
+#[cold]
+fn long_pair(text: &str, start: usize) -> Option<Pair> {
     let (name_length, at) = digit(text, start)?;
     let (low, at) = digit(text, at)?;
     let (high, name) = digit(text, at)?;
@@ -59,10 +62,14 @@ fn pair(text: &str, start: usize) -> Option<Pair> {
 
 fn cut(text: &str, longest: usize) -> &str {
     // As in C, a text ends at its first NUL.
-    let text = match text.bytes().position(|byte| byte == 0) {
+    let text = match text.as_bytes().iter().position(|byte| *byte == 0) {
         Some(end) => text.get(..end).unwrap_or_default(),
         None => text,
     };
+    cut_length(text, longest)
+}
+
+fn cut_length(text: &str, longest: usize) -> &str {
     let mut end = text.len().min(longest);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -76,11 +83,27 @@ fn head(name: &str, value: &str) -> [char; 3] {
         .map(|digit| char::from_u32(digit as u32).unwrap_or_default())
 }
 
-fn push(text: &mut String, name: &str, value: &str) {
-    let (name, value) = (cut(name, BASE - 1), cut(value, LONGEST));
-    text.extend(head(name, value));
-    text.push_str(name);
-    text.push_str(value);
+fn push(text: &mut Vec<u8>, name: &str, value: &str) {
+    push_parsed(text, cut(name, BASE - 1), cut(value, LONGEST));
+}
+
+/// The same for what came out of a document, where no NUL can be.
+#[inline]
+fn push_parsed(text: &mut Vec<u8>, name: &str, value: &str) {
+    if name.len() < 0x80 && value.len() < 0x80 {
+        text.extend_from_slice(&[name.len() as u8, value.len() as u8, 0]);
+    } else {
+        for digit in head(name, value) {
+            text.extend_from_slice(digit.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(value.as_bytes());
+}
+
+/// Text that was put together from whole pieces of text.
+fn whole(text: &[u8]) -> EcoString {
+    std::str::from_utf8(text).map(EcoString::from).unwrap_or_default()
 }
 
 impl Attrs {
@@ -116,15 +139,40 @@ impl Attrs {
             .filter_map(|pair| Some((text.get(pair.name..pair.value)?, text.get(pair.value..pair.end)?)))
     }
 
+    #[inline]
     fn find(&self, name: &str) -> Option<Pair> {
         let text = self.text.as_str();
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            let pair = pair(text, at)?;
-            if pair.value - pair.name == name.len()
-                && bytes.get(pair.name..pair.value) == Some(name.as_bytes())
+        let mut rest = text.as_bytes();
+        // Attributes are looked for all the time; nearly all lengths are plain bytes.
+        while let [name_length, low, high, behind @ ..] = rest {
+            if (name_length | low | high) & 0x80 != 0 {
+                return self.find_slowly(name, text.len() - rest.len());
+            }
+            let length = usize::from(*name_length);
+            let end = length + usize::from(*low) + usize::from(*high) * BASE;
+            if length == name.len()
+                && behind.first() == name.as_bytes().first()
+                && behind.get(..length) == Some(name.as_bytes())
             {
+                let start = text.len() - rest.len();
+                return Some(Pair {
+                    start,
+                    name: start + 3,
+                    value: start + 3 + length,
+                    end: start + 3 + end,
+                });
+            }
+            rest = behind.get(end..)?;
+        }
+        None
+    }
+
+    #[cold]
+    fn find_slowly(&self, name: &str, mut at: usize) -> Option<Pair> {
+        let text = self.text.as_str();
+        while at < text.len() {
+            let pair = pair(text, at)?;
+            if text.get(pair.name..pair.value) == Some(name) {
                 return Some(pair);
             }
             at = pair.end;
@@ -142,10 +190,10 @@ impl Attrs {
     pub fn set(&mut self, name: &str, value: &str) {
         match self.find(name) {
             None => {
-                let mut text = String::with_capacity(self.text.len() + name.len() + value.len() + 8);
-                text.push_str(&self.text);
+                let mut text = Vec::with_capacity(self.text.len() + name.len() + value.len() + 8);
+                text.extend_from_slice(self.text.as_bytes());
                 push(&mut text, name, value);
-                self.text = EcoString::from(text);
+                self.text = whole(&text);
             }
             Some(pair) if self.text.get(pair.value..pair.end) == Some(value) => {}
             Some(old) => self.replace(old, Some((name, value))),
@@ -162,13 +210,14 @@ impl Attrs {
     }
 
     fn replace(&mut self, old: Pair, new: Option<(&str, &str)>) {
-        let mut text = String::with_capacity(self.text.len() + new.map_or(0, |(_, value)| value.len() + 8));
-        text.push_str(self.text.get(..old.start).unwrap_or_default());
+        let mut text = Vec::with_capacity(self.text.len() + new.map_or(0, |(_, value)| value.len() + 8));
+        let own = self.text.as_bytes();
+        text.extend_from_slice(own.get(..old.start).unwrap_or_default());
         if let Some((name, value)) = new {
             push(&mut text, name, value);
         }
-        text.push_str(self.text.get(old.end..).unwrap_or_default());
-        self.text = EcoString::from(text);
+        text.extend_from_slice(own.get(old.end..).unwrap_or_default());
+        self.text = whole(&text);
     }
 
     /// Removes one.
@@ -221,17 +270,34 @@ impl Attrs {
     }
 }
 
+impl Attrs {
+    /// Attributes of a parsed element, of which some are kept.
+    pub(crate) fn of(node: Node<'_>, keep: impl Fn(&str) -> bool) -> Attrs {
+        let mut text = Vec::new();
+        for (_, name, value) in node.attrs().filter(|(namespace, name, _)| namespace.is_none() && keep(name))
+        {
+            if text.is_empty() {
+                text.reserve(128);
+            }
+            if name.len() < BASE {
+                push_parsed(&mut text, name, cut_length(value, LONGEST));
+            }
+        }
+        Attrs { text: whole(&text) }
+    }
+}
+
 impl<'t> FromIterator<(&'t str, &'t str)> for Attrs {
     fn from_iter<I: IntoIterator<Item = (&'t str, &'t str)>>(pairs: I) -> Attrs {
         let mut pairs = pairs.into_iter().peekable();
         if pairs.peek().is_none() {
             return Attrs::default();
         }
-        let mut text = String::with_capacity(128);
+        let mut text = Vec::with_capacity(128);
         for (name, value) in pairs {
             push(&mut text, name, value);
         }
-        Attrs { text: EcoString::from(text) }
+        Attrs { text: whole(&text) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A cursor on an element.
 
+use crate::Attrs;
 use crate::document::{AttrData, Document, Kind, NONE, NodeData, Space, position};
 use std::fmt;
 
@@ -161,6 +162,11 @@ impl<'d> Node<'d> {
             }
             _ => Some(self.text()).filter(|text| !text.trim().is_empty()),
         }
+    }
+
+    /// Attributes in no namespace whose names are kept.
+    pub fn own_attrs(self, keep: impl Fn(&str) -> bool) -> Attrs {
+        Attrs::of(self, keep)
     }
 
     /// The text that stands in this element itself, joined, unchanged.

@@ -31,12 +31,12 @@ pub(crate) struct Parser<'t> {
 }
 
 pub(crate) fn document(text: &str, limits: Limits) -> Outcome<Document<'_>> {
-    // Nearly always there is one piece of text for each tag.
-    let tags = text.bytes().filter(|byte| *byte == b'<').count();
+    // A line has some thirty bytes and is an element, a piece of text and two attributes.
+    let lines = (text.len() / 32 + 1).min(limits.nodes as usize);
     let document = Document {
         text,
-        nodes: Vec::with_capacity(tags.min(limits.nodes as usize) * 2),
-        attrs: Vec::with_capacity(tags.min(limits.nodes as usize)),
+        nodes: Vec::with_capacity(lines * 2),
+        attrs: Vec::with_capacity(lines * 2),
         spaces: Vec::new(),
     };
     let mut parser =
@@ -48,6 +48,43 @@ pub(crate) fn document(text: &str, limits: Limits) -> Outcome<Document<'_>> {
     }
     parser.epilog()?;
     Ok(parser.document)
+}
+
+/// Kinds of bytes that are passed over in one go. What takes a closer look is of none of them.
+const BLANK: u8 = 1;
+const BEGINS: u8 = 2;
+const CONTINUES: u8 = 4;
+const IN_SINGLE: u8 = 8;
+const IN_DOUBLE: u8 = 16;
+const IN_TEXT: u8 = 32;
+
+static KINDS: [u8; 256] = kinds();
+
+const fn kinds() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        let blank = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let begins = byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':');
+        let mut kinds = if blank { BLANK } else { 0 };
+        if begins {
+            kinds |= BEGINS;
+        }
+        if begins || byte.is_ascii_digit() || matches!(byte, b'-' | b'.') {
+            kinds |= CONTINUES;
+        }
+        // 0xEF begins the two characters that XML does not know.
+        if byte >= b' ' && !matches!(byte, b'<' | b'&' | 0xef) {
+            kinds |= if byte == b'\'' { 0 } else { IN_SINGLE } | if byte == b'"' { 0 } else { IN_DOUBLE };
+        }
+        if (byte >= b' ' || blank && byte != b'\r') && !matches!(byte, b'<' | b'&' | b']' | 0xef) {
+            kinds |= IN_TEXT;
+        }
+        table[at] = kinds;
+        at += 1;
+    }
+    table
 }
 
 pub(crate) fn is_blank(byte: u8) -> bool {
@@ -90,11 +127,16 @@ impl<'t> Parser<'t> {
         self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(what.as_bytes()))
     }
 
+    /// Passes over bytes of these kinds.
+    #[inline]
+    fn run(&mut self, kinds: u8) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|byte| KINDS[usize::from(*byte)] & kinds == 0).unwrap_or(rest.len());
+    }
+
     pub(crate) fn blanks(&mut self) -> bool {
         let start = self.at;
-        while self.byte().is_some_and(is_blank) {
-            self.at += 1;
-        }
+        self.run(BLANK);
         self.at > start
     }
 
@@ -106,27 +148,22 @@ impl<'t> Parser<'t> {
     pub(crate) fn name(&mut self) -> Option<&'t str> {
         let start = self.at;
         let bytes = self.text.as_bytes();
-        // Names are nearly always of plain letters.
         match bytes.get(self.at) {
-            Some(byte) if byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':') => self.at += 1,
-            Some(byte) if *byte >= 0x80 => {}
+            Some(byte) if KINDS[usize::from(*byte)] & BEGINS != 0 || *byte >= 0x80 => {}
             _ => return None,
         }
         loop {
-            match bytes.get(self.at) {
-                Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':') => {
-                    self.at += 1;
-                }
-                Some(byte) if *byte >= 0x80 => {
-                    let c = self.text.get(self.at..).and_then(|rest| rest.chars().next())?;
-                    let fits = if self.at == start { begins_name(c) } else { continues_name(c) };
-                    if !fits {
-                        break;
-                    }
-                    self.at += c.len_utf8();
-                }
-                _ => break,
+            // Names are nearly always of plain letters.
+            self.run(CONTINUES);
+            if bytes.get(self.at).is_none_or(|byte| *byte < 0x80) {
+                break;
             }
+            let c = self.text.get(self.at..).and_then(|rest| rest.chars().next())?;
+            let fits = if self.at == start { begins_name(c) } else { continues_name(c) };
+            if !fits {
+                break;
+            }
+            self.at += c.len_utf8();
         }
         (self.at > start).then(|| self.slice(start, self.at))
     }
@@ -344,11 +381,7 @@ impl<'t> Parser<'t> {
         };
         self.at += 1;
         let from = self.at;
-        let bytes = self.text.as_bytes();
-        let plain = |byte: &u8| *byte != quote && *byte >= b' ' && !matches!(byte, b'<' | b'&' | 0xef);
-        while bytes.get(self.at).is_some_and(plain) {
-            self.at += 1;
-        }
+        self.run(if quote == b'"' { IN_DOUBLE } else { IN_SINGLE });
         if self.byte() == Some(quote) {
             self.at += 1;
             return Ok(Cow::Borrowed(self.slice(from, self.at - 1)));
@@ -488,13 +521,7 @@ impl<'t> Parser<'t> {
     /// Text up to the next tag: references resolved, ends of lines made line feeds.
     fn characters(&mut self) -> Outcome<()> {
         let start = self.at;
-        let bytes = self.text.as_bytes();
-        let plain = |byte: &u8| {
-            !matches!(byte, b'<' | b'&' | b']' | b'\r' | 0xef) && (*byte >= b' ' || is_blank(*byte))
-        };
-        while bytes.get(self.at).is_some_and(plain) {
-            self.at += 1;
-        }
+        self.run(IN_TEXT);
         if matches!(self.byte(), None | Some(b'<')) {
             let text = Cow::Borrowed(self.slice(start, self.at));
             return self.text(text, (start, self.at));

@@ -42,7 +42,7 @@ impl Tree {
 
     /// Copies a parsed element with all that is below it and in no namespace.
     pub fn of(node: Node<'_>) -> Tree {
-        let attrs = node.attrs().filter(|(ns, ..)| ns.is_none()).map(|(_, n, v)| (n, v)).collect();
+        let attrs = Attrs::of(node, |_| true);
         let children: Trees =
             node.elements().filter(|child| child.namespace().is_none()).map(Tree::of).collect();
         let text = if children.is_empty() { Some(node.text()).filter(|text| !text.is_empty()) } else { None };
@@ -107,7 +107,7 @@ impl Tree {
 
     /// Walks down a path of names separated by `/`, first match at each step.
     pub fn at(&self, path: &str) -> Option<&Tree> {
-        match path.bytes().position(|byte| byte == b'/') {
+        match path.as_bytes().iter().position(|byte| *byte == b'/') {
             None => self.child(path),
             Some(at) => self.child(path.get(..at)?)?.at(path.get(at + 1..)?),
         }

@@ -38,15 +38,30 @@ pub(crate) fn number(text: &str) -> Option<u32> {
 }
 
 /// `0x` and at least so many digits.
-fn hex(value: u32, width: usize) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = (8 - value.leading_zeros() as usize / 4).max(width);
-    let mut text = String::with_capacity(digits + 2);
-    text.push_str("0x");
-    for at in (0..digits).rev() {
-        text.push(char::from(DIGITS[(value >> (4 * at)) as usize & 15]));
+struct Hex {
+    text: [u8; 10],
+    start: usize,
+}
+
+impl Hex {
+    fn of(value: u32, width: usize) -> Hex {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 10];
+        let (mut left, mut start) = (value, text.len());
+        while start > 2 && (left > 0 || text.len() - start < width) {
+            start -= 1;
+            text[start] = DIGITS[left as usize & 15];
+            left >>= 4;
+        }
+        start -= 2;
+        text[start] = b'0';
+        text[start + 1] = b'x';
+        Hex { text, start }
     }
-    text
+
+    fn as_str(&self) -> &str {
+        self.text.get(self.start..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
 }
 
 impl Pci {
@@ -88,27 +103,21 @@ impl Pci {
         Ok(())
     }
 
-    /// Attributes that tell it.
-    fn spelled(self) -> [(&'static str, String); 4] {
-        [
-            ("domain", format!("0x{:04x}", self.domain)),
-            ("bus", format!("0x{:02x}", self.bus)),
-            ("slot", format!("0x{:02x}", self.slot)),
-            ("function", format!("0x{:x}", self.function)),
-        ]
+    /// Domain, bus, slot and function as they are spelled.
+    fn hex(self) -> [Hex; 4] {
+        [(self.domain, 4), (self.bus, 2), (self.slot, 2), (self.function, 1)]
+            .map(|(value, width)| Hex::of(value, width))
     }
 
     /// Writes it into a device, keeping other parts of the address.
     pub fn put(self, device: &mut Tree) {
-        let [domain, bus, slot, function] =
-            [(self.domain, 4), (self.bus, 2), (self.slot, 2), (self.function, 1)]
-                .map(|(value, width)| hex(value, width));
+        let [domain, bus, slot, function] = self.hex();
         device.child_or_new("address").attrs.set_all(&[
             ("type", "pci"),
-            ("domain", &domain),
-            ("bus", &bus),
-            ("slot", &slot),
-            ("function", &function),
+            ("domain", domain.as_str()),
+            ("bus", bus.as_str()),
+            ("slot", slot.as_str()),
+            ("function", function.as_str()),
         ]);
     }
 }
@@ -122,8 +131,8 @@ pub(crate) fn pci_source(address: &mut Tree) -> Result<()> {
     let pci =
         Pci { domain: part("domain"), bus: part("bus"), slot: part("slot"), function: part("function") };
     pci.check()?;
-    for (name, text) in pci.spelled() {
-        address.set(name, text);
+    for (name, text) in ["domain", "bus", "slot", "function"].iter().zip(pci.hex()) {
+        address.set(name, text.as_str());
     }
     Ok(())
 }

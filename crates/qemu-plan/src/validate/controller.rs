@@ -153,10 +153,11 @@ fn pci(controller: &Tree, model: &str, setting: &Setting<'_>) -> Result<()> {
     if named && !names.contains(&name) {
         return refused("modelName", "has invalid value");
     }
+    let target = controller.child("target");
     let has = |name: &str| match name {
-        "targetIndex" => controller.attr_at("target", "index").is_some(),
-        "numaNode" => controller.at("target/node").is_some(),
-        name => controller.attr_at("target", name).is_some(),
+        "targetIndex" => target.is_some_and(|target| target.attr("index").is_some()),
+        "numaNode" => target.is_some_and(|target| target.child("node").is_some()),
+        name => target.is_some_and(|target| target.attr(name).is_some()),
     };
     for option in
         ["targetIndex", "busNr", "numaNode", "chassisNr", "chassis", "port", "hotplug", "memReserve"]
@@ -168,7 +169,7 @@ fn pci(controller: &Tree, model: &str, setting: &Setting<'_>) -> Result<()> {
                     "hotplug" => setting.board == Board::Pc,
                     _ => false,
                 };
-        if has(option) && !known {
+        if !known && has(option) {
             return refused(option, "is not valid");
         }
     }

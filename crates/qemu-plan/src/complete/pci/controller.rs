@@ -2,7 +2,6 @@
 
 use super::bus::Buses;
 use super::{is_pci_controller, number};
-use crate::complete::controllers;
 use crate::complete::setting::{Board, Setting};
 use conf_domain::Domain;
 use conf_domain::device::Pci;
@@ -36,31 +35,39 @@ pub(super) fn models(domain: &mut Domain, setting: &Setting<'_>) {
     }
 }
 
-/// Adds the controller of a bus unless it is there.
-pub(super) fn add_missing(domain: &mut Domain, index: u32, model: &str) -> bool {
-    let text = index.to_string();
-    if domain.devices().iter().any(|device| is_pci_controller(device) && device.is("index", &text)) {
-        return false;
+/// Places of the PCI controllers among the devices, and their numbers.
+pub(super) fn standing(domain: &Domain) -> Vec<(usize, u32)> {
+    let devices = domain.devices().iter().enumerate();
+    devices
+        .filter(|(_, device)| is_pci_controller(device))
+        .filter_map(|(at, device)| Some((at, number(device.attr("index"))?)))
+        .collect()
+}
+
+/// Adds controllers, each before the first with a higher number.
+pub(super) fn add(domain: &mut Domain, mut standing: Vec<(usize, u32)>, missing: &[(u32, &str)]) {
+    let devices = domain.devices_mut();
+    for (index, model) in missing {
+        let next = standing.iter().position(|(_, other)| other > index).unwrap_or(standing.len());
+        let at = match standing.get(next) {
+            Some((at, _)) => *at,
+            None => standing.last().map_or(devices.len(), |(at, _)| at + 1),
+        };
+        let mut new = Tree::new("controller");
+        new.attrs.set_all(&[("type", "pci"), ("index", &index.to_string()), ("model", model)]);
+        devices.insert(at, new);
+        standing.insert(next, (at, *index));
+        standing.iter_mut().skip(next + 1).for_each(|(at, _)| *at += 1);
     }
-    let new = Tree::new("controller").with("type", "pci").with("index", text).with("model", model);
-    controllers::insert(domain.devices_mut(), new);
-    true
 }
 
 /// Numbers of chassis, ports, buses and host bridges, where the definition leaves them open.
 pub(super) fn numbers(domain: &mut Domain, buses: &Buses, places: &[Option<Pci>]) {
-    let mut bus_numbers: Vec<u32> = domain
-        .devices()
-        .iter()
-        .filter(|device| is_pci_controller(device))
-        .filter_map(|device| number(device.attr_at("target", "busNr")))
-        .collect();
-    let mut host_bridges: Vec<u32> = domain
-        .devices()
-        .iter()
-        .filter(|device| is_pci_controller(device))
-        .filter_map(|device| number(device.attr_at("target", "index")))
-        .collect();
+    let targets = |name: &str| -> Vec<u32> {
+        let controllers = domain.devices().iter().filter(|device| is_pci_controller(device));
+        controllers.filter_map(|device| number(device.attr_at("target", name))).collect()
+    };
+    let (mut bus_numbers, mut host_bridges) = (targets("busNr"), targets("index"));
     let devices = domain.devices_mut();
     let on_bus: Vec<(usize, u32, Option<Pci>)> = devices
         .iter()
@@ -80,9 +87,14 @@ pub(super) fn numbers(domain: &mut Domain, buses: &Buses, places: &[Option<Pci>]
                     "pcie-root-port" => place.slot << 3 | place.function,
                     _ => place.slot,
                 });
+                let (chassis, port) = (index.to_string(), format!("0x{port:x}"));
                 let target = device.child_or_new("target");
-                target.default_to("chassis", &index.to_string());
-                target.default_to("port", &format!("0x{port:x}"));
+                if target.attrs.is_empty() {
+                    target.attrs.set_all(&[("chassis", &chassis), ("port", &port)]);
+                } else {
+                    target.default_to("chassis", &chassis);
+                    target.default_to("port", &port);
+                }
             }
             "pci-expander-bus" | "pcie-expander-bus" if device.attr_at("target", "busNr").is_none() => {
                 // Counted down from the top, with room for a bus behind each.

@@ -172,16 +172,20 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     if highest == 0 && buses.count() > 1 && buses.is_express() {
         buses.reserve_growing(Connect::PCIE.with(Connect::HOTPLUG), 0)?;
     }
+    let standing = controller::standing(domain);
+    let mut missing = Vec::new();
     let mut index = 1;
     while index < buses.count() {
-        let model = buses.model(index);
-        if controller::add_missing(domain, index, model)
-            && let Some(connect) = Connect::of_controller(model)
-        {
-            buses.reserve_added(connect)?;
+        if !standing.iter().any(|(_, known)| *known == index) {
+            let model = buses.model(index);
+            missing.push((index, model));
+            if let Some(connect) = Connect::of_controller(model) {
+                buses.reserve_added(connect)?;
+            }
         }
         index += 1;
     }
+    controller::add(domain, standing, &missing);
     controller::models(domain, setting);
     let mut places = Places::read(domain);
     let mut buses = read(domain, setting, &places, false)?;
@@ -195,12 +199,11 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
 
 /// Devices in the order in which they get addresses.
 fn order(domain: &Domain) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..domain.devices().len()).collect();
-    order.sort_by_cached_key(|index| {
-        let device = &domain.devices()[*index];
-        if is_pci_controller(device) { 0 } else { want::rank(device) }
-    });
-    order
+    let rank = |device: &Tree| if is_pci_controller(device) { 0 } else { want::rank(device) };
+    let mut order: Vec<(u32, usize)> =
+        domain.devices().iter().enumerate().map(|(index, device)| (rank(device), index)).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, index)| index).collect()
 }
 
 fn place_all(
