@@ -40,7 +40,7 @@ impl Row {
     /// The child of a name. The search begins at the one that was found before, since children mostly come in order.
     fn find(&self, from: usize, name: &str) -> Option<usize> {
         let (before, behind) = self.children.split_at_checked(from)?;
-        let is = |child: &Child| child.name == name;
+        let is = |child: &Child| xml::same_name(child.name, name);
         behind.iter().position(is).map(|at| from + at).or_else(|| before.iter().position(is))
     }
 }
@@ -168,7 +168,7 @@ impl Place {
 
     /// The place of a child.
     pub fn child(self, name: &str) -> Option<Place> {
-        let child = self.row().children.iter().find(|child| child.name == name)?;
+        let child = self.row().children.iter().find(|child| xml::same_name(child.name, name))?;
         Some(Place { row: child.row, ..self })
     }
 
@@ -199,7 +199,10 @@ impl Place {
 
     fn copy(self, node: Node<'_>, private: bool) -> Tree {
         let row = self.row();
-        let known = |name: &str| row.attrs.contains(&name) && (private || !row.private.contains(&name));
+        let known = |name: &str| {
+            row.attrs.iter().any(|known| xml::same_name(known, name))
+                && (private || !row.private.contains(&name))
+        };
         let attrs = node.own_attrs(known);
         let mut children = Trees::default();
         let (mut seen, mut last) = (0u128, 0);

@@ -83,27 +83,93 @@ fn head(name: &str, value: &str) -> [char; 3] {
         .map(|digit| char::from_u32(digit as u32).unwrap_or_default())
 }
 
-fn push(text: &mut Vec<u8>, name: &str, value: &str) {
-    push_parsed(text, cut(name, BASE - 1), cut(value, LONGEST));
+/// Whether two names of one length are the same. Names are short: words compare them faster than a call does.
+#[inline(always)]
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    let word = |text: &[u8]| text.first_chunk::<8>().map(|word| u64::from_ne_bytes(*word));
+    let half = |text: &[u8]| text.first_chunk::<4>().map(|word| u32::from_ne_bytes(*word));
+    match one.len() {
+        0..4 => one.iter().zip(other).all(|(one, other)| one == other),
+        length @ 4..=8 => {
+            let behind = length - 4;
+            half(one) == half(other)
+                && half(one.get(behind..).unwrap_or_default())
+                    == half(other.get(behind..).unwrap_or_default())
+        }
+        length @ 9..=16 => {
+            let behind = length - 8;
+            word(one) == word(other)
+                && word(one.get(behind..).unwrap_or_default())
+                    == word(other.get(behind..).unwrap_or_default())
+        }
+        _ => one == other,
+    }
 }
 
-/// The same for what came out of a document, where no NUL can be.
+/// Whether two names are the same, without a call for short ones.
 #[inline]
-fn push_parsed(text: &mut Vec<u8>, name: &str, value: &str) {
-    if name.len() < 0x80 && value.len() < 0x80 {
-        text.extend_from_slice(&[name.len() as u8, value.len() as u8, 0]);
-    } else {
-        for digit in head(name, value) {
-            text.extend_from_slice(digit.encode_utf8(&mut [0; 4]).as_bytes());
+pub fn same_name(one: &str, other: &str) -> bool {
+    one.len() == other.len() && same(one.as_bytes(), other.as_bytes())
+}
+
+/// Text under construction: short ones need no memory of their own until they are complete.
+struct Draft {
+    short: [u8; 160],
+    used: usize,
+    long: Vec<u8>,
+}
+
+impl Draft {
+    fn new() -> Draft {
+        Draft { short: [0; 160], used: 0, long: Vec::new() }
+    }
+
+    #[inline]
+    fn add(&mut self, bytes: &[u8]) {
+        let end = self.used + bytes.len();
+        if self.long.is_empty()
+            && let Some(room) = self.short.get_mut(self.used..end)
+        {
+            room.copy_from_slice(bytes);
+            self.used = end;
+        } else {
+            self.spill(bytes);
         }
     }
-    text.extend_from_slice(name.as_bytes());
-    text.extend_from_slice(value.as_bytes());
-}
 
-/// Text that was put together from whole pieces of text.
-fn whole(text: &[u8]) -> EcoString {
-    std::str::from_utf8(text).map(EcoString::from).unwrap_or_default()
+    #[cold]
+    fn spill(&mut self, bytes: &[u8]) {
+        if self.long.is_empty() {
+            self.long.reserve(2 * self.short.len() + bytes.len());
+            self.long.extend_from_slice(self.short.get(..self.used).unwrap_or_default());
+        }
+        self.long.extend_from_slice(bytes);
+    }
+
+    /// A pair whose texts are not too long and have no NUL.
+    #[inline]
+    fn pair(&mut self, name: &str, value: &str) {
+        if name.len() < 0x80 && value.len() < 0x80 {
+            self.add(&[name.len() as u8, value.len() as u8, 0]);
+        } else {
+            for digit in head(name, value) {
+                self.add(digit.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+        self.add(name.as_bytes());
+        self.add(value.as_bytes());
+    }
+
+    fn any_pair(&mut self, name: &str, value: &str) {
+        self.pair(cut(name, BASE - 1), cut(value, LONGEST));
+    }
+
+    /// All is text, since it was put together from whole pieces of text.
+    fn finish(&self) -> EcoString {
+        let text =
+            if self.long.is_empty() { self.short.get(..self.used) } else { Some(self.long.as_slice()) };
+        text.and_then(|text| std::str::from_utf8(text).ok()).map(EcoString::from).unwrap_or_default()
+    }
 }
 
 impl Attrs {
@@ -150,10 +216,7 @@ impl Attrs {
             }
             let length = usize::from(*name_length);
             let end = length + usize::from(*low) + usize::from(*high) * BASE;
-            if length == name.len()
-                && behind.first() == name.as_bytes().first()
-                && behind.get(..length) == Some(name.as_bytes())
-            {
+            if length == name.len() && behind.get(..length).is_some_and(|own| same(own, name.as_bytes())) {
                 let start = text.len() - rest.len();
                 return Some(Pair {
                     start,
@@ -190,10 +253,10 @@ impl Attrs {
     pub fn set(&mut self, name: &str, value: &str) {
         match self.find(name) {
             None => {
-                let mut text = Vec::with_capacity(self.text.len() + name.len() + value.len() + 8);
-                text.extend_from_slice(self.text.as_bytes());
-                push(&mut text, name, value);
-                self.text = whole(&text);
+                let mut draft = Draft::new();
+                draft.add(self.text.as_bytes());
+                draft.any_pair(name, value);
+                self.text = draft.finish();
             }
             Some(pair) if self.text.get(pair.value..pair.end) == Some(value) => {}
             Some(old) => self.replace(old, Some((name, value))),
@@ -210,14 +273,14 @@ impl Attrs {
     }
 
     fn replace(&mut self, old: Pair, new: Option<(&str, &str)>) {
-        let mut text = Vec::with_capacity(self.text.len() + new.map_or(0, |(_, value)| value.len() + 8));
+        let mut draft = Draft::new();
         let own = self.text.as_bytes();
-        text.extend_from_slice(own.get(..old.start).unwrap_or_default());
+        draft.add(own.get(..old.start).unwrap_or_default());
         if let Some((name, value)) = new {
-            push(&mut text, name, value);
+            draft.any_pair(name, value);
         }
-        text.extend_from_slice(own.get(old.end..).unwrap_or_default());
-        self.text = whole(&text);
+        draft.add(own.get(old.end..).unwrap_or_default());
+        self.text = draft.finish();
     }
 
     /// Removes one.
@@ -253,7 +316,7 @@ impl Attrs {
         let mut rest = names.iter();
         let mut last = false;
         let in_order = self.iter().all(|(name, _)| {
-            if !last && rest.any(|known| *known == name) {
+            if !last && rest.any(|known| same_name(known, name)) {
                 return true;
             }
             last = true;
@@ -273,17 +336,16 @@ impl Attrs {
 impl Attrs {
     /// Attributes of a parsed element, of which some are kept.
     pub(crate) fn of(node: Node<'_>, keep: impl Fn(&str) -> bool) -> Attrs {
-        let mut text = Vec::new();
-        for (_, name, value) in node.attrs().filter(|(namespace, name, _)| namespace.is_none() && keep(name))
-        {
-            if text.is_empty() {
-                text.reserve(128);
-            }
+        if !node.has_attrs() {
+            return Attrs::default();
+        }
+        let mut draft = Draft::new();
+        for (name, value) in node.own_pairs().filter(|(name, _)| keep(name)) {
             if name.len() < BASE {
-                push_parsed(&mut text, name, cut_length(value, LONGEST));
+                draft.pair(name, cut_length(value, LONGEST));
             }
         }
-        Attrs { text: whole(&text) }
+        Attrs { text: draft.finish() }
     }
 }
 
@@ -293,11 +355,11 @@ impl<'t> FromIterator<(&'t str, &'t str)> for Attrs {
         if pairs.peek().is_none() {
             return Attrs::default();
         }
-        let mut text = Vec::with_capacity(128);
+        let mut draft = Draft::new();
         for (name, value) in pairs {
-            push(&mut text, name, value);
+            draft.any_pair(name, value);
         }
-        Attrs { text: whole(&text) }
+        Attrs { text: draft.finish() }
     }
 }
 

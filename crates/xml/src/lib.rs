@@ -17,7 +17,7 @@ mod reference;
 mod tree;
 mod writer;
 
-pub use attrs::Attrs;
+pub use attrs::{Attrs, same_name};
 pub use document::{Document, Limits, XmlError};
 pub use node::{Attribute, Content, Node};
 pub use tree::Tree;

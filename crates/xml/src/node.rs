@@ -81,6 +81,15 @@ impl<'d> Node<'d> {
         })
     }
 
+    pub(crate) fn has_attrs(self) -> bool {
+        !self.own().is_empty()
+    }
+
+    /// Names and values of the attributes in no namespace.
+    pub(crate) fn own_pairs(self) -> impl Iterator<Item = (&'d str, &'d str)> {
+        self.own().iter().filter(|attr| attr.namespace == NONE).map(|attr| (attr.name, attr.value.as_ref()))
+    }
+
     /// Attributes with all parts of their names, in document order.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> {
         self.own().iter().map(move |attr| Attribute {

@@ -8,6 +8,7 @@
 //! What is wrong is said in the words of libxml2 and at the place where it would stand, since clients show both.
 //! Comments and processing instructions are passed over; no external entity is ever read.
 
+use crate::attrs::same_name;
 use crate::document::{AttrData, Document, Kind, Limits, NONE, NodeData, Space, XmlError};
 use crate::reference::{Entities, References};
 use std::borrow::Cow;
@@ -98,6 +99,12 @@ pub(crate) fn is_character(c: char) -> bool {
 
 fn out_of_range(c: char) -> String {
     format!("Char 0x{:X} out of allowed range", c as u32)
+}
+
+/// Prefix and local name.
+fn split_name(name: &str) -> Option<(&str, &str)> {
+    let colon = name.as_bytes().iter().position(|byte| *byte == b':')?;
+    Some((name.get(..colon)?, name.get(colon + 1..)?))
 }
 
 fn begins_name(c: char) -> bool {
@@ -277,7 +284,7 @@ impl<'t> Parser<'t> {
             self.at += 1;
             self.blanks();
             let value = self.value()?;
-            let declared = match full.split_once(':') {
+            let declared = match split_name(full) {
                 None if full == "xmlns" => Some(None),
                 Some(("xmlns", prefix)) => Some(Some(prefix)),
                 _ => None,
@@ -305,10 +312,8 @@ impl<'t> Parser<'t> {
     /// Namespaces of attributes, whose declarations may have come behind them; each attribute stands once.
     fn resolve(&mut self, first: usize, scope: u32) -> Outcome<()> {
         let count = self.document.attrs.len();
-        let colons = |parser: &Self| {
-            parser.document.attrs.get(first..).unwrap_or_default().iter().any(|attr| attr.name.contains(':'))
-        };
-        if colons(self) {
+        let own = self.document.attrs.get(first..).unwrap_or_default();
+        if own.iter().any(|attr| split_name(attr.name).is_some()) {
             for index in first..count {
                 let Some(full) = self.document.attrs.get(index).map(|attr| attr.name) else { break };
                 let (prefix, name, namespace) = self.qualified(full, scope, false);
@@ -340,7 +345,9 @@ impl<'t> Parser<'t> {
     fn same(&self, own: &[AttrData<'t>], one: usize, other: usize) -> bool {
         match (own.get(one), own.get(other)) {
             (Some(one), Some(other)) => {
-                one.name == other.name && self.uri(one.namespace) == self.uri(other.namespace)
+                same_name(one.name, other.name)
+                    && (one.namespace == other.namespace
+                        || self.uri(one.namespace) == self.uri(other.namespace))
             }
             _ => false,
         }
@@ -352,7 +359,7 @@ impl<'t> Parser<'t> {
 
     /// Prefix, local name and namespace. A prefix that is not declared is part of the name.
     fn qualified(&self, full: &'t str, scope: u32, element: bool) -> (Option<&'t str>, &'t str, u32) {
-        let split = full.split_once(':').filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty());
+        let split = split_name(full).filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty());
         match split {
             None if !element => (None, full, NONE),
             None => (None, full, self.find(scope, None)),

@@ -37,14 +37,42 @@ pub(crate) fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
-/// `0x` and at least so many digits.
-struct Hex {
+/// A number as a document spells it, in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
+    text: [u8; 10],
+    start: usize,
+}
+
+impl Decimal {
+    /// Of a number.
+    pub fn of(value: u32) -> Decimal {
+        let mut text = [0; 10];
+        let (mut left, mut start) = (value, text.len());
+        while start == text.len() || left > 0 && start > 0 {
+            start -= 1;
+            text[start] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        Decimal { text, start }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.text.get(self.start..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
+/// `0x` and at least so many digits, in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Hex {
     text: [u8; 10],
     start: usize,
 }
 
 impl Hex {
-    fn of(value: u32, width: usize) -> Hex {
+    /// Of a number.
+    pub fn of(value: u32, width: usize) -> Hex {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 10];
         let (mut left, mut start) = (value, text.len());
@@ -59,7 +87,8 @@ impl Hex {
         Hex { text, start }
     }
 
-    fn as_str(&self) -> &str {
+    /// The text.
+    pub fn as_str(&self) -> &str {
         self.text.get(self.start..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
     }
 }

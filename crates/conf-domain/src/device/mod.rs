@@ -15,7 +15,7 @@ mod redirection;
 mod secret;
 mod source;
 
-pub use address::Pci;
+pub use address::{Decimal, Hex, Pci};
 pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
 pub use interface::actual;

@@ -159,12 +159,19 @@ fn pci(controller: &Tree, model: &str, setting: &Setting<'_>) -> Result<()> {
         "numaNode" => target.is_some_and(|target| target.child("node").is_some()),
         name => target.is_some_and(|target| target.attr(name).is_some()),
     };
-    for option in
-        ["targetIndex", "busNr", "numaNode", "chassisNr", "chassis", "port", "hotplug", "memReserve"]
-    {
-        let known = options.contains(&option)
+    // Nearly always there is nothing but what the model has.
+    let plain = target.is_none_or(|target| {
+        target.children.is_empty() && target.attrs.iter().all(|(name, _)| options.contains(&name))
+    });
+    let asked: &[&str] = if plain {
+        &[]
+    } else {
+        &["targetIndex", "busNr", "numaNode", "chassisNr", "chassis", "port", "hotplug", "memReserve"]
+    };
+    for option in asked {
+        let known = options.contains(option)
             || model == "pci-root"
-                && match option {
+                && match *option {
                     "targetIndex" | "numaNode" => pseries,
                     "hotplug" => setting.board == Board::Pc,
                     _ => false,

@@ -20,6 +20,7 @@ use bus::{Buses, Connect};
 use conf_domain::Domain;
 use conf_domain::device::Pci;
 use qemu_caps::Flag;
+use want::Wish;
 use xml::Tree;
 
 fn number(text: Option<&str>) -> Option<u32> {
@@ -64,6 +65,8 @@ fn group(device: &Tree, setting: &Setting<'_>) -> u32 {
 struct Places {
     /// By device; `None` for those without.
     of: Vec<Option<Pci>>,
+    /// What each device asks, by device.
+    wishes: Vec<Wish>,
     /// Devices whose places are not in the definition yet.
     new: Vec<usize>,
     /// Among them those that share their slot for sure.
@@ -71,8 +74,29 @@ struct Places {
 }
 
 impl Places {
-    fn read(domain: &Domain) -> Places {
-        Places { of: domain.devices().iter().map(Pci::of).collect(), ..Places::default() }
+    fn read(domain: &Domain, setting: &Setting<'_>) -> Places {
+        let devices = domain.devices();
+        let wishes = devices.iter().map(|device| Wish::of(device, setting)).collect();
+        Places { of: devices.iter().map(Pci::of).collect(), wishes, ..Places::default() }
+    }
+
+    /// The same when controllers were added, each at its place among the devices.
+    fn with_added(mut self, added: &[(usize, &str)]) -> Places {
+        for (at, model) in added {
+            self.of.insert(*at, None);
+            self.wishes.insert(*at, Wish::of_added(model));
+        }
+        self
+    }
+
+    fn wish(&self, index: usize) -> Wish {
+        self.wishes.get(index).copied().unwrap_or_default()
+    }
+
+    /// Whether a device is a part of an ICH9 USB controller that is to be placed.
+    fn is_open_part(&self, index: usize) -> bool {
+        let wish = self.wish(index);
+        wish.part.is_some() && !wish.has_address && self.get(index).is_none()
     }
 
     fn get(&self, index: usize) -> Option<Pci> {
@@ -105,19 +129,20 @@ impl Places {
 
 /// The buses of a definition's controllers, with everything taken that has an address.
 fn read(domain: &Domain, setting: &Setting<'_>, places: &Places, growing: bool) -> Result<Buses> {
-    let mut models: Vec<Option<String>> = Vec::new();
-    for controller in domain.devices().iter().filter(|device| is_pci_controller(device)) {
+    let mut models: Vec<Option<&str>> = Vec::new();
+    let devices = || domain.devices().iter().zip(&places.wishes);
+    for (controller, _) in devices().filter(|(_, wish)| wish.is_controller) {
         let index = number(controller.attr("index")).unwrap_or(0).min(255) as usize;
         if models.len() <= index {
             models.resize(index + 1, None);
         }
-        models[index] = controller.attr("model").map(str::to_owned);
+        models[index] = controller.attr("model");
     }
     let mut buses = Buses::new(&models, setting.board == Board::Pseries)?;
     buses.to_pci_bridge = setting.has(Flag::PciePciBridge);
-    for (device, place) in domain.devices().iter().zip(&places.of) {
+    for ((device, wish), place) in devices().zip(&places.of) {
         let Some(pci) = *place else { continue };
-        let connect = want::of(device, setting).unwrap_or(Connect::PCI);
+        let connect = wish.connect.unwrap_or(Connect::PCI);
         while growing && pci.bus >= buses.count() {
             buses.grow(connect)?;
         }
@@ -160,7 +185,8 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     };
     controller::models(domain, setting);
     // The first time only to see which buses are missing.
-    let mut rehearsal = Places::read(domain);
+    let given = Places::read(domain, setting);
+    let mut rehearsal = given.clone();
     let mut buses = read(domain, setting, &rehearsal, true)?;
     chip_set(domain, &mut rehearsal, setting, &mut buses)?;
     let full = buses.all_full();
@@ -185,9 +211,8 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
         }
         index += 1;
     }
-    controller::add(domain, standing, &missing);
-    controller::models(domain, setting);
-    let mut places = Places::read(domain);
+    let added = controller::add(domain, standing, &missing, setting);
+    let mut places = given.with_added(&added);
     let mut buses = read(domain, setting, &places, false)?;
     chip_set(domain, &mut places, setting, &mut buses)?;
     place_all(domain, &mut places, setting, &mut buses, false)?;
@@ -197,15 +222,6 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Devices in the order in which they get addresses.
-fn order(domain: &Domain) -> Vec<usize> {
-    let rank = |device: &Tree| if is_pci_controller(device) { 0 } else { want::rank(device) };
-    let mut order: Vec<(u32, usize)> =
-        domain.devices().iter().enumerate().map(|(index, device)| (rank(device), index)).collect();
-    order.sort_unstable();
-    order.into_iter().map(|(_, index)| index).collect()
-}
-
 fn place_all(
     domain: &Domain,
     places: &mut Places,
@@ -213,17 +229,25 @@ fn place_all(
     buses: &mut Buses,
     growing: bool,
 ) -> Result<()> {
-    for index in order(domain) {
-        let device = &domain.devices()[index];
-        if places.get(index).is_some() || !want::may_have(device, setting) {
+    let devices = domain.devices();
+    let mut order: Vec<(u32, usize)> = Vec::with_capacity(devices.len());
+    let open =
+        places.wishes.iter().enumerate().filter(|(at, wish)| wish.is_open && places.get(*at).is_none());
+    order.extend(open.map(|(at, wish)| (wish.rank, at)));
+    order.sort_unstable();
+    for (_, index) in order {
+        let wish = places.wish(index);
+        // One part of a controller may have placed the others.
+        let (Some(connect), Some(device)) =
+            (wish.connect.filter(|_| places.get(index).is_none()), devices.get(index))
+        else {
             continue;
-        }
-        let Some(connect) = want::of(device, setting) else { continue };
+        };
         let group = group(device, setting);
-        if let Some(function) = want::ich9_function(device) {
+        if let Some(function) = wish.part {
             let number = device.attr("index");
-            let sibling = domain.devices().iter().enumerate().find_map(|(at, other)| {
-                want::ich9_function(other)?;
+            let sibling = devices.iter().enumerate().find_map(|(at, other)| {
+                places.wish(at).part?;
                 if other.attr("index") == number { places.get(at) } else { None }
             });
             let slot = match sibling {
@@ -248,8 +272,8 @@ fn place_all(
 
 /// A bridge has a higher number than the bus it sits on.
 fn bridges(domain: &Domain, places: &Places) -> Result<()> {
-    for (bridge, place) in
-        domain.devices().iter().zip(&places.of).filter(|(device, _)| is_pci_controller(device))
+    let controllers = places.wishes.iter().enumerate().filter(|(_, wish)| wish.is_controller);
+    for (bridge, place) in controllers.filter_map(|(at, _)| Some((domain.devices().get(at)?, places.get(at))))
     {
         let index = number(bridge.attr("index")).unwrap_or(0);
         if let Some(place) = place.filter(|_| bridge.is("model", "pci-bridge"))
@@ -382,30 +406,27 @@ fn q35(domain: &Domain, places: &mut Places, buses: &mut Buses) -> Result<()> {
     fixed(domain, places, ("sata", None), root(0x1f, 2), buses)?;
     // The first two USB controllers of the chip set have slots of their own.
     for slot in [0x1d, 0x1a] {
-        let unplaced = |index: usize, device: &Tree, places: &Places| {
-            want::ich9_function(device).is_some() && is_unplaced(device, index, places)
-        };
-        let first = devices.iter().enumerate().find(|(index, device)| {
-            unplaced(*index, device, places) && !has_placed_part(devices, device, places)
-        });
+        let first = devices
+            .iter()
+            .enumerate()
+            .find(|(index, device)| places.is_open_part(*index) && !has_placed_part(devices, device, places));
         let Some(number) = first.and_then(|(_, device)| device.attr("index")) else { break };
         if !buses.slot_is_free(slot) {
             continue;
         }
         for (index, device) in devices.iter().enumerate() {
-            if unplaced(index, device, places)
+            if places.is_open_part(index)
                 && device.attr("index") == Some(number)
-                && let Some(function) = want::ich9_function(device)
+                && let Some(function) = places.wish(index).part
             {
                 put_part(places, index, root(slot, function), buses, Connect::PCI, true)?;
             }
         }
     }
-    let bridge = devices
-        .iter()
-        .position(|device| is_pci_controller(device) && device.is("model", "dmi-to-pci-bridge"));
+    let bridge =
+        places.wishes.iter().position(|wish| wish.is_controller && wish.connect == Some(Connect::DMI));
     if let Some(index) = bridge
-        && is_unplaced(&devices[index], index, places)
+        && devices.get(index).is_some_and(|device| is_unplaced(device, index, places))
         && buses.slot_is_free(0x1e)
     {
         places.put(index, root(0x1e, 0));
@@ -432,9 +453,9 @@ fn q35(domain: &Domain, places: &mut Places, buses: &mut Buses) -> Result<()> {
 
 fn has_placed_part(devices: &[Tree], device: &Tree, places: &Places) -> bool {
     devices.iter().enumerate().any(|(index, other)| {
-        want::ich9_function(other).is_some()
-            && other.attr("index") == device.attr("index")
+        places.wish(index).part.is_some()
             && places.get(index).is_some()
+            && other.attr("index") == device.attr("index")
     })
 }
 
