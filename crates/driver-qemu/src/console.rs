@@ -241,6 +241,18 @@ impl DomainConsole for Driver {
         Ok((Some(kind.to_owned()), Stream::file(opened?.into(), None, false)))
     }
 
+    fn domain_open_graphics(&self, cx: &Call, dom: &DomainRef, idx: u32, flags: u32) -> Result<()> {
+        self.open_graphics(cx, dom, idx, flags)
+    }
+
+    fn domain_open_graphics_fd(&self, cx: &Call, dom: &DomainRef, idx: u32, flags: u32) -> Result<()> {
+        self.open_graphics_fd(cx, dom, idx, flags)
+    }
+
+    fn domain_graphics_reload(&self, _cx: &Call, dom: &DomainRef, type_: u32, flags: u32) -> Result<()> {
+        self.reload_graphics(dom, type_, flags)
+    }
+
     fn domain_send_key(
         &self,
         _cx: &Call,

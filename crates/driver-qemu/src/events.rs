@@ -99,6 +99,7 @@ impl Driver {
                         .publish(Event::DomainBalloonChange(DomainEventBalloonChangeMsg { dom, actual }));
                 }
             }
+            _ if self.heard_of_screens(guest, event) => {}
             _ => self.heard_of_devices(guest, live, event),
         }
     }

@@ -28,6 +28,7 @@ mod console;
 mod describe;
 mod emulators;
 mod events;
+mod graphics;
 mod guest;
 mod host_info;
 mod hotplug;

@@ -187,6 +187,8 @@ impl Driver {
                 }
             }
         }
+        let taken: Vec<u32> = used.iter().copied().collect();
+        crate::graphics::check_ports(domain, &taken)?;
         let mut next = 5900..=65535u16;
         argv::choose_ports(domain, false, &mut |purpose| {
             let free = next.find(|port| {
@@ -234,6 +236,7 @@ impl Driver {
         let owner = Owner::of(domain);
         for device in domain.devices_mut().iter_mut() {
             let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
+            crate::graphics::settle(device, &private_dir, &start.settings);
             match device.name.as_str() {
                 "serial" | "parallel" | "channel" | "console" if device.is("type", "unix") => {
                     if device.attr_at("source", "path").is_none() && device.name == "channel" {
