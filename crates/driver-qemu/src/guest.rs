@@ -104,6 +104,8 @@ pub(crate) struct Session {
     pub(crate) trays: AtomicU32,
     /// The number of the next block node, once one was added after the start.
     pub(crate) nodes: AtomicU32,
+    /// Work on images of disks.
+    pub(crate) jobs: crate::block::job::Jobs,
     /// The agent, while the guest listens to it.
     pub(crate) agent: Mutex<Option<Arc<qga::Agent>>>,
     /// How long it may take to answer, counted from -2, which is no end.

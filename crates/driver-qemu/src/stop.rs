@@ -51,6 +51,7 @@ impl Driver {
             return;
         }
         live.session.removals.give_up();
+        live.session.jobs.give_up();
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
