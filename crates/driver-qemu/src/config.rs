@@ -126,6 +126,23 @@ impl Driver {
         Ok(guest.reference())
     }
 
+    /// Removes what is kept beside a domain, or refuses to leave it behind.
+    fn take_along(&self, guest: &Guest, flags: u32) -> Result<()> {
+        const MANAGED_SAVE: u32 = 1;
+        if self.is_saved(&guest.value().name) {
+            if flags & MANAGED_SAVE == 0 {
+                let text = "Refusing to undefine while domain managed save image exists";
+                return Err(Error::operation_invalid(FROM, text));
+            }
+            let path = self.managed_file(&guest.value().name);
+            std::fs::remove_file(&path).map_err(|_| {
+                let text = format!("Failed to remove domain managed save image: {}", path.display());
+                Error::internal(FROM, text)
+            })?;
+        }
+        Ok(())
+    }
+
     fn undefine(&self, dom: &DomainRef, flags: u32) -> Result<()> {
         check_flags(flags, UNDEFINE_FLAGS, "qemuDomainUndefineFlags")?;
         let guest = self.find(dom)?;
@@ -134,6 +151,7 @@ impl Driver {
         let Some(config) = value.config.clone() else {
             return Err(Error::operation_invalid(FROM, "cannot undefine transient domain"));
         };
+        self.take_along(&guest, flags)?;
         const NVRAM: u32 = 4;
         const KEEP_NVRAM: u32 = 8;
         let nvram = config.tree.at("os/nvram").map(|nvram| PathBuf::from(nvram.body()));
@@ -335,7 +353,18 @@ impl DomainConfig for Driver {
             (None, Some(config)) => config.clone(),
             (None, None) => return Err(crate::not_running()),
         };
+        if flags & 8 != 0 {
+            let domain = match &value.live {
+                Some(live) if !inactive => crate::portable::kept(live),
+                _ => (*domain).clone(),
+            };
+            return Ok(crate::portable::document(&domain, flags & 1 != 0));
+        }
         let running = value.live.is_some() && !inactive;
+        let mut domain = domain;
+        if flags & 4 != 0 {
+            self.update_cpu(Arc::make_mut(&mut domain))?;
+        }
         let format = FormatFlags {
             secure: flags & 1 != 0,
             inactive: !running,

@@ -43,7 +43,8 @@ impl Driver {
     /// The monitor is closed: the emulator has ended, and nobody asked it to.
     fn gone(&self, guest: &Arc<Guest>, live: &Arc<Live>) {
         // Whoever destroys the guest settles it.
-        if guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy) {
+        let ended = guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy);
+        if ended || live.session.ending.load(Ordering::Acquire) {
             return;
         }
         stop::end_quietly(live);
@@ -136,7 +137,8 @@ impl Driver {
         if guest.value().state.0 == state::SHUTDOWN {
             return;
         }
-        let destroyed = guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy);
+        let destroyed = guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy)
+            || live.session.ending.load(Ordering::Acquire);
         let restart =
             !destroyed && (live.will_reboot() || live.domain.tree.text_of("on_poweroff") == Some("restart"));
         if restart {

@@ -104,6 +104,10 @@ pub(crate) struct Session {
     pub(crate) trays: AtomicU32,
     /// The number of the next block node, once one was added after the start.
     pub(crate) nodes: AtomicU32,
+    /// It is ended for a reason that whoever ends it tells.
+    pub(crate) ending: AtomicBool,
+    /// Work on the guest as a whole.
+    pub(crate) works: crate::work::Works,
     /// Work on images of disks.
     pub(crate) jobs: crate::block::job::Jobs,
     /// The agent, while the guest listens to it.

@@ -20,6 +20,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 impl Driver {
     /// Ends a guest at a client's wish.
     pub(crate) fn destroy(&self, guest: &Arc<Guest>, why: &str) -> Result<()> {
+        if let Some(live) = &guest.value().live {
+            self.interrupt_work(live);
+        }
         let _job = guest.begin(JobKind::Destroy, why)?;
         self.destroy_held(guest, "destroyed")
     }
@@ -87,6 +90,12 @@ fn end(live: &Live) {
         live.process.kill();
         live.process.wait(PATIENCE);
     }
+}
+
+/// Ends the emulator and waits until its last events have been dealt with.
+pub(crate) fn end_and_wait(live: &Live) {
+    end(live);
+    live.session.wait_closed(LAST_WORDS);
 }
 
 /// Ends the emulator of a guest that has shut down already.
