@@ -15,7 +15,7 @@ step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 if [ "$quick" = no ]; then
     step "packages"
     scripts/packages.sh libvirt-clients libvirt-daemon-common qemu-system-x86 qemu-utils ovmf seabios busybox-static cpio lz4 xz-utils \
-        iproute2 bsdutils procps
+        iproute2 bsdutils procps dnsmasq-base iptables ebtables nftables kmod
     step "guest image"
     guest/build.sh target/guest
 fi

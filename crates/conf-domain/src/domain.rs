@@ -3,8 +3,8 @@
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
 use crate::{
-    FormatFlags, ParseFlags, checks, cpu, device, features, foreign, lifecycle, memory, numa, tuning, values,
-    vcpu,
+    FormatFlags, ParseFlags, checks, cpu, device, features, foreign, lifecycle, memory, numa, seclabel,
+    tuning, values, vcpu,
 };
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
@@ -162,6 +162,7 @@ impl Domain {
     /// What every driver's documents get: defaults, units, spellings.
     fn complete(&mut self, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
         let tree = &mut self.tree;
+        seclabel::complete(tree, flags)?;
         memory::complete(tree)?;
         os(tree)?;
         vcpu::complete(tree)?;

@@ -183,6 +183,17 @@ impl Place {
     }
 }
 
+/// Whether an element is opened and closed even when it is empty.
+fn is_opened(tree: &Tree) -> bool {
+    match tree.name.as_str() {
+        "devices" => true,
+        "hyperv" => tree.attr("mode").is_some(),
+        "kvm" | "xen" | "bandwidth" => tree.attrs.is_empty(),
+        "encryption" => tree.attr("format").is_some(),
+        _ => false,
+    }
+}
+
 /// Prints an element that is in order.
 pub fn write(tree: &Tree, w: &mut Writer) {
     let mut element = w.element(&tree.name);
@@ -191,14 +202,7 @@ pub fn write(tree: &Tree, w: &mut Writer) {
     }
     match &tree.text {
         Some(text) if tree.children.is_empty() => element.text(text),
-        // Only these are opened and closed even when they are empty.
-        _ if tree.name == "devices" && tree.children.is_empty() => element.text("\n  "),
-        _ if tree.name == "bandwidth" && tree.children.is_empty() && tree.attrs.is_empty() => {
-            element.text("\n      ");
-        }
-        _ if tree.name == "hyperv" && tree.children.is_empty() && tree.attr("mode").is_some() => {
-            element.text("\n    ");
-        }
+        _ if tree.children.is_empty() && is_opened(tree) => element.children_always(|_| {}),
         _ => element.children(|w| {
             for child in &tree.children {
                 write(child, w);

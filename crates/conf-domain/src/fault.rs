@@ -45,6 +45,12 @@ pub fn number(element: &str, name: &str, value: &str, kind: &str) -> Error {
     Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
 }
 
+/// The text of an element, which the reference calls by its path, is no number.
+pub fn element(path: &str, value: &str) -> Error {
+    let text = format!("Invalid value '{value}' for element or attribute '{path}'");
+    Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
+}
+
 /// An attribute that must be there.
 pub fn missing(element: &str, name: &str) -> Error {
     let text = format!("Missing required attribute '{name}' in element '{element}'");

@@ -27,6 +27,8 @@ pub mod lifecycle;
 mod memory;
 mod numa;
 mod reader;
+mod seclabel;
+mod throttle;
 mod tuning;
 pub mod validate;
 mod values;

@@ -33,12 +33,62 @@ fn scaled(element: &mut Tree) -> Result<u64> {
     Ok(kib)
 }
 
+/// Rewrites an element's size into bytes; `path` is how the reference calls the element. `None` when it is empty.
+///
+/// # Errors
+/// When it is no number, its unit is not known, or it is too large.
+pub(crate) fn bytes(element: &mut Tree, default: u64, path: &str) -> Result<Option<u64>> {
+    let text = element.body();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let value = crate::values::decimal(text).ok_or_else(|| crate::fault::element(path, text))?;
+    let bytes = in_bytes(value, element.attr("unit").filter(|unit| !unit.is_empty()), default)?;
+    element.set("unit", "bytes");
+    element.text = Some(bytes.to_string());
+    Ok(Some(bytes))
+}
+
+/// Rewrites an element's size into KiB, rounded up; `path` is how the reference calls the element.
+///
+/// # Errors
+/// As [`bytes`].
+pub(crate) fn kib(element: &mut Tree, path: &str) -> Result<Option<u64>> {
+    let Some(bytes) = bytes(element, 1024, path)? else { return Ok(None) };
+    let kib = size::kib_rounded_up(bytes);
+    element.set("unit", "KiB");
+    element.text = Some(kib.to_string());
+    Ok(Some(kib))
+}
+
 /// Rewrites a size into KiB when it can be read.
 pub(crate) fn spell(element: &mut Tree) {
     let mut copy = element.clone();
-    if scaled(&mut copy).is_ok() {
+    if kib(&mut copy, "").is_ok() {
         *element = copy;
     }
+}
+
+/// A size in bytes.
+fn in_bytes(value: u64, unit: Option<&str>, default: u64) -> Result<u64> {
+    let factor = match unit {
+        None => default,
+        Some(unit) => size::unit_factor(unit, default).ok_or_else(|| {
+            base::Error::new(
+                base::ErrorCode::INVALID_ARG,
+                base::ErrorDomain::NONE,
+                format!("unknown suffix '{unit}'"),
+            )
+        })?,
+    };
+    value.checked_mul(factor).ok_or_else(|| {
+        let unit = unit.unwrap_or_default();
+        base::Error::new(
+            base::ErrorCode::OVERFLOW,
+            base::ErrorDomain::NONE,
+            format!("value too large: {value}{unit}"),
+        )
+    })
 }
 
 /// Sizes below these elements.

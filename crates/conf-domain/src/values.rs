@@ -8,6 +8,7 @@ mod kind;
 use crate::elements::Place;
 use crate::fault::{self, internal, invalid, unsupported};
 use base::{Error, Result};
+pub(crate) use kind::decimal;
 use kind::{Kind, Read};
 use xml::Tree;
 
@@ -147,7 +148,7 @@ impl Value {
         };
         let Some(value) = own else {
             return match self.required {
-                true => Err(self.refused("").unwrap_or_else(|| fault::missing(&element.name, self.attr))),
+                true => Err(fault::missing(&element.name, self.attr)),
                 false => Ok(()),
             };
         };

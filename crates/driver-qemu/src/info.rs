@@ -6,8 +6,8 @@ use crate::{Driver, check_flags, not_running};
 use api::domain_info::{
     DomainBlockStatsFlagsRet, DomainBlockStatsRet, DomainDiskError, DomainGetBlockInfoRet,
     DomainGetControlInfoRet, DomainGetCpuStatsRet, DomainGetDiskErrorsRet, DomainGetInfoRet,
-    DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetTimeRet, DomainGetVcpusRet,
-    DomainInterface, DomainInterfaceStatsRet, DomainMemoryStat, DomainStatsRecord,
+    DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetTimeRet,
+    DomainGetVcpusRet, DomainInterface, DomainInterfaceStatsRet, DomainMemoryStat, DomainStatsRecord,
 };
 use api::{Call, DomainInfo};
 use base::object::DomainRef;

@@ -157,7 +157,9 @@ impl DomainLifecycle for Driver {
     fn domain_reboot(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
         check_flags(flags, 3, "qemuDomainReboot")?;
         let guest = self.find(dom)?;
-        if flags & AGENT != 0 || (flags == 0 && guest.value().live.as_ref().is_some_and(|live| self.has_agent(live))) {
+        if flags & AGENT != 0
+            || (flags == 0 && guest.value().live.as_ref().is_some_and(|live| self.has_agent(live)))
+        {
             let done = self.agent_shutdown(&guest, true);
             if done.is_ok() || flags == AGENT {
                 return done;

@@ -1,5 +1,7 @@
 //! `<address>`: one spelling for each kind.
 
+use crate::fault::unsupported;
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::fmt;
 use xml::Tree;
 
@@ -39,26 +41,65 @@ impl Pci {
     /// The address of a device, when it is a PCI address.
     pub fn of(device: &Tree) -> Option<Pci> {
         let address = device.child("address").filter(|address| address.is("type", "pci"))?;
-        // A PCI address without a place asks for one.
-        address.attr("bus").or_else(|| address.attr("slot"))?;
         let field = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
-        Some(Pci {
+        let pci = Pci {
             domain: field("domain"),
             bus: field("bus"),
             slot: field("slot"),
             function: field("function"),
-        })
+        };
+        // One without a place asks for one.
+        Some(pci).filter(|pci| (pci.domain, pci.bus, pci.slot) != (0, 0, 0))
+    }
+
+    /// Bounds of the parts.
+    fn check(self) -> Result<()> {
+        let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::NONE, text));
+        if self.bus > 0xFF {
+            return refused(format!("Invalid PCI address bus='0x{:x}', must be <= 0xFF", self.bus));
+        }
+        if self.slot > 0x1F {
+            return refused(format!("Invalid PCI address slot='0x{:x}', must be <= 0x1F", self.slot));
+        }
+        if self.function > 7 {
+            return refused(format!("Invalid PCI address function=0x{:x}, must be <= 7", self.function));
+        }
+        Ok(())
+    }
+
+    /// Attributes that tell it.
+    fn spelled(self) -> [(&'static str, String); 4] {
+        [
+            ("domain", format!("0x{:04x}", self.domain)),
+            ("bus", format!("0x{:02x}", self.bus)),
+            ("slot", format!("0x{:02x}", self.slot)),
+            ("function", format!("0x{:x}", self.function)),
+        ]
     }
 
     /// Writes it into a device, keeping other parts of the address.
     pub fn put(self, device: &mut Tree) {
         let address = device.child_or_new("address");
         address.set("type", "pci");
-        address.set("domain", format!("0x{:04x}", self.domain));
-        address.set("bus", format!("0x{:02x}", self.bus));
-        address.set("slot", format!("0x{:02x}", self.slot));
-        address.set("function", format!("0x{:x}", self.function));
+        for (name, text) in self.spelled() {
+            address.set(name, text);
+        }
     }
+}
+
+/// Spells the address of a device of the host.
+///
+/// # Errors
+/// When a part is out of bounds.
+pub(crate) fn pci_source(address: &mut Tree) -> Result<()> {
+    let part = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
+    let pci =
+        Pci { domain: part("domain"), bus: part("bus"), slot: part("slot"), function: part("function") };
+    pci.check()?;
+    for (name, text) in pci.spelled() {
+        address.set(name, text);
+    }
+    Ok(())
 }
 
 /// A number in decimal, octal (leading 0) or hexadecimal (leading 0x), as C reads it.
@@ -134,4 +175,51 @@ pub(crate) fn spell(device: &mut Tree) {
         let decimal = number(value).filter(|_| name != "type" && name != "port")?;
         Some(decimal.to_string()).filter(|text| text != value)
     });
+}
+
+/// Bounds of an address.
+///
+/// # Errors
+/// When a part is out of bounds or missing.
+pub(crate) fn check(device: &Tree, address: &Tree) -> Result<()> {
+    match address.attr("type") {
+        Some("pci") => {
+            let root = matches!(device.attr("model"), Some("pci-root" | "pcie-root"));
+            if device.name == "controller" && root {
+                return Err(unsupported("pci-root and pcie-root controllers should not have an address"));
+            }
+            let Some(pci) = Pci::of(device) else { return Ok(()) };
+            pci.check()
+        }
+        // A path through at most four ports.
+        Some("usb") if !address.attr("port").is_none_or(port_path) => Err(Error::new(
+            ErrorCode::INTERNAL_ERROR,
+            ErrorDomain::DEVICE,
+            "Cannot parse <address> 'port' attribute",
+        )),
+        Some("ccw") if ["cssid", "ssid", "devno"].iter().any(|name| address.attr(name).is_none()) => {
+            let any = ["cssid", "ssid", "devno"].iter().any(|name| address.attr(name).is_some());
+            if any {
+                let text = "Invalid partial specification for virtio ccw address";
+                return Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::DEVICE, text));
+            }
+            Ok(())
+        }
+        Some("ccw") => {
+            let part = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
+            let (cssid, ssid, devno) = (part("cssid"), part("ssid"), part("devno"));
+            if cssid <= 0xfe && ssid <= 3 && devno <= 0xffff {
+                return Ok(());
+            }
+            let text = format!(
+                "Invalid specification for virtio ccw address: cssid='0x{cssid:x}' ssid='0x{ssid:x}' devno='0x{devno:04x}'"
+            );
+            Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::DEVICE, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn port_path(text: &str) -> bool {
+    text.split('.').count() <= 4 && text.split('.').all(|port| port.parse::<u32>().is_ok())
 }

@@ -1,13 +1,10 @@
 //! `<disk>`.
 
+use super::image;
 use crate::ParseFlags;
-use crate::fault::{attribute, invalid, missing, unsupported};
+use crate::fault::{invalid, unsupported};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use xml::Tree;
-
-/// Types of `<disk>`.
-const TYPES: &[&str] = &["file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa"];
-const DEVICES: &[&str] = &["disk", "cdrom", "floppy", "lun"];
 
 /// The index that a target's letters stand for: `vda` is 0, `sdab` is 27. The prefix is not part of `name`'s letters.
 pub fn letter_index(name: &str) -> Option<u32> {
@@ -51,66 +48,118 @@ fn bus_of(target: &str, kind: &str) -> Option<&'static str> {
     })
 }
 
+/// Reads a disk: what it says together, and what holds when it says nothing.
 pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     disk.default_to("type", "file");
     disk.default_to("device", "disk");
-    for (name, known) in [("type", TYPES), ("device", DEVICES)] {
-        let value = disk.attr(name).unwrap_or_default();
-        if !known.contains(&value) {
-            return Err(attribute("disk", name, value));
-        }
+    if let Some(sgio) = disk.attr("sgio")
+        && sgio == "unfiltered"
+        && !flags.skip_validate
+    {
+        return Err(unsupported("unfiltered sgio is no longer supported"));
     }
     let device = disk.attr("device").unwrap_or_default().to_owned();
-    let target = match disk.attr_at("target", "dev") {
-        Some(target) => target.to_owned(),
-        None if disk.child("target").is_none() => {
-            let source = super::check::source_of(disk);
-            return Err(match source.as_str() {
-                "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
-                source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
-            });
+    for name in ["auth", "encryption"] {
+        if disk.child(name).is_some()
+            && disk.child("source").is_some_and(|source| source.child(name).is_some())
+        {
+            return Err(unsupported(format!("an <{name}> definition already found for disk source")));
         }
-        None => return Err(missing("target", "dev")),
+    }
+    image::read(disk)?;
+    let Some(target) = disk.attr_at("target", "dev").map(str::to_owned) else {
+        let source = super::check::source_of(disk);
+        return Err(match source.as_str() {
+            "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
+            source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
+        });
     };
     if let Some(bus) = bus_of(&target, &device) {
         disk.child_or_new("target").default_to("bus", bus);
     }
-    if letter_index(&target).is_none()
-        && disk.child("address").is_none()
-        && disk.attr_at("target", "bus") != Some("virtio")
-    {
+    let local = matches!(disk.attr("type"), Some("file" | "block" | "dir"));
+    let named = disk
+        .child("source")
+        .is_some_and(|source| ["file", "dev", "dir"].iter().any(|name| source.attr(name).is_some()));
+    let nowhere = local && !named || disk.child("source").is_none();
+    // What a disk of another kind lacks is told in other words.
+    if nowhere && device == "disk" {
+        return Err(Error::new(ErrorCode::NO_SOURCE, ErrorDomain::DOMAIN, target));
+    }
+    throttling(disk)?;
+    printable(disk)?;
+    if letter_index(&target).is_none() && disk.child("address").is_none() {
         return Err(invalid(format!("Unknown disk name '{target}' and no address specified")));
     }
     // A disc that can be changed cannot be written.
     if device == "cdrom" && disk.child("readonly").is_none() {
         disk.children.push(Tree::new("readonly"));
     }
-    // An empty drive is of no kind of storage.
+    // What cannot be written has no snapshots anyway.
+    if disk.child("readonly").is_some() && disk.is("snapshot", "no") {
+        disk.unset("snapshot");
+    }
+    // An empty drive is of no place on the network.
     if matches!(device.as_str(), "cdrom" | "floppy") && disk.child("source").is_none() {
         disk.set("type", "file");
     }
     if disk.is("type", "vhostuser") {
         disk.default_to("snapshot", "no");
     }
-    if let Some(driver) = disk.child_mut("driver")
-        && driver.is("cache", "default")
-    {
-        driver.unset("cache");
-        if driver.attrs.is_empty() && driver.children.is_empty() {
-            disk.remove("driver");
-        }
-    }
-    cache_sizes(disk);
+    image::auth_of_protocol(disk)?;
     if flags.inactive {
         forget(disk);
     }
-    if let Some(target) = disk.child_mut("target")
-        && target.is("tray", "closed")
-    {
-        target.unset("tray");
+    cache_sizes(disk)?;
+    if let Some(driver) = disk.child_mut("driver").filter(|driver| driver.is("type", "aio")) {
+        driver.set("type", "raw");
     }
     if let Some(mirror) = disk.child_mut("mirror") {
         self::mirror(mirror)?;
+    }
+    Ok(())
+}
+
+/// Sixteen hexadecimal digits.
+pub(crate) fn is_wwn(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    digits.len() == 16 && digits.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+/// Names of the maker and the product that the guest is told.
+fn printable(disk: &Tree) -> Result<()> {
+    for (name, most) in [("vendor", 8), ("product", 16)] {
+        if let Some(text) = disk.text_of(name) {
+            if text.len() > most {
+                return Err(unsupported(format!("disk {name} is more than {most} characters")));
+            }
+            if !text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+                return Err(invalid(format!("disk {name} is not printable string")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Limits of a disk: in total or for each direction, not both; and its filters.
+fn throttling(disk: &mut Tree) -> Result<()> {
+    if let Some(tune) = disk.child("iotune") {
+        crate::throttle::check(tune)?;
+    }
+    let mut names: Vec<&str> = Vec::new();
+    let filters = disk.child("throttlefilters");
+    for filter in filters.into_iter().flat_map(|filters| filters.all("throttlefilter")) {
+        let Some(group) = filter.attr("group") else { continue };
+        if names.contains(&group) {
+            return Err(invalid(format!("duplicate filter name '{group}' found")));
+        }
+        names.push(group);
+    }
+    let driver = disk.child("driver");
+    if driver.is_some_and(|driver| driver.attr("iothread").is_some() && driver.child("iothreads").is_some()) {
+        return Err(invalid(
+            "disk driver 'iothread' attribute can't be used together with 'iothreads' subelement",
+        ));
     }
     Ok(())
 }
@@ -181,38 +230,28 @@ pub fn place(disk: &mut Tree) {
 }
 
 /// Sizes of metadata caches are in bytes, of the disk and of all images behind it.
-pub(super) fn cache_sizes(holder: &mut Tree) {
+pub(super) fn cache_sizes(holder: &mut Tree) -> Result<()> {
     for name in ["driver", "format"] {
-        if let Some(size) = holder
-            .child_mut(name)
-            .and_then(|driver| driver.child_mut("metadata_cache"))
-            .and_then(|cache| cache.child_mut("max_size"))
+        if let Some(cache) = holder.child_mut(name).and_then(|driver| driver.child_mut("metadata_cache"))
+            && let Some(size) = cache.child_mut("max_size")
+            && (crate::memory::bytes(size, 1, "./metadata_cache/max_size")? == Some(0)
+                || size.body().is_empty())
         {
-            let unit = size.attr("unit").unwrap_or("bytes");
-            let bytes =
-                size.body().trim().parse().ok().and_then(|value| base::size::scale(value, unit, 1, u64::MAX));
-            if let Some(bytes) = bytes {
-                size.text = Some(bytes.to_string());
-                size.set("unit", "bytes");
-            }
+            cache.remove("max_size");
         }
     }
     for name in ["backingStore", "mirror"] {
         if let Some(behind) = holder.child_mut(name) {
-            cache_sizes(behind);
+            cache_sizes(behind)?;
         }
     }
+    Ok(())
 }
 
 /// What the driver noted of a run.
 fn forget(disk: &mut Tree) {
     disk.remove("mirror");
-    if let Some(source) = disk.child_mut("source") {
-        source.unset("index");
-    }
-    if let Some(backing) = disk.child_mut("backingStore") {
-        forget_index(backing);
-    }
+    forget_index(disk);
 }
 
 pub(crate) fn hide_live(disk: &mut Tree) {
@@ -223,6 +262,9 @@ fn forget_index(backing: &mut Tree) {
     backing.unset("index");
     if let Some(source) = backing.child_mut("source") {
         source.unset("index");
+        if let Some(store) = source.child_mut("dataStore") {
+            forget_index(store);
+        }
     }
     if let Some(deeper) = backing.child_mut("backingStore") {
         forget_index(deeper);

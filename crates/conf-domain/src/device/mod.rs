@@ -3,15 +3,20 @@
 mod address;
 mod chardev;
 mod check;
+mod controller;
 pub mod controllers;
 mod defaults;
 mod disk;
 mod graphics;
+mod image;
 mod interface;
+mod reading;
 mod redirection;
+mod secret;
 mod source;
 
 pub use address::Pci;
+pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
 pub use interface::actual;
 
@@ -33,7 +38,7 @@ pub(crate) fn complete(
     values::apply(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if !flags.skip_validate {
-        devices.children.iter().try_for_each(check::as_read)?;
+        devices.children.iter().try_for_each(reading::as_read)?;
     }
     // Buses that follow from the targets do not count here.
     sort_disks(&mut devices.children);
@@ -44,8 +49,10 @@ pub(crate) fn complete(
             forget_live(device);
         }
         address::spell(device);
-        labels(device);
         defaults::complete(device);
+        if !flags.status && matches!(device.name.as_str(), "disk" | "hostdev") {
+            image::forget_sockets(device);
+        }
         if let Some(boot) = device.child_mut("boot") {
             load_parameter(boot);
         }
@@ -58,11 +65,7 @@ pub(crate) fn complete(
             "interface" => interface::complete(device, flags, random)?,
             "memory" => spell_sizes(device),
             "redirfilter" => redirection::complete(device),
-            "controller" => {
-                if let Some(hole) = device.child_mut("pcihole64") {
-                    crate::memory::spell(hole);
-                }
-            }
+            "controller" => controller::complete(device)?,
             "graphics" => graphics::complete(device, flags)?,
             "serial" | "parallel" | "console" | "channel" | "smartcard" | "redirdev" | "rng" => {
                 chardev::complete(device, flags)?;
@@ -152,36 +155,9 @@ pub const STORAGE_TYPES: &[&str] =
 /// With the reference's words when something is missing or contradictory.
 pub fn storage(holder: &mut Tree, kind: &str) -> Result<()> {
     source::keep(holder, kind)?;
-    if let Some(source) = holder.child("source") {
-        check::source_parts(source)?;
-    }
+    image::read_as(holder, kind)?;
     source::complete(holder);
-    labels(holder);
-    disk::cache_sizes(holder);
-    Ok(())
-}
-
-/// Labels of a device's source: one with a label is applied, one that says nothing is none.
-fn labels(device: &mut Tree) {
-    if let Some(source) = device.child_mut("source") {
-        label_source(source);
-    }
-    if let Some(backing) = device.child_mut("backingStore") {
-        labels(backing);
-    }
-}
-
-fn label_source(source: &mut Tree) {
-    for label in source.all_mut("seclabel") {
-        if label.child("label").is_some() {
-            label.default_to("relabel", "yes");
-        }
-        label.unset("labelskip");
-    }
-    source.children.retain(|child| child.name != "seclabel" || child.attr("relabel").is_some());
-    if let Some(inner) = source.child_mut("dataStore") {
-        labels(inner);
-    }
+    disk::cache_sizes(holder)
 }
 
 /// Kinds of devices in the order in which they are checked.

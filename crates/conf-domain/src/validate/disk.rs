@@ -1,32 +1,181 @@
 //! Disks.
 
-use super::truth;
-use crate::fault::{invalid, unsupported};
-use base::Result;
+use super::{truth, virtio};
+use crate::device;
+use crate::fault::{internal, invalid, unsupported};
+use base::{Error, ErrorDomain, Result};
 use xml::Tree;
 
-/// What a disk whose data is served by another process cannot have: attributes of the driver, then elements.
-const VHOSTUSER_DRIVER: &[&str] =
-    &["cache", "error_policy", "io", "ioeventfd", "copy_on_read", "discard", "iothread", "detect_zeroes"];
-const VHOSTUSER_PARTS: &[&str] = &[
-    "blockio",
-    "geometry",
-    "readonly",
-    "shareable",
-    "transient",
-    "serial",
-    "wwn",
-    "vendor",
-    "product",
-    "iotune",
-    "backingStore",
-    "encryption",
-    "auth",
+/// What a disk whose data is served by another process cannot have: attributes of the driver and of the disk, then
+/// elements, in the order in which they are looked for.
+const VHOSTUSER: &[(&str, &str)] = &[
+    ("blockio", "blockio"),
+    ("driver/cache", "cache"),
+    ("driver/error_policy", "error_policy"),
+    ("driver/rerror_policy", "error_policy"),
+    ("driver/io", "io"),
+    ("driver/ioeventfd", "ioeventfd"),
+    ("driver/copy_on_read", "copy_on_read"),
+    ("driver/discard", "discard"),
+    ("driver/iothread", "iothread"),
+    ("driver/detect_zeroes", "detect_zeroes"),
+    ("geometry", "geometry"),
+    ("readonly", "readonly"),
+    ("shareable", "shareable"),
+    ("transient", "transient"),
+    ("serial", "serial"),
+    ("wwn", "wwn"),
+    ("vendor", "vendor"),
+    ("product", "product"),
+    ("iotune", "iotune"),
+    ("backingStore", "backingStore"),
+    ("encryption", "encryption"),
+    ("source/encryption", "encryption"),
+    ("auth", "auth"),
+    ("source/auth", "auth"),
 ];
 
-pub(super) fn check(disk: &Tree) -> Result<()> {
+fn has(disk: &Tree, path: &str) -> bool {
+    match path.rsplit_once('/') {
+        None => disk.child(path).is_some(),
+        Some((parent, name)) => {
+            disk.at(path).is_some() || disk.at(parent).is_some_and(|parent| parent.attr(name).is_some())
+        }
+    }
+}
+
+fn network(disk: &Tree) -> bool {
+    disk.is("type", "network")
+}
+
+/// A disk that passes commands of the guest through to the host's device.
+fn lun(disk: &Tree) -> Result<()> {
+    let protocol = disk.attr_at("source", "protocol").unwrap_or_default();
+    let block = match disk.attr("type").unwrap_or_default() {
+        "network" if protocol != "iscsi" => {
+            return Err(unsupported(format!("disk device='lun' is not supported for protocol='{protocol}'")));
+        }
+        "network" | "block" => true,
+        "volume" => {
+            disk.attr_at("source", "mode") != Some("host") || disk.attr_at("source", "pool").is_some()
+        }
+        _ => false,
+    };
+    if !block {
+        return Err(unsupported("disk device='lun' is only valid for block type disk source"));
+    }
+    if !matches!(disk.attr_at("driver", "type"), None | Some("raw" | "none")) {
+        return Err(unsupported("disk device 'lun' must use 'raw' format"));
+    }
+    if disk.at("source/slices").is_some() {
+        return Err(unsupported("disk device 'lun' doesn't support storage slice"));
+    }
+    if disk.at("source/encryption").is_some() || disk.child("encryption").is_some() {
+        return Err(unsupported("disk device 'lun' doesn't support encryption"));
+    }
+    Ok(())
+}
+
+/// The image and all images behind it.
+fn chain(disk: &Tree) -> Result<()> {
+    let (mut image, mut format) = (Some(disk), disk.attr_at("driver", "type"));
+    while let Some(holder) = image {
+        if let Some(source) = holder.child("source") {
+            one(holder, source, format)?;
+        }
+        image = holder.child("backingStore").filter(|behind| !behind.children.is_empty());
+        format = image.and_then(|behind| behind.attr_at("format", "type"));
+    }
+    Ok(())
+}
+
+fn one(holder: &Tree, source: &Tree, format: Option<&str>) -> Result<()> {
+    if holder.is("type", "nvme") && source.attr("namespace") == Some("0") {
+        return Err(unsupported("NVMe namespace can't be zero"));
+    }
+    if let Some(protocol) = source.attr("protocol").filter(|protocol| *protocol == "sheepdog") {
+        return Err(unsupported(format!(
+            "'{protocol}' protocol is no longer supported by any hypervisor driver"
+        )));
+    }
+    let Some(store) = source.child("dataStore") else { return Ok(()) };
+    if format != Some("qcow2") {
+        return Err(unsupported("<dataStore> feature available only with qcow2 images"));
+    }
+    if store.attr_at("format", "type") != Some("raw") {
+        return Err(unsupported("only 'raw' images supported as <dataStore>"));
+    }
+    if store.at("source/slices").is_some() {
+        return Err(invalid("slices are not supported for <dataStore>"));
+    }
+    Ok(())
+}
+
+pub(super) fn check(domain: &crate::Domain, disk: &Tree) -> Result<()> {
     let bus = disk.attr_at("target", "bus").unwrap_or_default();
     let device = disk.attr("device").unwrap_or("disk");
+    let removable = matches!(device, "cdrom" | "floppy");
+    chain(disk)?;
+    for name in ["rawio", "sgio"] {
+        if disk.attr(name).is_some() && device != "lun" {
+            return Err(unsupported(format!("{name} can be used only with device='lun'")));
+        }
+    }
+    if disk.at("source/reservations").is_some() && device != "lun" {
+        return Err(unsupported("<reservations/> allowed only for lun devices"));
+    }
+    if device == "lun" {
+        lun(disk)?;
+    }
+    if disk.attr_at("target", "removable").is_some() && !(matches!(bus, "usb" | "scsi") && device == "disk") {
+        return Err(invalid("removable is only valid for usb or scsi disks"));
+    }
+    let target = disk.attr_at("target", "dev").unwrap_or_default();
+    if device == "floppy" && !target.starts_with("fd") {
+        return Err(internal(format!("Invalid floppy device name: {target}")));
+    }
+    if matches!(device, "disk" | "lun")
+        && !["hd", "sd", "vd", "xvd", "ubd"].iter().any(|prefix| target.starts_with(prefix))
+    {
+        return Err(internal(format!("Invalid harddisk device name: {target}")));
+    }
+    if disk.is("type", "vhostuser") {
+        vhostuser(disk, bus)?;
+    }
+    if let Some(wwn) = disk.text_of("wwn")
+        && !device::is_wwn(wwn)
+    {
+        return Err(Error::internal(ErrorDomain::NONE, format!("Malformed wwn: {wwn}")));
+    }
+    if let Some(policy) = disk.attr_at("source", "startupPolicy") {
+        let kind = disk.attr("type").unwrap_or_default();
+        if network(disk) || !matches!(kind, "file" | "block" | "dir" | "volume") {
+            return Err(invalid(format!(
+                "disk startupPolicy '{policy}' is not allowed for disk of '{kind}' type"
+            )));
+        }
+        if policy == "requisite" && !removable {
+            return Err(invalid("disk startupPolicy 'requisite' is allowed only for cdrom or floppy"));
+        }
+    }
+    options(disk, bus, removable)?;
+    if device == "floppy" && bus != "fdc" {
+        return Err(internal(format!("Invalid bus type '{bus}' for floppy disk")));
+    }
+    if device != "floppy" && bus == "fdc" {
+        return Err(internal(format!("Invalid bus type '{bus}' for disk")));
+    }
+    let kind = disk.attr_at("address", "type").unwrap_or("drive");
+    if matches!(bus, "ide" | "fdc" | "scsi" | "sata") && kind != "drive" && kind != "unassigned" {
+        return Err(unsupported(format!(
+            "Invalid address type '{kind}' for the disk '{target}' with the bus type '{bus}'"
+        )));
+    }
+    throttling(domain, disk, target)
+}
+
+/// Options that not every bus and every medium knows.
+fn options(disk: &Tree, bus: &str, removable: bool) -> Result<()> {
     let driver = disk.child("driver");
     let has = |name: &str| driver.is_some_and(|driver| driver.attr(name).is_some());
     if bus != "virtio" {
@@ -40,89 +189,54 @@ pub(super) fn check(disk: &Tree) -> Result<()> {
                 return Err(unsupported(text));
             }
         }
-        for name in ["iommu", "ats", "packed", "page_per_vq"] {
-            if has(name) {
-                return Err(unsupported(format!(
-                    "{name} driver option is only supported for virtio devices"
-                )));
-            }
-        }
-        if let Some(model) = disk.attr("model").filter(|model| model.starts_with("virtio")) {
+        virtio::absent(disk)?;
+        if let Some(model) = disk.attr("model") {
             return Err(unsupported(format!("disk model '{model}' not supported for bus '{bus}'")));
         }
     }
-    if disk.attr_at("target", "tray").is_some() && !matches!(device, "cdrom" | "floppy") {
-        return Err(invalid("tray is only valid for cdrom and floppy"));
+    if disk.attr_at("target", "tray").is_some() && !removable {
+        return Err(unsupported("tray is only valid for cdrom and floppy"));
     }
-    if disk.attr_at("target", "removable").is_some() && !matches!(bus, "usb" | "scsi") {
-        return Err(invalid("removable is only valid for usb or scsi disks"));
+    let Some(driver) = driver.filter(|driver| truth(driver, "discard_no_unref")) else { return Ok(()) };
+    if !driver.is("type", "qcow2") {
+        return Err(unsupported("'discard_no_unref' only works with qcow2 disk format"));
     }
-    if device == "lun" {
-        let network = disk.is("type", "network");
-        if network && disk.attr_at("source", "protocol") != Some("iscsi") {
-            let protocol = disk.attr_at("source", "protocol").unwrap_or_default();
-            return Err(unsupported(format!("disk device='lun' is not supported for protocol='{protocol}'")));
-        }
-        if bus == "usb" {
-            return Err(unsupported("disk device='lun' is not supported for usb bus"));
-        }
-        if !matches!(disk.attr_at("driver", "type"), None | Some("raw")) {
-            return Err(unsupported("disk device 'lun' must use 'raw' format"));
-        }
-        for (part, text) in [
-            ("vendor", "Setting vendor or product is not supported for lun device"),
-            ("product", "Setting vendor or product is not supported for lun device"),
-        ] {
-            if disk.child(part).is_some() {
-                return Err(unsupported(text));
-            }
-        }
-    } else {
-        for name in ["rawio", "sgio"] {
-            if disk.attr(name).is_some() {
-                return Err(invalid(format!("{name} can be used only with device='lun'")));
-            }
-        }
-        if disk.at("source/reservations").is_some() {
-            return Err(invalid("<reservations/> allowed only for lun devices"));
-        }
+    if disk.child("readonly").is_some() {
+        return Err(unsupported("'discard_no_unref' is not compatible with read-only disk"));
     }
-    if disk.attr_at("source", "startupPolicy") == Some("requisite") && !matches!(device, "cdrom" | "floppy") {
-        return Err(invalid("disk startupPolicy 'requisite' is allowed only for cdrom or floppy"));
+    Ok(())
+}
+
+fn throttling(domain: &crate::Domain, disk: &Tree, target: &str) -> Result<()> {
+    let Some(filters) = disk.child("throttlefilters") else { return Ok(()) };
+    if disk.child("iotune").is_some() {
+        return Err(Error::new(
+            base::ErrorCode::OPERATION_UNSUPPORTED,
+            ErrorDomain::DOMAIN,
+            format!("block 'throttlefilters' can't be used together with 'iotune' for disk '{target}'"),
+        ));
     }
-    if let Some(driver) = driver
-        && truth(driver, "discard_no_unref")
-    {
-        if disk.child("readonly").is_some() {
-            return Err(unsupported("'discard_no_unref' is not compatible with read-only disk"));
+    let groups = domain.tree.child("throttlegroups");
+    for group in filters.all("throttlefilter").filter_map(|filter| filter.attr("group")) {
+        let known = groups.is_some_and(|groups| {
+            groups.all("throttlegroup").any(|known| known.text_of("group_name") == Some(group))
+        });
+        if !known {
+            return Err(invalid(format!("throttle group '{group}' not found")));
         }
-        if !driver.is("type", "qcow2") {
-            return Err(unsupported("'discard_no_unref' only works with qcow2 disk format"));
-        }
-    }
-    if disk.is("type", "vhostuser") {
-        vhostuser(disk, bus)?;
     }
     Ok(())
 }
 
 fn vhostuser(disk: &Tree, bus: &str) -> Result<()> {
-    let refused = |name: &str| Err(unsupported(format!("{name} is not supported with vhostuser disk")));
     if bus != "virtio" {
         return Err(unsupported("vhostuser disk supports only virtio bus"));
     }
     if disk.attr("snapshot").is_some_and(|snapshot| snapshot != "no") {
         return Err(unsupported("only snapshot=no is supported with vhostuser disk"));
     }
-    for name in VHOSTUSER_PARTS {
-        if disk.child(name).is_some() {
-            return refused(name);
-        }
+    match VHOSTUSER.iter().find(|(path, _)| has(disk, path)) {
+        Some((_, name)) => Err(unsupported(format!("{name} is not supported with vhostuser disk"))),
+        None => Ok(()),
     }
-    for name in VHOSTUSER_DRIVER {
-        if disk.child("driver").is_some_and(|driver| driver.attr(name).is_some()) {
-            return refused(name);
-        }
-    }
-    Ok(())
 }

@@ -3,19 +3,24 @@
 //! These checks run after a driver has given devices their places, because two devices may only then turn out to sit in one.
 
 mod chardev;
+mod controller;
 mod disk;
 mod interface;
 mod memory;
 mod numa;
 mod others;
 mod system;
+mod virtio;
 
+pub(crate) use controller::{disabled as usb_disabled, usb as usb_controllers};
+
+use crate::fault::unsupported;
 use crate::{Domain, device};
 use base::Result;
 use xml::Tree;
 
-/// The rules of a driver. It is asked about the whole definition first, then about each device before the rules that
-/// hold for every driver.
+/// The rules of a driver. It is asked about the whole definition first, then about each device
+/// after the rules that hold for every driver.
 pub trait Rules {
     /// Checks what concerns the whole definition.
     ///
@@ -51,8 +56,8 @@ impl Rules for Lenient {
 pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
     driver.domain(domain)?;
     for device in device::walk(domain) {
-        driver.device(domain, device)?;
         device_alone(domain, device)?;
+        driver.device(domain, device)?;
     }
     system::firmware(domain)?;
     system::boot(domain)?;
@@ -65,11 +70,15 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
 }
 
 fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
+    if device.name != "hostdev" && device.attr_at("address", "type") == Some("unassigned") {
+        return Err(unsupported("address of type 'unassigned' is supported only for hostdevs"));
+    }
     match &*device.name {
-        "disk" => disk::check(device),
+        "disk" => disk::check(domain, device),
         "interface" => interface::check(device),
         "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => chardev::check(device),
         "rng" => device.child("backend").map_or(Ok(()), chardev::check),
+        "controller" => controller::check(device),
         "memory" => memory::check(domain, device),
         _ => others::check(domain, device),
     }

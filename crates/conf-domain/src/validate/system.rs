@@ -1,6 +1,5 @@
 //! `<os>`, `<cputune>` and `<features>`.
 
-use super::truth;
 use crate::fault::{invalid, unsupported};
 use crate::{Domain, bitmap};
 use base::{Error, ErrorCode, ErrorDomain, Result};
@@ -99,7 +98,7 @@ pub(super) fn tuning(domain: &Domain) -> Result<()> {
             "memory hard_limit tunable value must be lower than or equal to swap_hard_limit",
         ));
     }
-    labels(domain)
+    Ok(())
 }
 
 /// Threads that are scheduled in two ways, or are not there.
@@ -124,28 +123,6 @@ fn schedulers(domain: &Domain, tune: &Tree) -> Result<()> {
         let own = entry.attr("iothreads").and_then(bitmap::parse).unwrap_or_default();
         if let Some(missing) = own.difference(&named).next() {
             return Err(unsupported(format!("Cannot find 'iothread' : {missing}")));
-        }
-    }
-    Ok(())
-}
-
-fn labels(domain: &Domain) -> Result<()> {
-    for label in domain.tree.all("seclabel") {
-        if label.is("type", "dynamic") && label.attr("relabel").is_some() && !truth(label, "relabel") {
-            return Err(unsupported("dynamic label type must use resource relabeling"));
-        }
-    }
-    let labels: Vec<_> = domain.tree.all("seclabel").collect();
-    if labels.len() > 1 {
-        for (at, label) in labels.iter().enumerate() {
-            if let Some(model) = label.attr("model")
-                && labels[..at].iter().any(|other| other.is("model", model))
-            {
-                return Err(detail(format!("seclabel for model {model} is already provided")));
-            }
-        }
-        if labels.iter().any(|label| label.attr("model").is_none()) {
-            return Err(invalid("missing security model when using multiple labels"));
         }
     }
     Ok(())

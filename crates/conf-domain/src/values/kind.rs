@@ -28,6 +28,8 @@ pub(super) struct Number {
     count: bool,
     /// A number that says what holds anyway is not printed.
     unsaid: Option<i128>,
+    /// An empty text counts as none.
+    blank: bool,
 }
 
 /// What became of a value.
@@ -62,11 +64,21 @@ impl Kind {
             "long" => (-bits(63) - 1, bits(63)),
             _ => return None,
         };
-        let mut number =
-            Number { low, high, base: 10, hex: None, nonzero: false, count: name == "count", unsaid: None };
+        let mut number = Number {
+            low,
+            high,
+            base: 10,
+            hex: None,
+            nonzero: false,
+            count: name == "count",
+            unsaid: None,
+            blank: false,
+        };
         for word in rest {
             if *word == "nonzero" {
                 number.nonzero = true;
+            } else if *word == "blank" {
+                number.blank = true;
             } else if let Some(base) = word.strip_prefix("base") {
                 number.base = base.parse().unwrap_or(10);
             } else if let Some(digits) = word.strip_prefix("hex") {
@@ -97,6 +109,9 @@ impl Kind {
 impl Number {
     fn take(&self, text: &str) -> Read {
         let expected = if self.low < 0 { "integer" } else { "non-negative integer" };
+        if self.blank && text.is_empty() {
+            return Read::Dropped;
+        }
         let Some(value) = integer(text, self.base).filter(|value| (self.low..=self.high).contains(value))
         else {
             return Read::Refused(expected);
@@ -136,6 +151,11 @@ fn integer(text: &str, base: u32) -> Option<i128> {
         return None;
     }
     i128::from_str_radix(digits, base).ok().map(|value| if negative { -value } else { value })
+}
+
+/// A decimal number from zero up, as C's library reads it.
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    integer(text, 10).and_then(|value| u64::try_from(value).ok())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{Lacks, State, batch, refused, singly};
 use base::{Error, Result, Uuid};
-use firewall::iptables::{CHAINS, TABLES, install as plan, known_chains, make_chains};
+use firewall::iptables::{CHAINS, TABLES, forward_in_order, install as plan, known_chains, make_chains};
 use firewall::removal::Removal;
 use firewall::{Action, Backend, Group, Intent, Layer, Transaction};
 use std::collections::BTreeMap;
@@ -29,29 +29,65 @@ fn apply(actions: &[&Action], undo: &[&Action]) -> std::result::Result<(), Strin
     Ok(())
 }
 
+/// The private chains of one family that are there and linked.
+struct Links {
+    known: Vec<(&'static str, &'static str, bool, bool)>,
+    /// Links out of the chain for forwarded packets are in order.
+    in_order: bool,
+}
+
+impl Links {
+    /// Reads a listing of all tables. A table that nobody has used is not in it and has no chains.
+    fn read(listing: &str) -> Links {
+        let mut links = Links { known: Vec::new(), in_order: false };
+        for table in TABLES {
+            let lines: Vec<String> = table_lines(listing, table);
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            links.in_order |= forward_in_order(&lines);
+            let known = known_chains(table, &lines).into_iter();
+            links.known.extend(known.map(|(chain, made, linked)| (*table, chain, made, linked)));
+        }
+        links
+    }
+
+    fn complete(&self) -> bool {
+        self.in_order
+            && self.known.len() == CHAINS.len()
+            && self.known.iter().all(|(.., made, linked)| *made && *linked)
+    }
+
+    /// What makes the missing ones. Links that are out of order are made again.
+    fn missing(&self, layer: Layer) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let (mut known, forward) = (self.known.clone(), |chain: &str| {
+            CHAINS.iter().any(|(_, parent, name)| *name == chain && *parent == "FORWARD")
+        });
+        if !self.in_order {
+            for (table, chain, _, linked) in known.iter_mut().filter(|(_, chain, ..)| forward(chain)) {
+                if std::mem::take(linked) {
+                    actions.push(Action::new(
+                        layer,
+                        ["--table", *table, "--delete", "FORWARD", "--jump", *chain],
+                    ));
+                }
+            }
+        }
+        actions.extend(make_chains(layer, &|table, chain| {
+            let found = known.iter().find(|(of, name, ..)| *of == table && *name == chain);
+            found.map_or((false, false), |(.., made, linked)| (*made, *linked))
+        }));
+        actions
+    }
+}
+
 /// Makes the private chains and their links that are missing.
 fn ensure_chains(state: &mut State) -> Result<()> {
     if state.made {
         return Ok(());
     }
     for (layer, program, save) in FAMILIES {
-        // A table that nobody has used has no chains.
-        let listing = batch(save, &[], "").map_err(refused)?;
-        let mut known: Vec<(&str, &str, bool, bool)> = Vec::new();
-        for table in TABLES {
-            let lines: Vec<String> = table_lines(&listing, table);
-            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-            known.extend(
-                known_chains(table, &lines)
-                    .into_iter()
-                    .map(|(chain, made, linked)| (*table, chain, made, linked)),
-            );
-        }
-        let of = |table: &str, chain: &str| {
-            let found = known.iter().find(|(of, name, ..)| *of == table && *name == chain);
-            found.map_or((false, false), |(_, _, made, linked)| (*made, *linked))
-        };
-        let actions = make_chains(layer, &of);
+        let links = Links::read(&batch(save, &[], "").map_err(refused)?);
+        let actions = links.missing(layer);
         let actions: Vec<&Action> = actions.iter().collect();
         restore(program, &firewall::batch::restore(&actions, layer)).map_err(refused)?;
     }
@@ -146,12 +182,11 @@ pub(super) fn is_current(old: &Removal, intent: &Intent) -> bool {
 
 /// Whether every link and rule is there.
 pub(super) fn intact(state: &State) -> bool {
-    let mut checks: Vec<Action> = Vec::new();
-    for (layer, ..) in FAMILIES {
-        for (table, parent, chain) in CHAINS {
-            checks.push(Action::new(layer, ["--table", table, "--check", parent, "--jump", chain]));
-        }
+    let linked = |(_, _, save)| batch(save, &[], "").is_ok_and(|listing| Links::read(&listing).complete());
+    if !FAMILIES.into_iter().all(linked) {
+        return false;
     }
+    let mut checks: Vec<Action> = Vec::new();
     for intent in state.wanted.values() {
         for action in possible(intent, &state.lacks).groups.into_iter().flat_map(|group| group.actions) {
             let args = action.args.iter().map(|arg| if arg == "--insert" { "--check" } else { arg });

@@ -57,7 +57,13 @@ impl Driver {
         Ok(DomainGetTimeRet { seconds, nseconds })
     }
 
-    pub(crate) fn set_guest_time(&self, dom: &DomainRef, seconds: i64, nanoseconds: u32, flags: u32) -> Result<()> {
+    pub(crate) fn set_guest_time(
+        &self,
+        dom: &DomainRef,
+        seconds: i64,
+        nanoseconds: u32,
+        flags: u32,
+    ) -> Result<()> {
         const SYNC: u32 = 1;
         check_flags(flags, SYNC, "qemuDomainSetTime")?;
         let guest = self.find(dom)?;
@@ -66,9 +72,10 @@ impl Driver {
             Json::Null
         } else {
             let whole = seconds.checked_mul(1_000_000_000);
-            let time = whole.and_then(|whole| whole.checked_add(i64::from(nanoseconds))).ok_or_else(|| {
-                error(ErrorCode::INVALID_ARG, format!("Time '{seconds}' is too big for guest agent"))
-            })?;
+            let time =
+                whole.and_then(|whole| whole.checked_add(i64::from(nanoseconds))).ok_or_else(|| {
+                    error(ErrorCode::INVALID_ARG, format!("Time '{seconds}' is too big for guest agent"))
+                })?;
             json!({"time": time})
         };
         live.agent_command("guest-set-time", &arguments)?;
@@ -90,7 +97,11 @@ impl Driver {
             addrs: found
                 .addresses
                 .into_iter()
-                .map(|address| DomainIpAddr { type_: address.kind, addr: address.address, prefix: address.prefix })
+                .map(|address| DomainIpAddr {
+                    type_: address.kind,
+                    addr: address.address,
+                    prefix: address.prefix,
+                })
                 .collect(),
         };
         Ok(answer::addresses(&answer).into_iter().map(interface).collect())

@@ -21,7 +21,12 @@ fn number(element: Option<&Tree>, name: &str) -> u32 {
 fn pci(device: &Tree) -> Option<(u32, u32, u32, u32)> {
     let address = device.child("address").filter(|address| address.is("type", "pci"));
     address?;
-    Some((number(address, "domain"), number(address, "bus"), number(address, "slot"), number(address, "function")))
+    Some((
+        number(address, "domain"),
+        number(address, "bus"),
+        number(address, "slot"),
+        number(address, "function"),
+    ))
 }
 
 /// The target of the disk that the guest sees at a place.
@@ -49,7 +54,8 @@ pub(super) fn disk_at<'d>(domain: &'d Domain, place: &Place) -> Option<&'d str> 
                         && controller.attr("index") == address.and_then(|address| address.attr("controller"))
                 });
                 // Controllers that are part of the board are where the board has them.
-                let there = place.pci.is_none() || controller.is_none_or(|c| pci(c).is_none() || pci(c) == place.pci);
+                let there =
+                    place.pci.is_none() || controller.is_none_or(|c| pci(c).is_none() || pci(c) == place.pci);
                 own == place.unit && there
             }
             _ => false,
@@ -59,7 +65,13 @@ pub(super) fn disk_at<'d>(domain: &'d Domain, place: &Place) -> Option<&'d str> 
 }
 
 impl Driver {
-    pub(super) fn trim(&self, dom: &DomainRef, mountpoint: Option<&str>, minimum: u64, flags: u32) -> Result<()> {
+    pub(super) fn trim(
+        &self,
+        dom: &DomainRef,
+        mountpoint: Option<&str>,
+        minimum: u64,
+        flags: u32,
+    ) -> Result<()> {
         check_flags(flags, 0, "qemuDomainFSTrim")?;
         if mountpoint.is_some() {
             let text = "Specifying mount point is not supported for now";

@@ -133,7 +133,9 @@ impl Driver {
 
     /// A guest that runs was taken over: its agent may be there.
     pub(crate) fn agent_taken_over(&self, guest: &Guest, live: &Live) {
-        if channel(&live.domain).is_some_and(|channel| channel.attr_at("target", "state") == Some("connected")) {
+        if channel(&live.domain)
+            .is_some_and(|channel| channel.attr_at("target", "state") == Some("connected"))
+        {
             self.connect_agent(guest, live);
         }
     }
@@ -154,7 +156,8 @@ impl Driver {
 
     /// The guest has opened or closed a channel.
     pub(crate) fn port_changed(&self, guest: &Arc<Guest>, live: &Live, alias: &str, open: bool) {
-        let named = |device: &Tree| device.name == "channel" && device.attr_at("alias", "name") == Some(alias);
+        let named =
+            |device: &Tree| device.name == "channel" && device.attr_at("alias", "name") == Some(alias);
         let state = if open { "connected" } else { "disconnected" };
         let found = live.domain.all("channel").find(|device| named(device));
         let Some(device) = found else { return };
@@ -202,9 +205,8 @@ impl Driver {
         let live = guest.live()?;
         check_timeout(timeout)?;
         let agent = live.agent()?;
-        let request: Json = serde_json::from_str(text).map_err(|cause| {
-            Error::internal(FROM, format!("cannot parse json {text}: {cause}"))
-        })?;
+        let request: Json = serde_json::from_str(text)
+            .map_err(|cause| Error::internal(FROM, format!("cannot parse json {text}: {cause}")))?;
         let name = request.get("execute").and_then(Json::as_str).unwrap_or_default().to_owned();
         let answer = agent.raw(&request, Patience::of(timeout)).map_err(|cause| failed(&name, &cause))?;
         match answer {
@@ -235,7 +237,13 @@ impl DomainAgent for Driver {
         self.trim(dom, mount_point, minimum, flags)
     }
 
-    fn domain_fsfreeze(&self, _cx: &Call, dom: &DomainRef, mountpoints: &[String], flags: u32) -> Result<i32> {
+    fn domain_fsfreeze(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        mountpoints: &[String],
+        flags: u32,
+    ) -> Result<i32> {
         self.freeze(dom, mountpoints, flags)
     }
 

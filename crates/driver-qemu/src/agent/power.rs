@@ -6,9 +6,7 @@ use crate::{Driver, check_flags, error};
 use api::consts::domain_event_started_detail_type as started;
 use api::consts::domain_event_type as kind;
 use api::consts::{domain_running_reason as running, domain_state as state};
-use api::event::{
-    DomainEventPmsuspendDiskMsg, DomainEventPmsuspendMsg, DomainEventPmwakeupMsg, Event,
-};
+use api::event::{DomainEventPmsuspendDiskMsg, DomainEventPmsuspendMsg, DomainEventPmwakeupMsg, Event};
 use base::object::DomainRef;
 use base::{ErrorCode, Result};
 use serde_json::{Value as Json, json};
@@ -35,7 +33,13 @@ impl Driver {
         end(&live, "guest-shutdown", &json!({"mode": mode}))
     }
 
-    pub(crate) fn suspend_guest(&self, dom: &DomainRef, target: u32, duration: u64, flags: u32) -> Result<()> {
+    pub(crate) fn suspend_guest(
+        &self,
+        dom: &DomainRef,
+        target: u32,
+        duration: u64,
+        flags: u32,
+    ) -> Result<()> {
         check_flags(flags, 0, "qemuDomainPMSuspendForDuration")?;
         if duration != 0 {
             let text = "Duration not supported. Use 0 for now";

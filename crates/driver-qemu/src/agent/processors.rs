@@ -23,7 +23,8 @@ fn set(live: &Live, mut wish: Vec<(u32, bool)>) -> Result<()> {
         let list: Vec<Json> =
             wish.iter().map(|(id, online)| json!({"logical-id": id, "online": online})).collect();
         let answer = live.agent_command(SET, &json!({"vcpus": list}))?;
-        let done = answer.as_u64().and_then(|done| usize::try_from(done).ok()).ok_or_else(|| malformed(SET))?;
+        let done =
+            answer.as_u64().and_then(|done| usize::try_from(done).ok()).ok_or_else(|| malformed(SET))?;
         if done == 0 || done > wish.len() {
             return Err(Error::internal(FROM, "guest agent failed to set processors"));
         }
@@ -60,11 +61,8 @@ impl Driver {
             .map(|vcpu| (vcpu.id, on))
             .collect();
         if chosen.len() < many {
-            let text = if on {
-                "guest agent reports less cpu than requested"
-            } else {
-                "Cannot offline enough CPUs"
-            };
+            let text =
+                if on { "guest agent reports less cpu than requested" } else { "Cannot offline enough CPUs" };
             return Err(Error::internal(FROM, text));
         }
         set(&live, chosen)

@@ -36,7 +36,13 @@ impl Driver {
         Ok(keys.iter().filter_map(Json::as_str).map(str::to_owned).collect())
     }
 
-    pub(super) fn set_ssh_keys(&self, dom: &DomainRef, user: &str, keys: &[String], flags: u32) -> Result<()> {
+    pub(super) fn set_ssh_keys(
+        &self,
+        dom: &DomainRef,
+        user: &str,
+        keys: &[String],
+        flags: u32,
+    ) -> Result<()> {
         const APPEND: u32 = 1;
         const REMOVE: u32 = 2;
         check_flags(flags, APPEND | REMOVE, "qemuDomainAuthorizedSSHKeysSet")?;

@@ -204,7 +204,8 @@ impl Driver {
             };
             if let (Piece::Netdev(_), Some(arguments)) = (piece, arguments.as_object_mut()) {
                 let taps = ends.taps.iter().enumerate().map(|(at, fd)| (format!("fd-{alias}{at}"), fd));
-                let vhosts = ends.vhosts.iter().enumerate().map(|(at, fd)| (format!("vhostfd-{alias}{at}"), fd));
+                let vhosts =
+                    ends.vhosts.iter().enumerate().map(|(at, fd)| (format!("vhostfd-{alias}{at}"), fd));
                 for (name, fd) in taps.chain(vhosts) {
                     live.monitor
                         .command_with_fd("getfd", &json!({"fdname": name}), fd.as_fd(), MONITOR_WAIT)

@@ -162,7 +162,13 @@ impl Nics {
     }
 
     /// Makes a tap a port of a bridge of the kernel's.
-    pub(super) fn plug_in(&self, actual: &Tree, settings: &NetworkPort, bridge: &str, name: &str) -> Result<()> {
+    pub(super) fn plug_in(
+        &self,
+        actual: &Tree,
+        settings: &NetworkPort,
+        bridge: &str,
+        name: &str,
+    ) -> Result<()> {
         self.links
             .set_master(name, Some(bridge))
             .map_err(|cause| system(&cause, format!("Unable to add bridge {bridge} port {name}")))?;

@@ -74,7 +74,7 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
     let builtin = of(setting);
     let graphics = domain.all("graphics").next().is_some();
     let missing = |domain: &Domain, kind: &str| domain.all(kind).next().is_none();
-    if builtin.usb && !has(domain.devices(), "usb", None) {
+    if builtin.usb && !has(domain.devices(), "usb", Some(0)) {
         let model = controllers::usb_model(setting, true);
         if setting.board != Board::Q35 || model.is_some() {
             let mut new = controller("usb", 0);

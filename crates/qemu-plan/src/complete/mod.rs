@@ -27,6 +27,7 @@ pub use crate::host_cpu::Hardware;
 use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, ParseFlags};
+pub(crate) use ports::on_usb;
 pub use setting::Board;
 use setting::Setting;
 use std::collections::HashMap;
@@ -87,6 +88,11 @@ pub fn default_emulator(arch: &str) -> String {
 
 pub(crate) fn unsupported(text: impl Into<String>) -> Error {
     Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::QEMU, text)
+}
+
+/// Something the document says that no driver supports, found while completing.
+pub(crate) fn conflict(text: impl Into<String>) -> Error {
+    Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::DOMAIN, text)
 }
 
 /// Completes a definition for an emulator, and checks it unless the flags say that it was accepted before. Definitions

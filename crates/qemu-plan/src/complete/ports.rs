@@ -153,7 +153,8 @@ fn usb_ports(controller: &Tree) -> u32 {
 
 const HUB_PORTS: u32 = 8;
 
-fn on_usb(device: &Tree) -> bool {
+/// Whether a device sits on a USB bus.
+pub(crate) fn on_usb(device: &Tree) -> bool {
     match device.name.as_str() {
         "input" => device.is("bus", "usb"),
         "disk" => device.attr_at("target", "bus") == Some("usb"),
@@ -199,13 +200,28 @@ pub(super) fn usb(domain: &mut Domain) -> Result<()> {
     if buses.is_empty() {
         return Ok(());
     }
+    let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
     for device in domain.devices().iter().filter(|device| on_usb(device)) {
-        if let Some(bus) = field(device, "bus").filter(|bus| !buses.contains_key(bus)) {
-            return Err(Error::new(
-                ErrorCode::XML_ERROR,
-                ErrorDomain::DOMAIN,
-                format!("USB bus {bus} requested but no controller with that index is present"),
-            ));
+        if device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned")) {
+            return refused("Invalid address for a USB device".to_owned());
+        }
+        let port = device.attr_at("address", "port").filter(|port| *port != "0");
+        match field(device, "bus") {
+            Some(bus) if !buses.contains_key(&bus) => {
+                return refused(match port {
+                    Some(_) => format!("Missing USB bus {bus}"),
+                    None => format!("USB bus {bus} requested but no controller with that index is present"),
+                });
+            }
+            Some(bus) => {
+                let first = port.and_then(|port| port.split('.').next()?.parse::<u32>().ok());
+                if let (Some(port), Some(first)) = (port, first)
+                    && buses.get(&bus).is_some_and(|ports| first > *ports)
+                {
+                    return refused(format!("requested USB port {port} not present on USB bus {bus}"));
+                }
+            }
+            None => {}
         }
     }
     let count = domain.devices().iter().filter(|device| on_usb(device)).count() as u32;

@@ -23,10 +23,7 @@ pub(super) fn complete(holder: &mut Tree) {
 }
 
 fn engine(encryption: &mut Tree) {
-    let engine = match encryption.attr("format").unwrap_or_default() {
-        "luks2" | "luks-any" => "librbd",
-        "luks" | "qcow" => "qemu",
-        _ => return,
-    };
-    encryption.default_to("engine", engine);
+    if matches!(encryption.attr("format"), Some("luks2" | "luks-any" | "luks" | "qcow")) {
+        encryption.default_to("engine", "qemu");
+    }
 }

@@ -1,181 +1,299 @@
 //! Disks.
 
+use super::{image, iothread, shared};
 use crate::complete::setting::{Board, Setting};
 use crate::complete::unsupported;
-use base::{Error, ErrorDomain, Result};
+use base::{Error, ErrorCode, ErrorDomain, Result};
+use conf_domain::Domain;
+use qemu_caps::Flag;
 use xml::Tree;
 
-/// Formats QEMU writes safely for several writers.
+/// Formats of images that several guests may write.
 const SHARED: &[&str] = &["raw", "none"];
+
+/// The highest limit QEMU counts to.
+const LIMIT: u64 = 1_000_000_000_000_000;
 
 fn internal(text: impl Into<String>) -> Error {
     Error::internal(ErrorDomain::QEMU, text)
 }
 
-pub(super) fn check(disk: &Tree, setting: &Setting<'_>) -> Result<()> {
-    let target = disk.attr_at("target", "dev").unwrap_or_default();
-    let bus = disk.attr_at("target", "bus").unwrap_or_default();
-    let device = disk.attr("device").unwrap_or("disk");
-    if target.ends_with(|c: char| c.is_ascii_digit()) && conf_domain::device::letter_index(target).is_some() {
+/// What is said of a disk, at hand.
+struct Disk<'d> {
+    tree: &'d Tree,
+    target: &'d str,
+    bus: &'d str,
+    device: &'d str,
+    empty: bool,
+    readonly: bool,
+}
+
+impl<'d> Disk<'d> {
+    fn of(tree: &'d Tree) -> Disk<'d> {
+        let source = tree.child("source");
+        Disk {
+            tree,
+            target: tree.attr_at("target", "dev").unwrap_or_default(),
+            bus: tree.attr_at("target", "bus").unwrap_or_default(),
+            device: tree.attr("device").unwrap_or("disk"),
+            empty: source.is_none_or(|source| source.attrs.is_empty() && source.children.is_empty()),
+            readonly: tree.child("readonly").is_some(),
+        }
+    }
+
+    fn driver(&self, name: &str) -> Option<&'d str> {
+        self.tree.attr_at("driver", name)
+    }
+}
+
+pub(super) fn check(domain: &Domain, tree: &Tree, setting: &Setting<'_>) -> Result<()> {
+    let disk = Disk::of(tree);
+    frontend(&disk, setting)?;
+    limits(&disk, domain)?;
+    iothread::disk(domain, tree, setting)?;
+    transient(&disk)?;
+    if tree.child("shareable").is_some()
+        && !disk.readonly
+        && !tree.is("type", "volume")
+        && disk.driver("type").is_some_and(|format| !SHARED.contains(&format))
+    {
+        return Err(unsupported(format!(
+            "shared access for disk '{}' requires use of supported storage format",
+            disk.target
+        )));
+    }
+    if let Some(name) = disk.driver("name").filter(|name| *name != "qemu") {
+        return Err(unsupported(format!("unsupported driver name '{name}' for disk '{}'", disk.target)));
+    }
+    partition(&disk)?;
+    if tree.is("type", "vhostuser") {
+        shared::memory(domain, "vhostuser")?;
+    }
+    image::chain(tree, setting)?;
+    if tree.is("type", "dir") && !disk.readonly && disk.driver("type") == Some("fat") {
+        return Err(unsupported("virtual FAT storage can't be accessed in read-write mode"));
+    }
+    place(domain, &disk)
+}
+
+fn partition(disk: &Disk<'_>) -> Result<()> {
+    let target = disk.target;
+    if conf_domain::device::letter_index(target).is_none() {
+        return Err(unsupported(format!("invalid disk target '{target}'")));
+    }
+    if target.ends_with(|c: char| c.is_ascii_digit()) {
         return Err(unsupported(format!(
             "invalid disk target '{target}', partitions can't appear in disk targets"
         )));
     }
-    source(disk, setting)?;
-    let empty = disk.child("source").is_none()
-        || disk.child("source").is_some_and(|source| source.attrs.is_empty() && source.children.is_empty());
-    if bus == "usb" && empty {
-        return Err(unsupported("'usb' disk must not be empty"));
-    }
-    if disk.child("transient").is_some() {
-        if device != "disk" {
-            return Err(unsupported(format!("transient disk supported only with 'disk' device ({target})")));
-        }
-        if !disk.is("type", "file") {
-            return Err(unsupported(format!("transient disk supported only with 'file' type ({target})")));
-        }
-        if empty {
-            return Err(unsupported(format!("transient disk '{target}' must not be empty")));
-        }
-        if disk.child("readonly").is_some() {
-            return Err(unsupported(format!("transient disk '{target}' must not be read-only")));
-        }
-    }
-    if disk.child("shareable").is_some()
-        && disk.child("readonly").is_none()
-        && !disk.is("type", "volume")
-        && disk.attr_at("driver", "type").is_some_and(|format| !SHARED.contains(&format))
-    {
-        return Err(unsupported(format!(
-            "shared access for disk '{target}' requires use of supported storage format"
-        )));
-    }
-    for part in ["vendor", "product"] {
-        let known = bus == "scsi" || part == "product" && matches!(bus, "sata" | "ide");
-        if disk.child(part).is_some() && !known {
-            return Err(unsupported(format!("Only scsi disk supports '{part}'")));
-        }
-    }
-    if bus == "virtio" && device == "lun" {
-        // Gone from QEMU with 9.1.
-        if setting.caps.version >= (9, 1, 0) {
-            return Err(unsupported("This QEMU doesn't support SCSI emulation with 'virtio-blk' device"));
-        }
-    }
-    if matches!(bus, "ide" | "sata") && device == "disk" && disk.child("readonly").is_some() {
-        return Err(unsupported(format!("readonly {bus} disks are not supported")));
-    }
-    place(disk, bus)
+    Ok(())
 }
 
-/// The source with all images behind it.
-fn source(disk: &Tree, setting: &Setting<'_>) -> Result<()> {
-    let mut format = disk.attr_at("driver", "type");
-    let mut holder = Some(disk);
-    while let Some(image) = holder {
-        match format {
-            Some(name @ ("cow" | "qed-old")) => {
-                return Err(unsupported(format!("'{name}' storage format is not supported")));
-            }
-            Some("iso") => {
-                return Err(unsupported(
-                    "storage format 'iso' is not directly supported by QEMU, use 'raw' instead",
-                ));
-            }
-            Some("dir") => {
-                return Err(unsupported(
-                    "'directory' storage format is not directly supported by QEMU, use 'dir' disk type instead",
-                ));
-            }
-            Some(name @ ("aio" | "vhd")) if name == "aio" => {
-                return Err(unsupported(format!("'{name}' storage format is not supported")));
-            }
-            _ => {}
+/// What the guest sees of the disk.
+fn frontend(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
+    let Disk { tree, target, bus, device, .. } = *disk;
+    geometry(tree, bus)?;
+    if tree.child("wwn").is_some() {
+        if device == "lun" {
+            return Err(unsupported("Setting wwn is not supported for lun device"));
         }
-        if let Some(source) = image.child("source") {
-            encryption(image, source, format, setting)?;
-            if source.attr("tlsHostname").is_some() {
-                if source.attr("protocol") != Some("nbd") {
-                    return Err(unsupported("'tlsHostname' field is supported only with NBD disks"));
-                }
-                if setting.caps.version < (7, 0, 0) {
-                    return Err(unsupported("'tlsHostname' field is not supported by this QEMU"));
-                }
-            }
-            let protocol = source.attr("protocol").unwrap_or_default();
-            if source.attr("tls") == Some("yes")
-                && !matches!(protocol, "nbd" | "vxhs" | "https" | "ftps" | "http" | "ftp")
-            {
-                return Err(unsupported(format!(
-                    "TLS transport is not supported for disk protocol '{protocol}'"
-                )));
-            }
+        if !matches!(bus, "ide" | "scsi" | "sata") {
+            return Err(unsupported("Only ide and scsi disk support wwn"));
         }
-        holder = image.child("backingStore").filter(|behind| !behind.children.is_empty());
-        format = holder.and_then(|behind| behind.attr_at("format", "type"));
+    }
+    if tree.child("vendor").is_some() || tree.child("product").is_some() {
+        if device == "lun" {
+            return Err(unsupported("Setting vendor or product is not supported for lun device"));
+        }
+        if tree.child("vendor").is_some() && bus != "scsi" {
+            return Err(unsupported("Only scsi disk supports 'vendor'"));
+        }
+        if tree.child("product").is_some() && !matches!(bus, "ide" | "scsi" | "sata") {
+            return Err(unsupported("Only ide, sata and scsi disk supports 'product'"));
+        }
+    }
+    if device == "lun" && !matches!(bus, "scsi" | "virtio") {
+        return Err(unsupported(format!("disk device='lun' is not supported for bus='{bus}'")));
+    }
+    spinning(disk, setting)?;
+    serial(disk)?;
+    media(disk, setting)?;
+    if disk.driver("copy_on_read") == Some("on") {
+        if disk.readonly {
+            return Err(unsupported(format!(
+                "copy_on_read is not compatible with read-only disk '{target}'"
+            )));
+        }
+        if matches!(device, "cdrom" | "floppy") {
+            return Err(unsupported(format!("copy_on_read is not supported with removable disk '{target}'")));
+        }
+        if device == "lun" {
+            return Err(unsupported(format!("copy_on_read is not compatible with 'lun' disk '{target}'")));
+        }
+    }
+    if disk.driver("io") == Some("native") && !matches!(disk.driver("cache"), Some("none" | "directsync")) {
+        return Err(unsupported("io='native' needs either no disk cache or directsync cache mode"));
+    }
+    if disk.driver("io") == Some("io_uring") && !setting.caps.has(Flag::AioIoUring) {
+        return Err(unsupported("io uring is not supported by this QEMU binary"));
+    }
+    if disk.driver("queue_size").is_some() && !setting.caps.has(Flag::VirtioBlkQueueSize) {
+        return Err(unsupported("queue_size property isn't supported by this QEMU binary"));
     }
     Ok(())
 }
 
-fn encryption(image: &Tree, source: &Tree, format: Option<&str>, setting: &Setting<'_>) -> Result<()> {
-    let encryption = source.child("encryption").or_else(|| image.child("encryption"));
-    let Some(encryption) = encryption else { return Ok(()) };
-    let engine = encryption.attr("engine").unwrap_or_default();
-    let rbd = source.attr("protocol") == Some("rbd");
-    match engine {
-        "librbd" => {
-            if !rbd {
-                return Err(unsupported("librbd encryption is supported only with RBD backed disks"));
-            }
-            if encryption.is("format", "luks-any") && setting.caps.version < (8, 0, 0) {
-                return Err(unsupported("luks-any encryption is not supported by this QEMU binary"));
-            }
-            let secrets = encryption.all("secret").count();
-            if secrets > 1 && setting.caps.version < (8, 0, 0) {
-                return Err(unsupported("librbd encryption layering is not supported by this QEMU binary"));
+/// How fast it pretends to turn.
+fn spinning(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
+    let Disk { tree, bus, device, .. } = *disk;
+    if tree.attr_at("target", "rotation_rate").is_some() {
+        if device != "disk" {
+            return Err(internal("rotation rate is only valid for disk device"));
+        }
+        if !matches!(bus, "scsi" | "ide" | "sata") {
+            return Err(internal("rotation rate is only valid for SCSI/IDE/SATA bus"));
+        }
+        if !setting.caps.has(Flag::RotationRate) {
+            return Err(unsupported("rotation rate is not supported with this QEMU"));
+        }
+    }
+    Ok(())
+}
+
+fn geometry(tree: &Tree, bus: &str) -> Result<()> {
+    let Some(geometry) = tree.child("geometry") else { return Ok(()) };
+    let count = |name: &str| geometry.attr(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    if count("cyls") == 0 || count("heads") == 0 || count("secs") == 0 {
+        return Ok(());
+    }
+    if matches!(bus, "usb" | "sd") {
+        return Err(unsupported(format!("CHS geometry can not be set for '{bus}' bus")));
+    }
+    if geometry.attr("trans").is_some() && bus != "ide" {
+        return Err(unsupported(format!("CHS translation mode can only be set for 'ide' bus not '{bus}'")));
+    }
+    Ok(())
+}
+
+/// Drives whose medium can be taken out, and buses that need one.
+fn media(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
+    let Disk { bus, device, target, .. } = *disk;
+    match bus {
+        "virtio" | "sd" if matches!(device, "cdrom" | "floppy") => {
+            return Err(unsupported(format!("disk type of '{target}' does not support ejectable media")));
+        }
+        // Gone from QEMU with 9.1.
+        "virtio" if device == "lun" && !setting.caps.has(Flag::VirtioBlkPciScsi) => {
+            return Err(unsupported("This QEMU doesn't support SCSI emulation with 'virtio-blk' device"));
+        }
+        "usb" if disk.empty => return Err(unsupported("'usb' disk must not be empty")),
+        "ide" | "sata" if disk.readonly && device == "disk" => {
+            return Err(unsupported(format!("readonly {bus} disks are not supported")));
+        }
+        "usb" if device == "lun" => {
+            return Err(unsupported("disk device='lun' is not supported for usb bus"));
+        }
+        "scsi" if device == "lun" && !setting.caps.has(Flag::ScsiBlock) => {
+            return Err(unsupported("This QEMU doesn't support SCSI generic passthrough"));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn serial(disk: &Disk<'_>) -> Result<()> {
+    let Some(serial) = disk.tree.text_of("serial") else { return Ok(()) };
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-_ .+".contains(c);
+    if !serial.chars().all(safe) {
+        return Err(internal(format!("driver serial '{serial}' contains unsafe characters")));
+    }
+    if disk.device == "lun" {
+        return Err(unsupported("scsi-block 'lun' devices do not support the serial property"));
+    }
+    if matches!(disk.bus, "sd" | "xen" | "uml") {
+        return Err(internal(format!("Serial property not supported for drive bus '{}'", disk.bus)));
+    }
+    Ok(())
+}
+
+/// Limits of speed, and groups that share them.
+fn limits(disk: &Disk<'_>, domain: &Domain) -> Result<()> {
+    let Some(tune) = disk.tree.child("iotune") else { return Ok(()) };
+    let set: Vec<(&str, u64)> = tune
+        .children
+        .iter()
+        .filter(|limit| limit.name != "group_name")
+        .filter_map(|limit| Some((limit.name.as_str(), limit.body().parse().ok()?)))
+        .collect();
+    let group = tune.text_of("group_name");
+    if group.is_some() && set.is_empty() {
+        return Err(unsupported("group_name can be configured only together with settings"));
+    }
+    if let Some(group) = group {
+        let others = domain.all("disk").filter(|other| {
+            other.attr_at("target", "dev") != Some(disk.target)
+                && other.at("iotune").is_some_and(|tune| tune.text_of("group_name") == Some(group))
+        });
+        for other in others {
+            let theirs = other.child("iotune").map_or(&[][..], |tune| &tune.children);
+            let same = theirs.len() == tune.children.len()
+                && theirs.iter().all(|limit| tune.children.contains(limit));
+            if theirs.len() > 1 && !same {
+                return Err(unsupported(format!(
+                    "different iotunes for disks {} and {}",
+                    disk.target,
+                    other.attr_at("target", "dev").unwrap_or_default()
+                )));
             }
         }
-        _ => {
-            if let Some(format) = format
-                && !matches!(format, "raw" | "qcow2" | "luks")
-            {
-                return Err(unsupported("encryption is supported only with 'raw' and 'qcow2' image format"));
-            }
-        }
+    }
+    if set.iter().any(|(name, value)| !name.ends_with("_length") && *value > LIMIT) {
+        return Err(Error::new(
+            ErrorCode::ARGUMENT_UNSUPPORTED,
+            ErrorDomain::QEMU,
+            format!("block I/O throttle limit must be no more than {LIMIT} using QEMU"),
+        ));
+    }
+    if !set.is_empty() && disk.bus == "sd" {
+        return Err(unsupported("<iotune> is not supported with bus='sd'"));
+    }
+    Ok(())
+}
+
+fn transient(disk: &Disk<'_>) -> Result<()> {
+    let Some(transient) = disk.tree.child("transient") else { return Ok(()) };
+    let target = disk.target;
+    if disk.empty {
+        return Err(unsupported(format!("transient disk '{target}' must not be empty")));
+    }
+    if disk.readonly {
+        return Err(unsupported(format!("transient disk '{target}' must not be read-only")));
+    }
+    if !disk.tree.is("type", "file") {
+        return Err(unsupported(format!("transient disk supported only with 'file' type ({target})")));
+    }
+    if disk.device != "disk" {
+        return Err(unsupported(format!("transient disk supported only with 'disk' device ({target})")));
+    }
+    if transient.is("shareBacking", "yes") && !matches!(disk.bus, "virtio" | "scsi" | "usb") {
+        return Err(unsupported(format!(
+            "disk bus '{}' doesn't support transiend disk backing image sharing",
+            disk.bus
+        )));
     }
     Ok(())
 }
 
 /// The kind of address that goes with the bus.
-fn place(disk: &Tree, bus: &str) -> Result<()> {
-    let Some(kind) = disk.attr_at("address", "type") else { return Ok(()) };
-    let number =
-        |name: &str| disk.attr_at("address", name).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-    match bus {
+fn place(domain: &Domain, disk: &Disk<'_>) -> Result<()> {
+    let Some(kind) = disk.tree.attr_at("address", "type") else { return Ok(()) };
+    match disk.bus {
         "virtio" if !matches!(kind, "pci" | "ccw" | "virtio-mmio" | "virtio-s390") => {
-            return Err(unsupported(format!("virtio disk cannot have an address of type '{kind}'")));
+            Err(unsupported(format!("virtio disk cannot have an address of type '{kind}'")))
         }
-        "usb" if kind != "usb" => return Err(internal("unexpected address type for usb disk")),
-        "fdc" => {
-            if kind == "drive" && number("bus") != 0 {
-                return Err(internal("Only 1 fdc bus is supported"));
-            }
-            if number("target") != 0 {
-                return Err(unsupported("target must be 0 for controller fdc"));
-            }
-        }
-        "ide" if number("target") != 0 => return Err(unsupported("target must be 0 for ide controller")),
-        "sata" => {
-            if number("bus") != 0 {
-                return Err(unsupported("bus must be 0 for sata controller"));
-            }
-            if number("target") != 0 {
-                return Err(unsupported("target must be 0 for sata controller"));
-            }
-        }
-        _ => {}
+        "usb" if kind != "usb" => Err(internal("unexpected address type for usb disk")),
+        bus => super::controller::drive(domain, disk.tree, bus),
     }
-    Ok(())
 }
 
 pub(super) fn start(disk: &Tree, setting: &Setting<'_>) -> Result<()> {

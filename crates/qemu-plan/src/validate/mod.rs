@@ -6,18 +6,22 @@
 //!
 //! The first refusal wins; its words are the reference's.
 
+mod controller;
 mod cpu;
 mod disk;
 mod domain;
+mod image;
+mod iothread;
 mod lifecycle;
 mod memory;
 mod others;
 mod pci;
+mod shared;
 
 pub use lifecycle::check_lifecycle;
 
-use crate::complete::Site;
 use crate::complete::setting::Setting;
+use crate::complete::{Site, unsupported};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 use conf_domain::validate::Rules;
@@ -68,8 +72,14 @@ impl Rules for Qemu<'_> {
     }
 
     fn device(&self, domain: &Domain, device: &Tree) -> Result<()> {
+        if device.attr_at("address", "type") == Some("ccw") && !self.setting.is_s390() {
+            return Err(unsupported(format!(
+                "CCW addresses are not supported by machine type '{}'",
+                self.setting.machine
+            )));
+        }
         match &*device.name {
-            "disk" => disk::check(device, self.setting),
+            "disk" => disk::check(domain, device, self.setting),
             _ => others::check(domain, device, self.setting, self.site),
         }
     }

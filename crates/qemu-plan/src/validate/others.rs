@@ -16,7 +16,7 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
             Err(unsupported("parallel ports are not supported"))
         }
         "serial" => spice(domain, device).and_then(|()| serial(device, setting)),
-        "controller" => controller(device, setting),
+        "controller" => super::controller::check(domain, device, setting),
         "shmem" => shmem(device),
         "tpm" => tpm(device, setting, site),
         "hostdev" => hostdev(domain, device),
@@ -127,50 +127,6 @@ fn tcp(device: &Tree) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn controller(controller: &Tree, setting: &Setting<'_>) -> Result<()> {
-    let model = controller.attr("model").unwrap_or_default();
-    let kind = controller.attr("type").unwrap_or_default();
-    let index = controller.attr("index").and_then(|index| index.parse::<u32>().ok()).unwrap_or(0);
-    match kind {
-        "usb" => {
-            let ports = controller.attr("ports").and_then(|ports| ports.parse::<u32>().ok());
-            if matches!(model, "nec-xhci" | "qemu-xhci") && ports.is_some_and(|ports| ports > 15) {
-                return Err(unsupported(format!("'{model}' controller only supports up to '15' ports")));
-            }
-            if matches!(model, "qusb1" | "qusb2") {
-                return Err(unsupported(
-                    "USB controller model type 'qusb1' or 'qusb2' is not supported in qemu",
-                ));
-            }
-        }
-        "ide" if setting.board == Board::Q35 || index > 0 && setting.board == Board::Pc => {
-            return Err(unsupported(if setting.board == Board::Q35 {
-                "IDE controllers are unsupported for this QEMU binary or machine type"
-            } else {
-                "Only a single IDE controller is supported for this machine type"
-            }));
-        }
-        "fdc" if index > 0 => return Err(unsupported("Only 1 fdc controller is supported")),
-        "scsi" if model != "virtio-scsi" && !model.starts_with("virtio") => {
-            let driver = controller.child("driver");
-            for name in ["queues", "cmd_per_lun", "max_sectors", "ioeventfd", "iothread"] {
-                if driver.is_some_and(|driver| driver.attr(name).is_some()) {
-                    return Err(unsupported(if name == "iothread" {
-                        "'iothread' is only supported for virtio-scsi controller".to_owned()
-                    } else {
-                        format!("'{name}' is only supported by virtio-scsi controller")
-                    }));
-                }
-            }
-        }
-        "pci" if controller.child("pcihole64").is_some() && !matches!(model, "pci-root" | "pcie-root") => {
-            return Err(unsupported("64-bit PCI hole setting is only for root PCI controllers"));
-        }
-        _ => {}
-    }
-    Ok(())
 }
 
 fn shmem(shmem: &Tree) -> Result<()> {
@@ -397,7 +353,21 @@ fn module(domain: &Domain, module: &Tree) -> Result<()> {
     Ok(())
 }
 
+/// Devices on a bus that the guest does not have.
+fn usb(domain: &Domain) -> Result<()> {
+    let has = domain
+        .all("controller")
+        .any(|controller| controller.is("type", "usb") && !controller.is("model", "none"));
+    if !has && domain.devices().iter().any(crate::complete::on_usb) {
+        return Err(unsupported(
+            "USB is disabled for this domain, but USB devices are present in the domain XML",
+        ));
+    }
+    Ok(())
+}
+
 pub(super) fn together(domain: &Domain) -> Result<()> {
+    usb(domain)?;
     let proxies = domain.all("tpm").filter(|tpm| tpm.is("model", "spapr-tpm-proxy")).count();
     let others = domain.all("tpm").count() - proxies;
     if others > 1 {

@@ -20,10 +20,27 @@ pub(super) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
         let model = controller.attr("model").unwrap_or_default();
         let wanted = if setting.board.is_pcie() { "pcie-root" } else { "pci-root" };
         let known = matches!(setting.board, Board::Pc | Board::Q35 | Board::Virt);
-        if controller.is("index", "0") && known && !model.is_empty() && model != wanted {
+        if controller.is("index", "0") && known && model != wanted {
+            let found = if model.is_empty() { "(null)" } else { model };
             return Err(invalid(format!(
-                "The PCI controller with index='0' must be model='{wanted}' for this machine type, but model='{model}' was found instead"
+                "The PCI controller with index='0' must be model='{wanted}' for this machine type, but model='{found}' was found instead"
             )));
+        }
+        let root = model == "pcie-root" || model == "pci-root" && setting.board != Board::Pseries;
+        if root && !controller.is("index", "0") {
+            return Err(invalid("pci-root and pcie-root controllers should have index 0"));
+        }
+        if let Some(node) = controller.at("target/node").and_then(|node| node.body().parse::<usize>().ok()) {
+            let cells = domain.tree.at("cpu/numa").map_or(0, |numa| numa.all("cell").count());
+            if node >= cells {
+                let index = controller.attr("index").unwrap_or_default();
+                return Err(invalid(format!(
+                    "{model} with index {index} is configured for a NUMA node ({node}) not present in the domain's <cpu><numa> array ({cells})"
+                )));
+            }
+        }
+        if matches!(model, "") {
+            return Err(Error::internal(ErrorDomain::QEMU, "PCI controller model was not set correctly"));
         }
         if model == "pci-expander-bus" && setting.board != Board::Pc {
             return Err(unsupported(
@@ -34,6 +51,11 @@ pub(super) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
             return Err(unsupported(
                 "pcie-expander-bus controllers are not supported with this machine type",
             ));
+        }
+    }
+    for controller in domain.all("controller").filter(|controller| controller.is("type", "usb")) {
+        if matches!(controller.attr("model"), Some("qusb1" | "qusb2")) {
+            return Err(unsupported("USB controller model type 'qusb1' or 'qusb2' is not supported in qemu"));
         }
     }
     zpci(domain, setting)

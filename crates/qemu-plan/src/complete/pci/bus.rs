@@ -228,7 +228,22 @@ impl Buses {
     /// # Errors
     /// When it cannot.
     pub(super) fn accept(&self, pci: Pci, connect: Connect) -> Result<()> {
+        let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
+        if pci.domain != 0 {
+            return refused(format!("Invalid PCI address {pci}. Only PCI domain 0 is available"));
+        }
         let Some(bus) = self.list.get(pci.bus as usize) else { return Ok(()) };
+        self.fits(bus, pci, connect)?;
+        if pci.slot < bus.first {
+            return refused(format!("Invalid PCI address {pci}. slot must be >= {}", bus.first));
+        }
+        if pci.slot > bus.last {
+            return refused(format!("Invalid PCI address {pci}. slot must be <= {}", bus.last));
+        }
+        Ok(())
+    }
+
+    fn fits(&self, bus: &Bus, pci: Pci, connect: Connect) -> Result<()> {
         let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
         if connect.has(Connect::INTEGRATED) {
             return match pci.bus {
@@ -311,7 +326,7 @@ impl Buses {
             return Err(no_slot());
         }
         let express = self.is_express();
-        if connect.has(Connect::PCI) || connect.has(Connect::BRIDGE) {
+        if connect.has(Connect::PCI) || connect.has(Connect::BRIDGE) && express {
             if !express {
                 if self.many_roots && self.list.len() < 31 {
                     self.push("pci-root");
@@ -331,16 +346,17 @@ impl Buses {
             }
             return Ok(());
         }
-        if express
-            && (connect.has(Connect::PCIE) || connect.has(Connect::UPSTREAM) || connect.has(Connect::TO_PCI))
-        {
+        if express && (connect.has(Connect::PCIE) || connect.has(Connect::UPSTREAM)) {
             self.push("pcie-root-port");
             return Ok(());
         }
         let noun = connect.noun();
         Err(Error::internal(
             ErrorDomain::DOMAIN,
-            if connect.has(Connect::PCI) || connect.has(Connect::PCIE) {
+            if connect.has(Connect::TO_PCI) {
+                // The reference has no model for this; the number is that of the flag there.
+                "Cannot automatically add a new PCI bus for a device with connect flags 2000".to_owned()
+            } else if connect.kind() == 0 || connect.has(Connect::PCI) || connect.has(Connect::PCIE) {
                 format!(
                     "Cannot automatically add a new PCI bus for a device with connect flags {:02x}",
                     connect.0
@@ -351,6 +367,17 @@ impl Buses {
                 )
             },
         ))
+    }
+
+    /// The place of a controller that was added; one that was added for others gets a port of its own.
+    ///
+    /// # Errors
+    /// As [`Buses::reserve_growing`].
+    pub(super) fn reserve_added(&mut self, connect: Connect) -> Result<Pci> {
+        if connect.has(Connect::TO_PCI) && self.next(connect, 0).is_none() {
+            self.push("pcie-root-port");
+        }
+        self.reserve_growing(connect, 0)
     }
 
     /// The next free address, with more buses when there is none; it is taken.

@@ -103,6 +103,9 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     if !supports(setting) {
         return Ok(());
     }
+    if highest.is_some_and(|highest| highest > 255) {
+        return Err(super::conflict("PCI controller index 256 too high, maximum is 255"));
+    }
     let Some(highest) = highest else {
         let needed = |device: &Tree| {
             Pci::of(device).is_some()
@@ -130,7 +133,7 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
         if controller::add_missing(domain, index, model)
             && let Some(connect) = Connect::of_controller(model)
         {
-            buses.reserve_growing(connect, 0)?;
+            buses.reserve_added(connect)?;
         }
         index += 1;
     }
@@ -172,7 +175,7 @@ fn place_all(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses, grow
                 None if growing => buses.reserve_growing(connect, group)?,
                 None => buses.next(connect, group).ok_or_else(bus::no_slot)?,
             };
-            put_part(domain, index, Pci { function, ..slot }, buses, connect);
+            put_part(domain, index, Pci { function, ..slot }, buses, connect, growing)?;
             continue;
         }
         let place = if growing {
@@ -182,19 +185,54 @@ fn place_all(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses, grow
             buses.take(place, connect);
             place
         };
-        place.put(&mut domain.devices_mut()[index]);
+        put(place, &mut domain.devices_mut()[index]);
+    }
+    bridges(domain)
+}
+
+/// Writes a place that was found for a device.
+fn put(place: Pci, device: &mut Tree) {
+    if let Some(address) = device.child_mut("address") {
+        address.unset("multifunction");
+    }
+    place.put(device);
+}
+
+/// A bridge has a higher number than the bus it sits on.
+fn bridges(domain: &Domain) -> Result<()> {
+    for bridge in domain.devices().iter().filter(|device| is_pci_controller(device)) {
+        let index = number(bridge.attr("index")).unwrap_or(0);
+        if let Some(place) = Pci::of(bridge).filter(|_| bridge.is("model", "pci-bridge"))
+            && index <= place.bus
+        {
+            return Err(super::unsupported(format!(
+                "PCI controller at index {index} (0x{index:02x}) has bus='0x{:02x}', but index must be larger than bus",
+                place.bus
+            )));
+        }
     }
     Ok(())
 }
 
 /// Puts a part of an ICH9 USB controller to its function.
-fn put_part(domain: &mut Domain, index: usize, place: Pci, buses: &mut Buses, connect: Connect) {
-    buses.take(place, connect);
+fn put_part(
+    domain: &mut Domain,
+    index: usize,
+    place: Pci,
+    buses: &mut Buses,
+    connect: Connect,
+    growing: bool,
+) -> Result<()> {
+    // In the rehearsal the whole slot was taken for the first part.
+    if !buses.take(place, connect) && !growing {
+        return Err(taken(place));
+    }
     let device = &mut domain.devices_mut()[index];
     place.put(device);
     if place.function == 0 {
         device.child_or_new("address").set("multifunction", "on");
     }
+    Ok(())
 }
 
 /// Devices that are part of the chip set have fixed places.
@@ -227,6 +265,19 @@ fn fixed(domain: &mut Domain, kind: &str, model: Option<&str>, place: Pci, buses
     Ok(())
 }
 
+/// Refuses a definition that puts a controller of the chip set to another place.
+fn elsewhere(domain: &Domain, kind: &str, model: Option<&str>, place: Pci, text: &str) -> Result<()> {
+    let found = domain.all("controller").find(|device| {
+        device.is("type", kind)
+            && device.is("index", "0")
+            && model.is_none_or(|model| device.is("model", model))
+    });
+    match found.and_then(Pci::of) {
+        Some(own) if own != place => Err(Error::internal(ErrorDomain::QEMU, text)),
+        _ => Ok(()),
+    }
+}
+
 fn taken(place: Pci) -> Error {
     Error::new(
         ErrorCode::XML_ERROR,
@@ -245,17 +296,28 @@ fn root(slot: u32, function: u32) -> Pci {
 }
 
 fn pc(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
+    elsewhere(domain, "ide", None, root(1, 1), "Primary IDE controller must have PCI address 0:0:1.1")?;
+    elsewhere(
+        domain,
+        "usb",
+        Some("piix3-uhci"),
+        root(1, 2),
+        "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2",
+    )?;
     fixed(domain, "ide", None, root(1, 1), buses)?;
     fixed(domain, "usb", Some("piix3-uhci"), root(1, 2), buses)?;
     // ISA bridge, and power management beside it.
     for function in [0, 3] {
-        buses.take(root(1, function), Connect::PCI);
+        if !buses.take(root(1, function), Connect::PCI) {
+            return Err(taken(root(1, function)));
+        }
     }
     video(domain, buses, 2);
     Ok(())
 }
 
 fn q35(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
+    elsewhere(domain, "sata", None, root(0x1f, 2), "Primary SATA controller must have PCI address 0:0:1f.2")?;
     fixed(domain, "sata", None, root(0x1f, 2), buses)?;
     // The first two USB controllers of the chip set have slots of their own.
     for slot in [0x1d, 0x1a] {
@@ -278,7 +340,7 @@ fn q35(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
                 && device.attr("index") == Some(number.as_str())
                 && let Some(function) = want::ich9_function(device)
             {
-                put_part(domain, index, root(slot, function), buses, Connect::PCI);
+                put_part(domain, index, root(slot, function), buses, Connect::PCI, true)?;
             }
         }
     }
@@ -295,7 +357,9 @@ fn q35(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
     }
     // ISA bridge and management bus.
     for function in [0, 3] {
-        buses.take(root(0x1f, function), Connect::PCI);
+        if !buses.take(root(0x1f, function), Connect::PCI) {
+            return Err(taken(root(0x1f, function)));
+        }
     }
     video(domain, buses, 1);
     let sound = domain.devices_mut().iter_mut().find(|device| {
@@ -320,17 +384,20 @@ fn has_placed_part(domain: &Domain, device: &Tree) -> bool {
 
 /// The first screen has a fixed slot where that is free.
 fn video(domain: &mut Domain, buses: &mut Buses, slot: u32) {
-    if !buses.slot_is_free(slot) {
-        return;
-    }
+    let place = if buses.slot_is_free(slot) {
+        Some(root(slot, 0))
+    } else {
+        buses.next(Connect::PCI.with(Connect::HOTPLUG), 0).filter(|_| !buses.is_express())
+    };
+    let Some(place) = place else { return };
     let first = domain.devices_mut().iter_mut().find(|device| device.name == "video");
     if let Some(device) = first
         && device.child("address").is_none_or(|address| address.is("type", "pci"))
         && Pci::of(device).is_none()
         && !matches!(device.attr_at("model", "type"), Some("none" | "ramfb"))
     {
-        root(slot, 0).put(device);
-        buses.take(root(slot, 0), Connect::PCI);
+        put(place, device);
+        buses.take(place, Connect::PCI);
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             ("virtio-serial", model) => virtio(Some(model)),
             ("nvme", _) => express,
             ("usb" | "scsi" | "sata" | "ide", _) => CONVENTIONAL,
+            // There is nothing that these could be put on.
+            ("isa" | "xenbus", _) => Connect::default(),
             _ => return None,
         },
         "sound" => match model.unwrap_or_default() {
@@ -76,7 +78,8 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             _ => CONVENTIONAL,
         },
         "memballoon" => match model.unwrap_or_default() {
-            "none" | "xen" => return None,
+            "none" => return None,
+            "xen" => Connect::default(),
             model => virtio(Some(model)),
         },
         "input" if device.is("bus", "virtio") => virtio(model),

@@ -1,0 +1,98 @@
+//! What one device says, before anything is filled in.
+
+use super::address;
+use crate::fault::{internal, invalid, unsupported};
+use base::{Error, ErrorCode, ErrorDomain, Result};
+use xml::Tree;
+
+/// Checks one device before anything is filled in.
+pub(crate) fn as_read(device: &Tree) -> Result<()> {
+    if let Some(place) = device.child("address") {
+        address::check(device, place)?;
+    }
+    if let Some(loadparm) = device.attr_at("boot", "loadparm") {
+        loadable(loadparm)?;
+    }
+    match device.name.as_str() {
+        "hostdev" if device.child("source").is_none() => {
+            Err(invalid("Missing <source> element in hostdev device"))
+        }
+        "smartcard" if device.is("mode", "passthrough") && device.attr("type").is_none() => {
+            Err(invalid("passthrough mode requires a character device type attribute"))
+        }
+        "input" if device.attr("type").is_none() => Err(internal("missing input device type")),
+        "hub" if device.attr("type").is_none() => Err(internal("missing hub device type")),
+        "redirdev" if device.attr("type").is_none() => Err(internal("missing type in redirdev")),
+        "channel" if device.child("target").is_some_and(|target| target.attr("type").is_none()) => {
+            Err(unsupported("unknown target type '(null)' specified for character device"))
+        }
+        "channel" if device.child("target").is_none() => {
+            Err(invalid("target type must be specified for channel device"))
+        }
+        "rng" if device.all("backend").count() != 1 => Err(invalid("only one RNG backend is supported")),
+        "crypto" if device.all("backend").count() != 1 => {
+            Err(invalid("only one crypto backend is supported"))
+        }
+        "shmem" if device.attr("name").is_none() => {
+            Err(invalid("shmem element must contain 'name' attribute"))
+        }
+        "filesystem" => filesystem(device),
+        "interface" => match device.child("teaming") {
+            Some(teaming) if teaming.is("type", "transient") => match teaming.attr("persistent") {
+                None | Some("") => Err(unsupported(
+                    "teaming persistent attribute must be set if teaming type is 'transient'",
+                )),
+                Some(_) => Ok(()),
+            },
+            _ => Ok(()),
+        },
+        "tpm" if device.child("backend").is_none() => Err(invalid("missing TPM device backend")),
+        "iommu" if device.is("model", "virtio") && device.child("driver").is_some() => {
+            Err(invalid("iommu model 'virtio' doesn't support additional attributes"))
+        }
+        "sound" => match device
+            .all("codec")
+            .find(|codec| !matches!(codec.attr("type"), Some("duplex" | "micro" | "output")))
+        {
+            Some(codec) => {
+                Err(unsupported(format!("unknown codec type '{}'", codec.attr("type").unwrap_or("(null)"))))
+            }
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn loadable(text: &str) -> Result<()> {
+    if text.is_empty() || text.len() > 8 {
+        let shown = text.to_ascii_uppercase();
+        return Err(internal(format!("loadparm value '{shown}' must be between 1 and 8 characters")));
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == ' ';
+    // The reference reads letters as capitals.
+    if !text.chars().all(fits) {
+        let shown = text.to_ascii_uppercase();
+        return Err(internal(format!(
+            "invalid loadparm value '{shown}', expecting chars in set of [a-zA-Z0-9.] and blank spaces"
+        )));
+    }
+    Ok(())
+}
+
+fn filesystem(filesystem: &Tree) -> Result<()> {
+    let ranges = filesystem.child("idmap").map_or(&[][..], |map| &map.children);
+    for range in ranges {
+        let fits = |name: &str| range.attr(name).is_some_and(|text| text.parse::<u32>().is_ok());
+        if !["start", "target", "count"].iter().all(|name| fits(name)) {
+            return Err(invalid("invalid idmap start/target/count settings"));
+        }
+    }
+    if filesystem.attr_at("target", "dir").is_none_or(str::is_empty) {
+        let source = super::check::source_of(filesystem);
+        return Err(match source.as_str() {
+            "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
+            source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
+        });
+    }
+    Ok(())
+}
