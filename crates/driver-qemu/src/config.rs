@@ -129,6 +129,16 @@ impl Driver {
     /// Removes what is kept beside a domain, or refuses to leave it behind.
     fn take_along(&self, guest: &Guest, flags: u32) -> Result<()> {
         const MANAGED_SAVE: u32 = 1;
+        const SNAPSHOTS: u32 = 2;
+        // What runs on without its definition keeps its moments until it ends.
+        let count = guest.snapshots().len();
+        if guest.value().live.is_none() && count > 0 {
+            if flags & SNAPSHOTS == 0 {
+                let text = format!("cannot delete inactive domain with {count} snapshots");
+                return Err(Error::operation_invalid(FROM, text));
+            }
+            self.forget_all_snapshots(guest);
+        }
         if self.is_saved(&guest.value().name) {
             if flags & MANAGED_SAVE == 0 {
                 let text = "Refusing to undefine while domain managed save image exists";
@@ -236,7 +246,9 @@ impl Driver {
                     let config = Some(Arc::new(domain));
                     let state = (state::SHUTOFF, 0);
                     let value = Value { name, config, live: None, autostart, autostart_once, state };
-                    found.push(Arc::new(Guest::new(uuid, value)));
+                    let guest = Guest::new(uuid, value);
+                    self.load_snapshots(&guest);
+                    found.push(Arc::new(guest));
                 }
                 Err(cause) => log::error!("{name}.xml is left alone: {cause}"),
             }
@@ -529,6 +541,7 @@ impl DomainConfig for Driver {
                 let _ = host::store::remove(&self.config_file(new));
                 return Err(Error::system(FROM, &cause, format!("cannot remove file '{}'", old.display())));
             }
+            self.move_kept(&value.name, new);
             for (once, linked) in [(false, value.autostart), (true, value.autostart_once)] {
                 let links = self.autostart_dir();
                 let moved = || {

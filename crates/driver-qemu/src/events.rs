@@ -12,10 +12,10 @@ use api::consts::{
     domain_event_type as kind, domain_paused_reason as paused, domain_running_reason as running,
 };
 use api::consts::{domain_shutoff_reason as shutoff, domain_state as state};
-use api::event::DomainMonitorEventPayload;
 use api::event::{
     DomainEventBalloonChangeMsg, DomainEventRebootMsg, DomainEventRtcChangeMsg, DomainEventWatchdogMsg, Event,
 };
+use api::event::{DomainEventCallbackMigrationIterationPayload, DomainMonitorEventPayload};
 use base::Uuid;
 use qmp::Notice;
 use serde_json::Value as Json;
@@ -85,6 +85,12 @@ impl Driver {
             "RTC_CHANGE" => {
                 if let Some(offset) = number("offset") {
                     self.events.publish(Event::DomainRtcChange(DomainEventRtcChangeMsg { dom, offset }));
+                }
+            }
+            "MIGRATION_PASS" => {
+                if let Some(iteration) = number("pass").and_then(|pass| i32::try_from(pass).ok()) {
+                    let payload = DomainEventCallbackMigrationIterationPayload { dom, iteration };
+                    self.events.publish(Event::DomainMigrationIteration(payload));
                 }
             }
             "WATCHDOG" => {

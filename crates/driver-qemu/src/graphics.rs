@@ -3,9 +3,7 @@
 use crate::guest::{Guest, Live, MONITOR_WAIT, failed};
 use crate::{Driver, FROM, check_flags, error};
 use api::Call;
-use api::event::{
-    DomainEventGraphicsAddress, DomainEventGraphicsIdentity, DomainEventGraphicsMsg, Event,
-};
+use api::event::{DomainEventGraphicsAddress, DomainEventGraphicsIdentity, DomainEventGraphicsMsg, Event};
 use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
@@ -54,7 +52,8 @@ pub(crate) fn settle(device: &mut Tree, private_dir: &Path, settings: &Settings)
 /// Refuses ports that another guest's screen has.
 pub(crate) fn check_ports(domain: &Domain, used: &[u32]) -> Result<()> {
     for graphics in domain.all("graphics").filter(|graphics| !graphics.is("autoport", "yes")) {
-        let ports = ["port", "tlsPort"].into_iter().filter_map(|name| graphics.attr(name)?.parse::<u32>().ok());
+        let ports =
+            ["port", "tlsPort"].into_iter().filter_map(|name| graphics.attr(name)?.parse::<u32>().ok());
         for port in ports {
             if used.contains(&port) {
                 return Err(Error::internal(ErrorDomain::NONE, format!("Failed to reserve port {port}")));
@@ -120,8 +119,8 @@ impl Driver {
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "open graphics")?;
         let live = guest.live()?;
-        let (ours, theirs) =
-            UnixStream::pair().map_err(|cause| Error::system(FROM, &cause, "Unable to create socket pair"))?;
+        let (ours, theirs) = UnixStream::pair()
+            .map_err(|cause| Error::system(FROM, &cause, "Unable to create socket pair"))?;
         connect(&live, index, theirs.as_fd(), flags & SKIP_AUTH != 0)?;
         cx.return_fd(ours.into());
         Ok(())

@@ -212,6 +212,10 @@ impl DomainLifecycle for Driver {
         self.suspend_guest(dom, target, duration, flags)
     }
 
+    fn domain_fd_associate(&self, cx: &Call, dom: &DomainRef, name: &str, flags: u32) -> Result<()> {
+        self.associate(cx, dom, name, flags)
+    }
+
     fn domain_pm_wakeup(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
         check_flags(flags, 0, "qemuDomainPMWakeup")?;
         let guest = self.find(dom)?;

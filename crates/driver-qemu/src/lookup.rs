@@ -41,8 +41,14 @@ pub(crate) fn matches(value: &Value, beside: Kept, flags: u32) -> bool {
         )
         && passes(flags, &[(filter::MANAGEDSAVE, beside.saved), (filter::NO_MANAGEDSAVE, !beside.saved)])
         && passes(flags, &[(filter::AUTOSTART, value.autostart), (filter::NO_AUTOSTART, !value.autostart)])
-        && passes(flags, &[(filter::HAS_SNAPSHOT, beside.snapshots), (filter::NO_SNAPSHOT, !beside.snapshots)])
-        && passes(flags, &[(filter::HAS_CHECKPOINT, beside.checkpoints), (filter::NO_CHECKPOINT, !beside.checkpoints)])
+        && passes(
+            flags,
+            &[(filter::HAS_SNAPSHOT, beside.snapshots), (filter::NO_SNAPSHOT, !beside.snapshots)],
+        )
+        && passes(
+            flags,
+            &[(filter::HAS_CHECKPOINT, beside.checkpoints), (filter::NO_CHECKPOINT, !beside.checkpoints)],
+        )
 }
 
 impl Driver {

@@ -94,6 +94,7 @@ impl Driver {
                     state: (state::SHUTOFF, 0),
                 };
                 let guest = Arc::new(Guest::new(status.domain.uuid, value));
+                self.load_snapshots(&guest);
                 self.guests.insert(guest.clone());
                 guest
             });
@@ -224,6 +225,7 @@ impl Driver {
         self.forget_status(&name);
         let dom = guest.reference();
         if guest.value().config.is_none() {
+            self.forget_all_snapshots(guest);
             self.guests.remove(guest.uuid);
         }
         let payload =

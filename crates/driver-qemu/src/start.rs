@@ -46,8 +46,8 @@ pub(crate) struct How {
 /// The state of a guest that goes on where it was.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    /// The emulator's stream.
-    pub(crate) fd: OwnedFd,
+    /// The emulator's stream; without one its state is loaded otherwise.
+    pub(crate) fd: Option<OwnedFd>,
     /// The processor that the guest saw.
     pub(crate) cpu: Option<Tree>,
 }
@@ -114,7 +114,8 @@ impl Driver {
         complete::for_start(&mut domain, &caps, &crate::surroundings::hardware())?;
         complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
-        let incoming = how.incoming.map(|incoming| {
+        let comes = how.incoming.is_some();
+        let incoming = how.incoming.and_then(|incoming| {
             if let Some(cpu) = incoming.cpu {
                 *domain.tree.child_or_new("cpu") = cpu;
             }
@@ -128,6 +129,7 @@ impl Driver {
             prepared.start.host.incoming = Some("defer".to_owned());
         }
         prepared.fds.extend(incoming);
+        guest.descriptors.hand_out(&mut prepared.start, &mut prepared.fds)?;
         crate::surroundings::certificates(&domain, &prepared.private_dir)?;
         let line = argv::plan(&domain, &caps, &prepared.start)?;
         self.make_memory_folders(&line, &prepared.start.short_name)?;
@@ -184,7 +186,7 @@ impl Driver {
         });
         undo.forget();
         self.agent_awaited(guest, &live.domain);
-        if stream.is_some() {
+        if comes {
             return Ok(());
         }
         if how.paused {

@@ -75,6 +75,9 @@ impl Driver {
         let dom = base::object::DomainRef { name, uuid: guest.uuid, id: -1 };
         let transient = guest.value().config.is_none();
         if transient {
+            if word != "from-snapshot" {
+                self.forget_all_snapshots(guest);
+            }
             self.guests.remove(guest.uuid);
         }
         let payload = api::event::DomainEventLifecycleMsg { dom, event: kind::STOPPED, detail };

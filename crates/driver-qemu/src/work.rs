@@ -126,7 +126,8 @@ impl Work {
     fn params(&self) -> Vec<TypedParam> {
         let param = |field: &str, value: TypedValue| TypedParam { field: field.to_owned(), value };
         let long = |field: &str, number: u64| param(field, TypedValue::ULLong(number));
-        let mut all = vec![param("operation", TypedValue::Int(self.operation())), long("time_elapsed", self.elapsed())];
+        let mut all =
+            vec![param("operation", TypedValue::Int(self.operation())), long("time_elapsed", self.elapsed())];
         let mut amounts = |name: &str, amount: Amount| {
             all.push(long(&format!("{name}_total"), amount.total));
             all.push(long(&format!("{name}_processed"), amount.processed));

@@ -77,7 +77,10 @@ pub(crate) fn element(disk: &Tree, index: u32) -> Option<&Tree> {
 /// Images between two, without the lower one; with the upper one if `inclusive`. Down to the end without a lower one.
 pub(crate) fn between(disk: &Tree, upper: u32, lower: Option<u32>, inclusive: bool) -> Vec<u32> {
     let numbers: Vec<u32> = images(disk).into_iter().map(|(_, number)| number).collect();
-    let from = numbers.iter().position(|number| *number == upper).map_or(numbers.len(), |at| at + usize::from(!inclusive));
+    let from = numbers
+        .iter()
+        .position(|number| *number == upper)
+        .map_or(numbers.len(), |at| at + usize::from(!inclusive));
     numbers
         .get(from..)
         .unwrap_or_default()
@@ -219,7 +222,10 @@ mod tests {
     fn changes_tops() {
         let disk = disk();
         let base = with_top(&disk, element(&disk, 3).unwrap());
-        assert_eq!((base.attr_at("source", "file"), base.attr_at("source", "index")), (Some("/3"), Some("3")));
+        assert_eq!(
+            (base.attr_at("source", "file"), base.attr_at("source", "index")),
+            (Some("/3"), Some("3"))
+        );
         let overlay = as_base(&disk);
         assert_eq!((overlay.attr("index"), overlay.attr_at("source", "index")), (Some("1"), None));
         assert!(without_numbers(&overlay).attr("index").is_none());

@@ -171,11 +171,17 @@ impl Driver {
             Piece::Device(_) => false,
             Piece::Blockdev(json) => name(json).is_none_or(|name| !known.contains(&name.as_str())),
             // What a running disk has for itself it has already.
-            Piece::Object(json) => json.get("id").and_then(Json::as_str).is_none_or(|id| !id.starts_with("throttle-")),
+            Piece::Object(json) => {
+                json.get("id").and_then(Json::as_str).is_none_or(|id| !id.starts_with("throttle-"))
+            }
             _ => true,
         });
         let (storage, format) = disk::nodes(top);
-        let has = |wanted: &str| pieces.iter().any(|piece| matches!(piece, Piece::Blockdev(json) if name(json).as_deref() == Some(wanted)));
+        let has = |wanted: &str| {
+            pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::Blockdev(json) if name(json).as_deref() == Some(wanted)))
+        };
         let node = if has(&format) || known.contains(&format.as_str()) { format } else { storage };
         match self.hand_pieces(live, &caps, &pieces, alias, &Ends::default(), &mut handed) {
             Ok(()) => Ok((handed, Some(node))),

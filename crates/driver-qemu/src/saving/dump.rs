@@ -92,7 +92,12 @@ impl Driver {
         dump_exclusive(flags, (LIVE, "VIR_DUMP_LIVE"), (RESET, "VIR_DUMP_RESET"))?;
         let Some((_, name)) = FORMATS.get(format as usize) else {
             let text = format!("dumpformat '{format}' is not supported");
-            return Err(Error::invalid_arg(ErrorDomain::DOM, "virDomainCoreDumpWithFormat", "dumpformat", &text));
+            return Err(Error::invalid_arg(
+                ErrorDomain::DOM,
+                "virDomainCoreDumpWithFormat",
+                "dumpformat",
+                &text,
+            ));
         };
         check_flags(flags, CRASH | LIVE | BYPASS | RESET | MEMORY, "qemuDomainCoreDumpWithFormat")?;
         let guest = self.find(dom)?;
@@ -103,16 +108,12 @@ impl Driver {
         if flags & LIVE == 0 {
             self.hold_still(&guest, paused::DUMP)?;
         }
-        let outcome = self.dump_held(&live, to, name, flags);
+        let outcome = self.dump_held(&guest, &live, to, name, flags);
         if flags & CRASH != 0 && outcome.is_ok() {
             return self.finish(&guest, shutoff::CRASHED, stopped::CRASHED, "crashed");
         }
         let outcome = outcome.and_then(|()| {
-            if flags & RESET != 0 {
-                live.command("system_reset", Json::Null).map(drop)
-            } else {
-                Ok(())
-            }
+            if flags & RESET != 0 { live.command("system_reset", Json::Null).map(drop) } else { Ok(()) }
         });
         // The state that was written stands still, whoever stopped it.
         if ran && let Err(cause) = self.after_dump(&guest, flags & LIVE != 0) {
@@ -129,7 +130,7 @@ impl Driver {
         self.go_on(guest)
     }
 
-    fn dump_held(&self, live: &Live, to: &str, format: &str, flags: u32) -> Result<()> {
+    fn dump_held(&self, guest: &Guest, live: &Live, to: &str, format: &str, flags: u32) -> Result<()> {
         if flags & MEMORY != 0 {
             let file = create(to)?;
             live.session.works.begin(Doing::MemoryDump);
@@ -142,7 +143,7 @@ impl Driver {
             return Err(error(ErrorCode::OPERATION_UNSUPPORTED, text));
         }
         let file = create(to)?;
-        let outcome = self.write_state(live, file.as_fd(), Doing::Dump);
+        let outcome = self.write_state(guest, file.as_fd(), Doing::Dump);
         if outcome.is_err() {
             let _ = std::fs::remove_file(to);
         }

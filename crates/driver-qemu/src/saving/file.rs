@@ -15,8 +15,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// A file that is being written.
-pub(super) struct Part {
-    pub(super) file: File,
+pub(crate) struct Part {
+    pub(crate) file: File,
     header: Header,
 }
 
@@ -33,7 +33,7 @@ fn cannot(cause: &std::io::Error, what: &str, path: &Path) -> Error {
 
 impl Part {
     /// Begins a file.
-    pub(super) fn begin(path: &Path, data: &Data, running: bool, format: Format) -> Result<Part> {
+    pub(crate) fn begin(path: &Path, data: &Data, running: bool, format: Format) -> Result<Part> {
         let (header, bytes) = data.begin(running, format)?;
         let mut file = OpenOptions::new()
             .write(true)
@@ -49,7 +49,7 @@ impl Part {
     }
 
     /// The state is written: the file is whole.
-    pub(super) fn finish(mut self, path: &Path) -> Result<()> {
+    pub(crate) fn finish(mut self, path: &Path) -> Result<()> {
         let written = self
             .file
             .sync_data()
@@ -118,7 +118,10 @@ impl Driver {
         let new = self.parse(text, flags)?;
         let refuse = |text: String| Err(error(ErrorCode::CONFIG_UNSUPPORTED, text));
         if new.name != saved.name {
-            return refuse(format!("Target domain name '{}' does not match source '{}'", new.name, saved.name));
+            return refuse(format!(
+                "Target domain name '{}' does not match source '{}'",
+                new.name, saved.name
+            ));
         }
         if new.uuid != saved.uuid {
             return refuse(format!("Target domain uuid {} does not match source {}", new.uuid, saved.uuid));

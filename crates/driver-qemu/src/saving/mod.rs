@@ -81,6 +81,19 @@ impl Driver {
         self.state_dir().join("save").join(format!("{name}.save"))
     }
 
+    /// What is kept beside a guest follows its new name.
+    pub(crate) fn move_kept(&self, old: &str, new: &str) {
+        let state = self.state_dir();
+        let folders =
+            ["snapshot", "checkpoint"].map(|kind| (state.join(kind).join(old), state.join(kind).join(new)));
+        let saved = (self.managed_file(old), self.managed_file(new));
+        for (from, to) in folders.into_iter().chain([saved]).filter(|(from, _)| from.exists()) {
+            if let Err(cause) = std::fs::rename(&from, &to) {
+                log::error!("{} does not follow the new name: {cause}", from.display());
+            }
+        }
+    }
+
     /// Whether the next start of a guest goes on where it was saved.
     pub(crate) fn is_saved(&self, name: &str) -> bool {
         self.managed_file(name).exists()
@@ -107,6 +120,11 @@ impl Driver {
         self.save_status(guest);
         self.lifecycle(guest, kind::RESUMED, 0);
         Ok(())
+    }
+
+    /// Lets the processors go on that the emulator itself had stopped; nobody was told.
+    pub(crate) fn go_on_quietly(&self, guest: &Arc<Guest>) -> Result<()> {
+        guest.live()?.command("cont", Json::Null).map(drop)
     }
 
     /// Saves a running guest whose job is held, and ends it.
@@ -136,9 +154,8 @@ impl Driver {
     }
 
     fn write_file(&self, guest: &Arc<Guest>, path: &Path, data: &Data, to_run: bool) -> Result<()> {
-        let live = guest.live()?;
         let part = Part::begin(path, data, to_run, Format::Raw)?;
-        self.write_state(&live, part.file.as_fd(), Doing::Save)?;
+        self.write_state(guest, part.file.as_fd(), Doing::Save)?;
         part.finish(path)
     }
 
@@ -151,7 +168,14 @@ impl Driver {
         Ok(())
     }
 
-    fn save(&self, dom: &DomainRef, to: &str, document: Option<&str>, flags: u32, function: &str) -> Result<()> {
+    fn save(
+        &self,
+        dom: &DomainRef,
+        to: &str,
+        document: Option<&str>,
+        flags: u32,
+        function: &str,
+    ) -> Result<()> {
         check_flags(flags, BYPASS | RUNNING | PAUSED, function)?;
         let guest = self.find(dom)?;
         guest.live()?;

@@ -69,7 +69,7 @@ impl Driver {
             Format::Raw => saved.file.into(),
             format => super::transfer::unpack(saved.file, format)?,
         };
-        let how = How { incoming: Some(Incoming { fd, cpu }), ..How::default() };
+        let how = How { incoming: Some(Incoming { fd: Some(fd), cpu }), ..How::default() };
         self.launch(guest, domain, how)?;
         self.restored(guest, to_run)
     }

@@ -1,12 +1,12 @@
 //! The state of a guest, written to a descriptor by the emulator as if it migrated there.
 
-use crate::guest::{Live, MONITOR_WAIT, failed};
+use crate::guest::{Guest, Live, MONITOR_WAIT, failed};
 use crate::work::{Doing, aborted};
 use crate::{Driver, FROM};
 use base::{Error, Result};
 use qmp::Monitor;
-use serde_json::{Value as Json, json};
 use save_image::Format;
+use serde_json::{Value as Json, json};
 use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -36,11 +36,14 @@ fn stage(answer: &Json) -> Stage {
 
 impl Driver {
     /// Writes a guest's state to a descriptor; the guest stands still when this is done.
-    pub(crate) fn write_state(&self, live: &Live, fd: BorrowedFd<'_>, doing: Doing) -> Result<()> {
+    pub(crate) fn write_state(&self, guest: &Guest, fd: BorrowedFd<'_>, doing: Doing) -> Result<()> {
+        let live = guest.live()?;
         live.session.works.begin(doing);
-        let outcome = write(live, fd);
+        let outcome = write(&live, fd);
         let fault = outcome.as_ref().err().map(ToString::to_string);
-        live.session.works.end(fault);
+        if let Some(work) = live.session.works.end(fault).filter(|_| outcome.is_ok()) {
+            self.work_completed(guest, &work);
+        }
         outcome
     }
 }
@@ -51,6 +54,8 @@ fn write(live: &Live, fd: BorrowedFd<'_>) -> Result<()> {
     live.monitor
         .command_with_fd("getfd", &json!({"fdname": "migrate"}), fd, MONITOR_WAIT)
         .map_err(|cause| failed("getfd", &cause))?;
+    let events = json!({"capabilities": [{"capability": "events", "state": true}]});
+    live.command("migrate-set-capabilities", events)?;
     live.command("migrate", json!({"uri": "fd:migrate"}))?;
     let outcome = loop {
         std::thread::sleep(STEP);
@@ -61,7 +66,9 @@ fn write(live: &Live, fd: BorrowedFd<'_>) -> Result<()> {
         match stage(&answer) {
             Stage::On => {}
             Stage::Done => break Ok(()),
-            Stage::Cancelled => break Err(work.as_ref().map_or_else(|| Error::internal(FROM, name), aborted)),
+            Stage::Cancelled => {
+                break Err(work.as_ref().map_or_else(|| Error::internal(FROM, name), aborted));
+            }
             Stage::Failed(text) => break Err(Error::operation_failed(FROM, format!("{name}: {text}"))),
         }
     };

@@ -22,6 +22,17 @@ const RELATIVE: u32 = 16;
 pub(super) const DEVICE: u32 = 32;
 pub(super) const BYTES: u32 = 64;
 
+/// How a commit is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Commit {
+    /// Bytes a second; 0 is as fast as it goes.
+    pub(super) speed: u64,
+    /// Images name their bases by relative paths.
+    pub(super) by_relation: bool,
+    /// Images that are not needed any more are removed.
+    pub(super) delete: bool,
+}
+
 /// Names of the emulator's nodes.
 pub(in crate::block) fn known_nodes(live: &Live) -> Result<Vec<String>> {
     let answer = live.command("query-named-block-nodes", json!({"flat": true}))?;
@@ -193,45 +204,61 @@ impl Driver {
         if flags & SHALLOW != 0 && links::below(subject, top) != Some(base) {
             let shown = |index| links::element(subject, index).and_then(chain::local).unwrap_or_default();
             let (base, top) = (shown(base), shown(top));
-            return invalid(format!("base '{base}' is not immediately below '{top}' in chain for '{target}'"));
+            return invalid(format!(
+                "base '{base}' is not immediately below '{top}' in chain for '{target}'"
+            ));
         }
-        let known = known_nodes(&live)?;
+        let how = Commit { speed, by_relation: flags & RELATIVE != 0, delete: flags & DELETE != 0 };
+        self.start_commit(&guest, &live, subject, (top, base), how).map(drop)
+    }
+
+    /// Begins to commit what lies between two images, upper and lower. Gives the name of the job.
+    pub(super) fn start_commit(
+        &self,
+        guest: &Arc<Guest>,
+        live: &Live,
+        subject: &Tree,
+        (top, base): (u32, u32),
+        how: Commit,
+    ) -> Result<String> {
+        let target = disk::target(subject).to_owned();
+        let known = known_nodes(live)?;
         let node = |index: u32| node_of(&known, index).ok_or_else(|| unknown_node(&target));
-        let device = self.top_node(&live, subject).ok_or_else(|| unknown_node(&target))?;
-        let active = top == first;
+        let device = self.top_node(live, subject).ok_or_else(|| unknown_node(&target))?;
+        let active = images(subject).first().is_some_and(|(_, index)| *index == top);
         let name = format!("commit-{}-{}", disk::alias(subject), node(top)?);
         let mut arguments = json!({
             "job-id": name,
             "device": device,
-            "speed": speed,
+            "speed": how.speed,
             "top-node": node(top)?,
             "base-node": node(base)?,
             "auto-finalize": true,
             "auto-dismiss": false,
         });
         if let Some(above) = links::parent(subject, top).filter(|_| !active)
-            && let Some(path) = base_name(subject, above, base, flags & RELATIVE != 0)?
+            && let Some(path) = base_name(subject, above, base, how.by_relation)?
         {
             put(&mut arguments, "backing-file", json!(path));
         }
         let job = BlockJob {
-            name,
+            name: name.clone(),
             disk: target.clone(),
             kind: if active { Kind::ActiveCommit } else { Kind::Commit },
             stage: Stage::Running,
             top,
             base: Some(base),
-            delete: flags & DELETE != 0,
+            delete: how.delete,
             copy: None,
             nodes: Vec::new(),
             shallow: false,
         };
         let element = links::element(subject, base).cloned();
-        self.start_job(&guest, &live, job, "block-commit", arguments)?;
+        self.start_job(guest, live, job, "block-commit", arguments)?;
         if active && let Some(element) = element {
-            self.note_mirror(&guest, &target, &element, "active-commit")?;
+            self.note_mirror(guest, &target, &element, "active-commit")?;
         }
-        Ok(())
+        Ok(name)
     }
 
     /// Begins a job; it is known before the emulator can tell of it.
@@ -253,7 +280,13 @@ impl Driver {
     }
 
     /// Notes in the running definition what a job writes to.
-    pub(super) fn note_mirror(&self, guest: &Arc<Guest>, target: &str, image: &Tree, kind: &str) -> Result<()> {
+    pub(super) fn note_mirror(
+        &self,
+        guest: &Arc<Guest>,
+        target: &str,
+        image: &Tree,
+        kind: &str,
+    ) -> Result<()> {
         let ready = |live: &Live| live.session.jobs.of_disk(target).map(|job| job.stage == Stage::Ready);
         let live = guest.live()?;
         let Some(ready) = ready(&live) else { return Ok(()) };
@@ -289,4 +322,3 @@ pub(super) fn put(arguments: &mut Json, name: &str, value: Json) {
         map.insert(name.to_owned(), value);
     }
 }
-

@@ -1,14 +1,16 @@
 //! Speed, progress and end of jobs.
 
+use super::begin::Commit;
 use super::{BlockJob, Kind, Stage, speed};
-use crate::block::disk;
-use crate::guest::Live;
+use crate::block::{disk, links};
+use crate::guest::{Guest, Live};
 use crate::{Driver, FROM, check_flags, error};
 use api::domain_block::DomainGetBlockJobInfoRet;
 use base::object::DomainRef;
 use base::{Error, ErrorCode, Result};
 use engine::JobKind;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 
 /// The job of the disk that a client means.
 fn job(live: &Live, path: &str) -> Result<BlockJob> {
@@ -69,6 +71,38 @@ impl Driver {
         live.command("block-job-set-speed", json!({"device": job.name, "speed": speed})).map(drop)
     }
 
+    /// Commits what lies between two images of a disk, removes what is not needed any more and waits until that is done.
+    pub(crate) fn commit_and_wait(
+        &self,
+        guest: &Arc<Guest>,
+        target: &str,
+        top: u32,
+        base: u32,
+    ) -> Result<()> {
+        let live = guest.live()?;
+        let subject = disk::wanted(&live.domain, target)?;
+        super::check_idle(&live, target)?;
+        let how = Commit { delete: true, ..Commit::default() };
+        let name = self.start_commit(guest, &live, subject, (top, base), how)?;
+        if live.session.jobs.wait_ready(&name) {
+            self.pivot(&live, &name)?;
+        }
+        live.session.jobs.wait_end(&name);
+        let now = guest.live()?;
+        let kept = now.domain.all("disk").any(|disk| links::element(disk, top).is_some());
+        if kept {
+            return Err(Error::operation_failed(FROM, format!("block commit of disk '{target}' failed")));
+        }
+        Ok(())
+    }
+
+    fn pivot(&self, live: &Live, name: &str) -> Result<()> {
+        live.session.jobs.set_stage(name, Stage::Pivoting);
+        live.command("job-complete", json!({"id": name}))
+            .map(drop)
+            .inspect_err(|_| live.session.jobs.set_stage(name, Stage::Ready))
+    }
+
     pub(in crate::block) fn end_job(&self, dom: &DomainRef, path: &str, flags: u32) -> Result<()> {
         const ASYNC: u32 = 1;
         const PIVOT: u32 = 2;
@@ -91,16 +125,13 @@ impl Driver {
                 let text = text.trim_start_matches("block copy still active: ").to_owned();
                 return Err(error(ErrorCode::BLOCK_COPY_ACTIVE, text));
             }
-            live.session.jobs.set_stage(&job.name, Stage::Pivoting);
-            if let Err(cause) = live.command("job-complete", json!({"id": job.name})) {
-                live.session.jobs.set_stage(&job.name, Stage::Ready);
-                return Err(cause);
-            }
+            self.pivot(&live, &job.name)?;
         } else {
             let before = job.stage;
             live.session.jobs.set_stage(&job.name, Stage::Aborting);
             let force = job.kind == Kind::Backup;
-            if let Err(cause) = live.command("block-job-cancel", json!({"device": job.name, "force": force})) {
+            if let Err(cause) = live.command("block-job-cancel", json!({"device": job.name, "force": force}))
+            {
                 live.session.jobs.set_stage(&job.name, before);
                 return Err(cause);
             }

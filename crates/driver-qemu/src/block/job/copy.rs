@@ -42,7 +42,8 @@ fn check_destination(copy: &Tree, target: &str, how: How) -> Result<()> {
     let metadata = std::fs::metadata(path);
     let device = host::image::extent(Path::new(path)).is_ok_and(|extent| extent.device);
     if how.device && !device {
-        let text = format!("blockdev flag requested for disk {target}, but file '{path}' is not a block device");
+        let text =
+            format!("blockdev flag requested for disk {target}, but file '{path}' is not a block device");
         return Err(invalid(text));
     }
     match metadata {
@@ -129,7 +130,14 @@ impl Driver {
         self.copy_disk(dom, path, copy, how, flags & TRANSIENT != 0)
     }
 
-    fn copy_disk(&self, dom: &DomainRef, path: &str, copy: Tree, mut how: How, transient: bool) -> Result<()> {
+    fn copy_disk(
+        &self,
+        dom: &DomainRef,
+        path: &str,
+        copy: Tree,
+        mut how: How,
+        transient: bool,
+    ) -> Result<()> {
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "block copy")?;
         let live = guest.live()?;

@@ -122,6 +122,26 @@ impl Jobs {
         self.changed.notify_all();
     }
 
+    /// Waits, however long it takes, until a job is gone.
+    fn wait_end(&self, name: &str) {
+        let mut running = self.lock();
+        while running.iter().any(|job| job.name == name) {
+            running = self.changed.wait(running).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until a job may be ended. False when it has ended by itself.
+    fn wait_ready(&self, name: &str) -> bool {
+        let mut running = self.lock();
+        loop {
+            match running.iter().find(|job| job.name == name) {
+                None => return false,
+                Some(job) if job.stage == Stage::Ready => return true,
+                Some(_) => running = self.changed.wait(running).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
     /// Waits until a job is gone.
     fn wait_gone(&self, name: &str) -> bool {
         let end = Instant::now() + PATIENCE;
@@ -178,7 +198,8 @@ impl Driver {
         let text = |name: &str| event.data.get(name).and_then(Json::as_str).unwrap_or_default();
         let (name, status) = (text("id"), text("status"));
         let Some(job) = live.session.jobs.named(name) else {
-            return self.other_job(live, name, status);
+            // One that no disk has; whoever has begun it looks after it.
+            return;
         };
         match status {
             "ready" if job.stage == Stage::Running => {
@@ -204,7 +225,9 @@ impl Driver {
                     (_, Stage::Aborting) => Status::Cancelled,
                     (Some(_), _) => Status::Failed,
                     // A copy that ends without a wish was not made the disk's image.
-                    (None, Stage::Running | Stage::Ready) if matches!(now.kind, Kind::Copy | Kind::ActiveCommit) => {
+                    (None, Stage::Running | Stage::Ready)
+                        if matches!(now.kind, Kind::Copy | Kind::ActiveCommit) =>
+                    {
                         Status::Cancelled
                     }
                     (None, _) => Status::Completed,
@@ -218,13 +241,6 @@ impl Driver {
                 live.session.jobs.remove(name);
             }
             _ => {}
-        }
-    }
-
-    /// A job that no disk has: somebody waits for it where it was begun.
-    fn other_job(&self, live: &Live, name: &str, status: &str) {
-        if status == "concluded" {
-            let _ = live.session.removals.settle(name, crate::removal::Outcome::Removed);
         }
     }
 }
