@@ -1,6 +1,8 @@
 //! Definitions that leave a running guest: for a file beside its state, for another host, for an older driver.
 
-use crate::block::disk::target;
+use crate::block::disk::{images, target};
+use crate::block::links;
+use crate::chain;
 use crate::guest::Live;
 use conf_domain::{Domain, FormatFlags};
 use xml::Tree;
@@ -16,12 +18,29 @@ pub(crate) fn kept(live: &Live) -> Domain {
     for disk in kept.devices_mut().iter_mut().filter(|device| device.name == "disk") {
         disk.remove("mirror");
         let stated = live.base.all("disk").find(|base| target(base) == target(disk));
-        if stated.is_none_or(|base| base.child("backingStore").is_none()) {
-            disk.remove("backingStore");
-        }
+        let depth = stated.and_then(|base| stated_depth(disk, base));
+        cut(disk, depth.unwrap_or(0));
+        *disk = links::without_numbers(disk);
     }
     kept.sort();
     kept
+}
+
+/// How many images below a disk's top are stated rather than found out: those above the image that the guest was started
+/// with came by a client's wish.
+fn stated_depth(disk: &Tree, base: &Tree) -> Option<usize> {
+    let path = chain::local(base)?;
+    let above = images(disk).iter().position(|(element, _)| chain::local(element) == Some(path))?;
+    let below = std::iter::successors(base.child("backingStore"), |element| element.child("backingStore"));
+    Some(above + below.count())
+}
+
+/// Leaves so many images below a disk's top, and none of what those are based on.
+fn cut(element: &mut Tree, depth: usize) {
+    match element.child_mut("backingStore") {
+        Some(below) if depth > 0 => cut(below, depth - 1),
+        _ => drop(element.remove("backingStore")),
+    }
 }
 
 /// A device that every driver adds by itself, so that older ones that do not know it need not be told of it.

@@ -154,5 +154,7 @@ impl Driver {
 
 /// The driver's notes for a guest that is saved.
 pub(crate) fn cookie(live: &Domain) -> SaveCookie {
-    SaveCookie { cpu: live.tree.child("cpu").cloned(), slirp_helper: false }
+    // No guest has a network of its own kind inside the emulator that could not be saved.
+    let inside = |nic: &xml::Tree| nic.is("type", "user") && nic.attr_at("backend", "type") != Some("passt");
+    SaveCookie { cpu: live.tree.child("cpu").cloned(), slirp_helper: !live.all("interface").any(inside) }
 }

@@ -9,6 +9,7 @@ use api::consts::domain_shutoff_reason as shutoff;
 use api::consts::{domain_paused_reason as paused, domain_state as state};
 use base::object::{DomainRef, DomainSnapshotRef};
 use base::{Error, ErrorCode, ErrorDomain, Result};
+use conf_domain::{Domain, ParseFlags};
 use conf_snapshot::moment;
 use conf_snapshot::snapshot::{Location, ReadAs, State};
 use conf_snapshot::{Snapshot, align};
@@ -148,7 +149,7 @@ impl Driver {
         let (definition, number) = match &value.live {
             Some(live) => {
                 snapshot.inactive = value.stored().map(Box::new);
-                (portable::kept(live), value.state.0)
+                (self.written(&portable::kept(live))?, value.state.0)
             }
             None => (value.stored().ok_or_else(crate::not_running)?, state::SHUTOFF),
         };
@@ -176,6 +177,13 @@ impl Driver {
             }
         };
         align::snapshot(&mut snapshot, &definition, location.0, location.1, &prepare::is_regular)?;
+        prepare::formats(&mut snapshot.disks);
+        if let Some(live) = &value.live {
+            let wanted = |place: Option<Location>| !matches!(place, None | Some(Location::No));
+            for part in snapshot.disks.iter().filter(|part| wanted(part.location)) {
+                crate::block::job::check_idle(live, &part.name)?;
+            }
+        }
         prepare::check(&snapshot, &definition, active, disk_only, flags & flag::REUSE != 0)?;
         if let Some(live) = value.live.as_ref().filter(|_| snapshot.memory != Some(Location::No)) {
             snapshot.cookie = Some(cookie(&live.domain));
@@ -185,13 +193,19 @@ impl Driver {
         Ok(snapshot)
     }
 
+    /// A running guest's definition as it comes back from a document: without what belongs to the run.
+    pub(super) fn written(&self, domain: &Domain) -> Result<Domain> {
+        let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
+        self.parse(&portable::document(domain, true), flags)
+    }
+
     /// Does what an aligned snapshot says.
     fn make(&self, guest: &Arc<Guest>, snapshot: Snapshot, flags: u32) -> Result<()> {
         let active = guest.value().live.is_some();
         let external = super::is_external(&snapshot);
         match (active, external) {
             (true, true) => self.take_external(guest, &snapshot, flags)?,
-            (true, false) => self.take_internal(guest, &snapshot)?,
+            (true, false) => self.take_internal(guest, &snapshot, flags)?,
             (false, true) => self.take_external_offline(guest, &snapshot, flags)?,
             (false, false) => self.take_internal_offline(&snapshot)?,
         }
@@ -209,10 +223,10 @@ impl Driver {
     }
 
     /// State and memory of a running guest go into its images.
-    fn take_internal(&self, guest: &Arc<Guest>, snapshot: &Snapshot) -> Result<()> {
+    fn take_internal(&self, guest: &Arc<Guest>, snapshot: &Snapshot, flags: u32) -> Result<()> {
         let ran = self.hold_still(guest, paused::SNAPSHOT)?;
         let outcome = self.save_internal(guest, snapshot);
-        if ran {
+        if ran && (flags & flag::HALT == 0 || outcome.is_err()) {
             self.go_on(guest)?;
         }
         outcome

@@ -45,6 +45,7 @@ fn without_overlay(domain: &mut Domain, part: &SnapshotDisk, base: &Tree) {
             *disk = links::without_numbers(&next);
         }
     }
+    domain.sort();
 }
 
 impl Driver {

@@ -65,12 +65,17 @@ fn with_overlay(old: &Tree, part: &SnapshotDisk, index: Option<u32>) -> Tree {
 pub(super) fn stored(old: &Tree, part: &SnapshotDisk) -> Tree {
     let mut next = links::with_top(old, &links::as_base(&element(part)));
     next.remove("backingStore");
-    if let Some(below) = old.child("backingStore").filter(|below| !below.children.is_empty()) {
-        let mut base = links::as_base(old);
+    next
+}
+
+/// The same, which states what the new image is based on.
+fn stored_on(old: &Tree, part: &SnapshotDisk) -> Tree {
+    let mut next = stored(old, part);
+    let mut base = links::as_base(old);
+    if old.child("backingStore").is_none() {
         base.remove("backingStore");
-        base.children.push(below.clone());
-        next.children.push(base);
     }
+    next.children.push(base);
     next
 }
 
@@ -127,7 +132,7 @@ impl Driver {
     }
 
     /// Gives running disks new images, all of them at once.
-    fn take_disks(&self, guest: &Arc<Guest>, snapshot: &Snapshot, reuse: bool) -> Result<()> {
+    pub(super) fn take_disks(&self, guest: &Arc<Guest>, snapshot: &Snapshot, reuse: bool) -> Result<()> {
         let live = guest.live()?;
         let mut all: Vec<New> = Vec::new();
         let outcome = parts(snapshot)
@@ -202,13 +207,14 @@ impl Driver {
         if guest.value().config.is_none() {
             return Ok(());
         }
+        let active = guest.value().live.is_some();
         self.change_config(guest, |domain| {
             for disk in domain.devices_mut().iter_mut().filter(|device| device.name == "disk") {
                 let name = target(disk).to_owned();
                 let ran = before.all("disk").find(|old| target(old) == name);
                 let same = ran.is_some_and(|ran| chain::local(ran) == chain::local(disk));
                 if let Some(part) = parts(snapshot).find(|part| part.name == name).filter(|_| same) {
-                    *disk = stored(disk, part);
+                    *disk = if active { stored_on(disk, part) } else { stored(disk, part) };
                 }
             }
             Ok(())

@@ -95,6 +95,15 @@ pub(super) fn check(
     Ok(())
 }
 
+/// A new image whose format is not told is one that can say what it is based on.
+pub(super) fn formats(disks: &mut [SnapshotDisk]) {
+    for part in disks.iter_mut().filter(|part| part.location == Some(Location::External)) {
+        if part.format().is_none() {
+            part.set_format("qcow2");
+        }
+    }
+}
+
 /// Whether a path is an ordinary file, next to which a new one can be made.
 pub(super) fn is_regular(path: &str) -> bool {
     std::fs::metadata(Path::new(path)).is_ok_and(|metadata| metadata.is_file())

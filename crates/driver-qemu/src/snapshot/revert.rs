@@ -83,7 +83,7 @@ impl Driver {
             // Before anything is ended.
             Saved::open(Path::new(path), false)?;
         }
-        let back = self.way_back(&guest, &found, definition)?;
+        let back = self.way_back(&guest, &found, definition, offline)?;
         let made = back.made.clone();
         let outcome = if offline {
             self.revert_offline(&guest, &found, &back, flags)
@@ -98,13 +98,13 @@ impl Driver {
         Ok(())
     }
 
-    /// The definitions, on new images where the snapshot left the old ones as they were.
-    fn way_back(&self, guest: &Guest, found: &Snapshot, definition: &Domain) -> Result<Back> {
+    /// The definitions, on new images where the snapshot left the old ones as they were. A guest that goes on with its
+    /// memory gets these once it is there.
+    fn way_back(&self, guest: &Guest, found: &Snapshot, definition: &Domain, offline: bool) -> Result<Back> {
         let stored = found.inactive.as_deref().cloned().unwrap_or_else(|| definition.clone());
         let mut back = Back { run: definition.clone(), stored, images: Vec::new(), made: Vec::new() };
         for domain in [&mut back.run, &mut back.stored] {
             domain.name.clone_from(&guest.value().name);
-            domain.tree.child_or_new("name").text = Some(guest.value().name.clone());
         }
         if !is_external(found) {
             return Ok(back);
@@ -121,6 +121,11 @@ impl Driver {
             })
             .collect();
         align::snapshot(&mut next, definition, Location::External, false, &prepare::is_regular)?;
+        prepare::formats(&mut next.disks);
+        if !offline {
+            back.images = next.disks;
+            return Ok(back);
+        }
         for part in next.disks.iter().filter(|part| part.location == Some(Location::External)) {
             let Some(old) = definition.all("disk").find(|disk| target(disk) == part.name) else { continue };
             match self.make_image(part, old, false) {
@@ -181,6 +186,10 @@ impl Driver {
         if internal && let Err(cause) = self.load_internal(guest, found) {
             let _ = self.destroy_held(guest, "failed");
             return Err(cause);
+        }
+        if !back.images.is_empty() {
+            let next = Snapshot { disks: back.images.clone(), ..Snapshot::default() };
+            self.take_disks(guest, &next, false).inspect_err(|_| drop(self.destroy_held(guest, "failed")))?;
         }
         let wish = flags & (RUNNING | PAUSED);
         let to_run = if wish != 0 { wish == RUNNING } else { found.state != Some(State::Paused) };

@@ -272,11 +272,14 @@ impl Driver {
     ) -> Result<()> {
         let name = job.name.clone();
         live.session.jobs.add(job);
+        // Known to a later daemon before the emulator begins.
+        self.write_status(guest).inspect_err(|_| live.session.jobs.remove(&name))?;
         if let Err(cause) = live.command(command, arguments) {
             live.session.jobs.remove(&name);
+            self.save_status(guest);
             return Err(cause);
         }
-        self.write_status(guest)
+        Ok(())
     }
 
     /// Notes in the running definition what a job writes to.

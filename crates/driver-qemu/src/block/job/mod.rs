@@ -8,6 +8,7 @@
 //!
 //! * [`begin`]: jobs that clients ask for
 //! * [`control`]: speed, progress, end
+//! * [`record`]: jobs outlive the daemon
 //! * [`settle`]: what becomes of the definitions when a job has ended
 //!
 //! The emulator tells how far a job is; the thread of events does what follows, whoever waits for it is woken.
@@ -15,6 +16,7 @@
 mod begin;
 mod control;
 mod copy;
+pub(crate) mod record;
 mod settle;
 
 use crate::guest::{Guest, Live};
@@ -100,6 +102,11 @@ impl Jobs {
     /// Whether there is any.
     pub(crate) fn any(&self) -> bool {
         !self.lock().is_empty()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<BlockJob> {
+        self.lock().clone()
     }
 
     fn named(&self, name: &str) -> Option<BlockJob> {
@@ -196,7 +203,31 @@ impl Driver {
     /// What the emulator tells of jobs.
     pub(crate) fn heard_of_jobs(&self, guest: &Arc<Guest>, live: &Arc<Live>, event: &qmp::Event) {
         let text = |name: &str| event.data.get(name).and_then(Json::as_str).unwrap_or_default();
-        let (name, status) = (text("id"), text("status"));
+        self.job_stands(guest, live, text("id"), text("status"));
+    }
+
+    /// What became of the jobs of a guest while there was no daemon.
+    pub(crate) fn resume_jobs(&self, guest: &Arc<Guest>, live: &Arc<Live>) {
+        let known = live.session.jobs.all();
+        if known.is_empty() {
+            return;
+        }
+        let answer = live.command("query-jobs", Json::Null).unwrap_or_default();
+        let jobs = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+        for job in known {
+            let now = jobs.iter().find(|now| now.get("id").and_then(Json::as_str) == Some(&job.name));
+            match now.and_then(|now| now.get("status")?.as_str()) {
+                Some(status) => self.job_stands(guest, live, &job.name, status),
+                None => {
+                    log::warn!("job '{}' of guest '{}' is gone", job.name, guest.value().name);
+                    self.settle_job(guest, live, &job, Status::Failed);
+                    live.session.jobs.remove(&job.name);
+                }
+            }
+        }
+    }
+
+    fn job_stands(&self, guest: &Arc<Guest>, live: &Arc<Live>, name: &str, status: &str) {
         let Some(job) = live.session.jobs.named(name) else {
             // One that no disk has; whoever has begun it looks after it.
             return;
@@ -216,6 +247,7 @@ impl Driver {
                     log::error!("{cause}");
                 }
                 live.session.jobs.set_stage(name, Stage::Ready);
+                self.save_status(guest);
                 self.job_event(guest, live, &job, Status::Ready);
             }
             "concluded" => {
@@ -239,6 +271,7 @@ impl Driver {
                 let live = guest.value().live.clone().unwrap_or_else(|| live.clone());
                 self.job_event(guest, &live, &now, status);
                 live.session.jobs.remove(name);
+                self.save_status(guest);
             }
             _ => {}
         }
