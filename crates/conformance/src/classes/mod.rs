@@ -70,6 +70,8 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
+        "nodedevmdevctl" => objects_xml::mediated,
+        "nodedevxml2xml" => objects_xml::device,
         "secretxml2xml" => objects_xml::secret,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,
