@@ -12,6 +12,7 @@ mod nbdkit;
 mod network_host;
 mod network_xml;
 mod objectevent;
+mod objects_xml;
 mod others_xml;
 mod qemu_caps;
 mod qemustatus;
@@ -69,6 +70,9 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
+        "nodedevmdevctl" => objects_xml::mediated,
+        "nodedevxml2xml" => objects_xml::device,
+        "secretxml2xml" => objects_xml::secret,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,
         _ => return None,
