@@ -19,6 +19,7 @@ mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
 mod replies;
+mod storage;
 mod typed_params;
 mod uri;
 mod virnetdaemon;
@@ -71,6 +72,12 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "networkxml2xmlupdate" => network_xml::update,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,
+        "storagepoolcaps" => storage::capabilities,
+        "storagepoolxml2argv" => storage::start,
+        "storagepoolxml2xml" => storage::pool,
+        "storagevolxml2argv" => storage::create,
+        "storagevolxml2xml" => storage::volume,
+        "virstorageutil" => storage::gluster,
         _ => return None,
     })
 }
