@@ -20,6 +20,7 @@ mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
 mod replies;
+mod storage;
 mod typed_params;
 mod uri;
 mod virnetdaemon;
@@ -75,6 +76,12 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "secretxml2xml" => objects_xml::secret,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,
+        "storagepoolcaps" => storage::capabilities,
+        "storagepoolxml2argv" => storage::start,
+        "storagepoolxml2xml" => storage::pool,
+        "storagevolxml2argv" => storage::create,
+        "storagevolxml2xml" => storage::volume,
+        "virstorageutil" => storage::gluster,
         _ => return None,
     })
 }
