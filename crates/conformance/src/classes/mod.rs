@@ -15,6 +15,7 @@ mod objectevent;
 mod objects_xml;
 mod others_xml;
 mod qemu_caps;
+mod qemublock;
 mod qemustatus;
 mod qemuxmlactive;
 mod qemuxmlconf;
@@ -49,6 +50,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemustatus" => qemustatus::status,
         "domaincaps" => describe::domain,
         "genericxml2xml" => domain_xml::generic,
+        "qemublock" => qemublock::run,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
         "qemunbdkit" => nbdkit::run,
@@ -61,6 +63,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "objectevent" => objectevent::run,
+        "virstorage" => qemublock::name,
         "viruri" => uri::run,
         "networkxml2conf" => network_host::conf,
         "networkxml2firewall" => network_host::rules,
