@@ -86,7 +86,7 @@ struct List<'f, 'd> {
     subjects: Vec<Subject<'d>>,
 }
 
-fn labels<'d>(holder: Option<&'d Tree>) -> Vec<&'d Tree> {
+fn labels(holder: Option<&Tree>) -> Vec<&Tree> {
     let children = holder.map_or(&[][..], |holder| &holder.children);
     children.iter().filter(|child| child.name == "seclabel").collect()
 }
@@ -108,7 +108,7 @@ impl<'d> List<'_, 'd> {
         paths.into_iter().flatten().for_each(|path| self.plain(Some(path), role));
     }
 
-    fn alias<'t>(device: &'t Tree) -> &'t str {
+    fn alias(device: &Tree) -> &str {
         device.attr_at("alias", "name").unwrap_or_default()
     }
 

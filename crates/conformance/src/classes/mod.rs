@@ -12,6 +12,7 @@ mod nbdkit;
 mod network_host;
 mod network_xml;
 mod objectevent;
+mod objects_xml;
 mod others_xml;
 mod qemu_caps;
 mod qemublock;
@@ -21,6 +22,7 @@ mod qemuxmlconf;
 mod qemuxmlconf_start;
 mod replies;
 mod selinuxlabel;
+mod storage;
 mod typed_params;
 mod uri;
 mod virnetdaemon;
@@ -74,8 +76,17 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
+        "nodedevmdevctl" => objects_xml::mediated,
+        "nodedevxml2xml" => objects_xml::device,
+        "secretxml2xml" => objects_xml::secret,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,
+        "storagepoolcaps" => storage::capabilities,
+        "storagepoolxml2argv" => storage::start,
+        "storagepoolxml2xml" => storage::pool,
+        "storagevolxml2argv" => storage::create,
+        "storagevolxml2xml" => storage::volume,
+        "virstorageutil" => storage::gluster,
         _ => return None,
     })
 }
