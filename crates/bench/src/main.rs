@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--quick] [--json]
 //! cargo xtask bench --documents [--only NAME]... [--quick] [--json]
+//! cargo xtask bench --planning [--only NAME]... [--quick] [--json]
 //! ```
 //!
 //! Without `--socket` a daemon of this workspace is started below a temporary root. Each measure is a line
@@ -13,6 +14,7 @@
 
 mod documents;
 mod measures;
+mod planning;
 mod subject;
 
 use measures::{Figure, MEASURES};
@@ -27,11 +29,11 @@ struct Options {
     only: Vec<String>,
     quick: bool,
     documents: bool,
+    planning: bool,
     json: bool,
 }
 
-const USAGE: &str =
-    "usage: bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--documents] [--quick] [--json]";
+const USAGE: &str = "usage: bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--documents] [--planning] [--quick] [--json]";
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options::default();
@@ -43,6 +45,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--only" => options.only.push(value()?),
             "--quick" => options.quick = true,
             "--documents" => options.documents = true,
+            "--planning" => options.planning = true,
             "--json" => options.json = true,
             _ => return Err(format!("unknown option {arg}")),
         }
@@ -69,9 +72,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), String> {
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
-    if options.documents {
+    if options.documents || options.planning {
         let bench = documents::Bench::new(options.quick)?;
-        for (name, unit, measure) in documents::MEASURES.iter().filter(|(name, ..)| wanted(name)) {
+        let measures = if options.planning { planning::MEASURES } else { documents::MEASURES };
+        for (name, unit, measure) in measures.iter().filter(|(name, ..)| wanted(name)) {
             line(name, unit, &measure(&bench), None, options.json);
         }
         return Ok(());
