@@ -97,6 +97,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     })?;
     let pid_path = options.pid_file.clone().unwrap_or_else(|| layout.pid_file(program));
     let _pid_file = host::pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
+    faults::arm();
     let signals = watch::signals().map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
 
     let sockets = if handed.is_empty() {

@@ -62,6 +62,25 @@ impl Drop for Undo {
     }
 }
 
+/// A guest that is up, but not yet kept: when that fails, however it does, the guest ends again.
+struct Brought<'d> {
+    driver: &'d Driver,
+    guest: &'d Arc<Guest>,
+}
+
+impl Brought<'_> {
+    /// The guest is kept.
+    fn stays(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Brought<'_> {
+    fn drop(&mut self) {
+        let _ = self.driver.destroy_held(self.guest, "failed");
+    }
+}
+
 /// Descriptors and facts that the command line needs.
 struct Prepared {
     start: Start,
@@ -157,19 +176,19 @@ impl Driver {
             value.state = (state::PAUSED, if how.paused { paused::USER } else { paused::STARTING_UP });
         });
         undo.forget();
+        let brought = Brought { driver: self, guest };
         self.agent_awaited(guest, &live.domain);
         if how.paused {
             self.write_status(guest)?;
+            brought.stays();
             self.lifecycle(guest, kind::STARTED, started::BOOTED);
             self.lifecycle(guest, kind::SUSPENDED, suspended::PAUSED);
             return Ok(());
         }
-        if let Err(cause) = live.command("cont", Json::Null) {
-            let _ = self.destroy_held(guest, "failed");
-            return Err(cause);
-        }
+        live.command("cont", Json::Null)?;
         guest.change(|value| value.state = (state::RUNNING, running::BOOTED));
         self.write_status(guest)?;
+        brought.stays();
         self.lifecycle(guest, kind::RESUMED, resumed::UNPAUSED);
         self.lifecycle(guest, kind::STARTED, started::BOOTED);
         Ok(())
@@ -204,11 +223,14 @@ impl Driver {
         let private_dir = self.state_dir().join(format!("domain-{short}"));
         let channel_dir = self.run_dir().join("channel").join(&short);
         for (folder, mode) in [(&private_dir, 0o750), (&channel_dir, 0o750)] {
-            let _ = std::fs::remove_dir_all(folder);
+            let _ = host::store::remove_folder(folder);
             host::store::folder(folder, mode)
                 .map_err(|cause| system(&cause, format!("cannot create directory '{}'", folder.display())))?;
             let folder = folder.clone();
-            undo.later(move || drop(std::fs::remove_dir_all(folder)));
+            undo.later(move || {
+                crate::reconnect::end_users(&folder, &host::process::command_lines(), "its start failed");
+                drop(host::store::remove_folder(&folder));
+            });
         }
         let key = private_dir.join("master-key.aes");
         let secret = host::random::bytes::<32>();

@@ -57,11 +57,11 @@ impl Driver {
             let _ = writeln!(log, "shutting down, reason={word}");
         }
         self.nics.disconnect(&Owner::of(&live.domain), live.domain.all("interface"));
-        let _ = std::fs::remove_dir_all(&live.private_dir);
+        let _ = host::store::remove_folder(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
-            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            let _ = host::store::remove_folder(&self.run_dir().join("channel").join(short));
             self.remove_memory_folders(short);
         }
         if let Some(cgroup) = &live.cgroup {

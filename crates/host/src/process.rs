@@ -82,8 +82,10 @@ impl Command {
     pub fn spawn_detached(self, log: &File) -> io::Result<Child> {
         let mut command = self.prepare(true);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?).current_dir("/");
+        faults::at(faults::Point::Spawn)?;
         let child = command.spawn();
         drop(self.fds);
+        let _ = faults::at(faults::Point::Spawned);
         child
     }
 
@@ -92,6 +94,7 @@ impl Command {
     /// # Errors
     /// When it cannot be started, or does not end in time and was killed.
     pub fn run(self, limit: Duration) -> io::Result<Finished> {
+        faults::at(faults::Point::Spawn)?;
         let mut command = self.prepare(false);
         let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -133,6 +136,7 @@ impl Command {
         limit: Duration,
         mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>>,
     ) -> io::Result<Finished> {
+        faults::at(faults::Point::Spawn)?;
         let mut command = self.prepare(false);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
