@@ -175,7 +175,7 @@ fn one(
                 scope.spawn(move || Worker { remote, client, trouble, dead, done }.work(known, dice))
             })
             .collect();
-        live(daemon, trouble, seed, life, &done);
+        live(daemon, trouble, (seed, connections.len()), life, &done);
         deaths = usize::from(daemon.is_gone());
         dead.store(true, Ordering::Release);
         daemon.kill();
@@ -195,16 +195,22 @@ fn one(
 }
 
 /// Lets the daemon live for a while, or with its troubles until it has met some, or until it ends by itself.
-fn live(daemon: &mut Daemon, trouble: Trouble, seed: u64, life: Duration, done: &AtomicUsize) {
+fn live(
+    daemon: &mut Daemon,
+    trouble: Trouble,
+    (seed, clients): (u64, usize),
+    life: Duration,
+    done: &AtomicUsize,
+) {
     let begin = Instant::now();
     let mut dice = Dice::new(seed);
-    let calls = 40 + (dice.roll() % 160) as usize;
+    let calls = 2 * clients + dice.roll() as usize % (4 * clients.max(1));
     let over = || match trouble {
         Trouble::Kill => begin.elapsed() >= life,
         // A loaded machine takes its time.
         _ => done.load(Ordering::Relaxed) >= calls || begin.elapsed() >= PATIENCE,
     };
-    while !over() && !(trouble == Trouble::Die && daemon.is_gone()) {
+    while !(over() || trouble == Trouble::Die && daemon.is_gone()) {
         let Some(disk) = daemon.disk().filter(|_| trouble == Trouble::Full) else {
             std::thread::sleep(Duration::from_millis(2));
             continue;

@@ -28,8 +28,8 @@ fn every_domain_is_in_its_old_or_its_new_state() {
             println!("{name}: skipped: {cause}");
             continue;
         }
-        let rounds = if trouble == Trouble::Kill { 6 } else { 3 };
-        let options = Options { trouble, rounds, clients: 24, seed: 7 };
+        let (rounds, clients) = if trouble == Trouble::Kill { (6, 24) } else { (2, 12) };
+        let options = Options { trouble, rounds, clients, seed: 7 };
         let total =
             run(&mut daemon, options, &mut |_, _| {}).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
         println!("{name}: {total:?}");
