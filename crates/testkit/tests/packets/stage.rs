@@ -125,9 +125,18 @@ impl Stage {
         for machine in order {
             let (letter, mode) = machine.network.unwrap();
             let path = self.folder.join(format!("{letter}.xml"));
-            std::fs::write(&path, document(letter, mode, machine)).unwrap();
+            let served = self.served(letter);
+            std::fs::create_dir_all(&served).unwrap();
+            // dnsmasq gives its rights away and must still reach it.
+            sh(&format!("chmod 755 {} {}", self.folder.display(), served.display()));
+            std::fs::write(&path, document(letter, mode, machine, &served.display().to_string())).unwrap();
             virsh.ok(&["net-create", &path.display().to_string()]);
         }
+    }
+
+    /// Files that a network serves.
+    pub(crate) fn served(&self, letter: &str) -> PathBuf {
+        self.folder.join(format!("tftp-{letter}"))
     }
 
     /// Connects the machines of networks with fixed addresses, and starts what answers on each.
@@ -162,7 +171,7 @@ impl Drop for Stage {
 }
 
 /// The document of a network that has everything.
-fn document(letter: &str, mode: &str, machine: &Machine) -> String {
+fn document(letter: &str, mode: &str, machine: &Machine, served: &str) -> String {
     let forward = match mode {
         "" => String::new(),
         "nat" => "<forward mode='nat'><nat ipv6='yes'/></forward>".to_owned(),
@@ -174,7 +183,7 @@ fn document(letter: &str, mode: &str, machine: &Machine) -> String {
         "<network><name>{letter}</name>{forward}<bridge name='vb{letter}' stp='off' delay='0'/>\
          <domain name='{letter}.test' localOnly='yes'/>\
          <dns><host ip='{v4}77'><hostname>printer</hostname></host></dns>\
-         <ip address='{v4}1' prefix='24'><tftp root='/tmp/tftp-{letter}'/>\
+         <ip address='{v4}1' prefix='24'><tftp root='{served}'/>\
          <dhcp><range start='{v4}100' end='{v4}200'/><host mac='52:54:00:77:00:01' name='known' ip='{v4}50'/></dhcp></ip>\
          <ip family='ipv6' address='{v6}1' prefix='64'/></network>"
     )
