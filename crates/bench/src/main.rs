@@ -13,6 +13,7 @@
 
 mod documents;
 mod measures;
+mod networks;
 mod subject;
 
 use measures::{Figure, MEASURES};

@@ -1,22 +1,28 @@
 //! A daemon that is measured.
+//!
+//! One that somebody else runs is started anew by the command line it has, and then belongs to the bench.
 
 use driver_remote::Remote;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A daemon behind a socket; one of our own can be started anew.
+/// A daemon behind a socket.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) socket: PathBuf,
-    own: Option<(PathBuf, Child)>,
+    /// The root of a daemon of this workspace.
+    root: Option<PathBuf>,
+    /// The daemon, if the bench has started it.
+    child: Option<Child>,
 }
 
 impl Subject {
     /// A daemon that somebody else runs.
     pub(crate) fn foreign(socket: PathBuf) -> Subject {
-        Subject { socket, own: None }
+        Subject { socket, root: None, child: None }
     }
 
     /// A daemon of this workspace below a temporary root.
@@ -26,7 +32,7 @@ impl Subject {
         let child = start(&root)?;
         let socket = root.join("run/libvirt/libvirt-sock");
         wait(&socket)?;
-        Ok(Subject { socket, own: Some((root, child)) })
+        Ok(Subject { socket, root: Some(root), child: Some(child) })
     }
 
     /// A connection.
@@ -41,16 +47,44 @@ impl Subject {
         Ok(peer.pid.as_raw_nonzero().get())
     }
 
-    /// Ends the daemon and starts it again; gives the time until it accepts connections.
-    pub(crate) fn restart(&mut self) -> Result<Duration, String> {
-        let (root, child) = self.own.as_mut().ok_or("only a daemon of our own can be started anew")?;
-        let _ = Command::new("kill").arg(child.id().to_string()).status();
-        let _ = child.wait();
+    /// Ends the daemon and starts it again; gives the moment of its new start. It accepts connections then.
+    pub(crate) fn restart(&mut self) -> Result<Instant, String> {
+        let pid = self.pid()?;
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).map_err(|e| e.to_string())?;
+        let _ = Command::new("kill").arg(pid.to_string()).status();
+        if let Some(child) = &mut self.child {
+            let _ = child.wait();
+        }
+        let end = Instant::now() + Duration::from_secs(60);
+        while runs(pid) {
+            if Instant::now() > end {
+                return Err(format!("the daemon {pid} does not end"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let begin = Instant::now();
-        *child = start(root)?;
+        self.child = Some(match &self.root {
+            Some(root) => start(root)?,
+            None => start_again(&command)?,
+        });
         wait(&self.socket)?;
-        Ok(begin.elapsed())
+        Ok(begin)
     }
+}
+
+/// Whether a process has not ended. One whose parent has not asked for its status yet has.
+fn runs(pid: i32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+fn start_again(command: &[u8]) -> Result<Child, String> {
+    let words = command.split(|byte| *byte == 0).map(|word| std::ffi::OsString::from_vec(word.to_vec()));
+    let mut words = words.take_while(|word| !word.is_empty());
+    let program = words.next().ok_or("a daemon without a command line")?;
+    let mut command = Command::new(&program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(|e| format!("{}: {e}", program.display()))
 }
 
 fn start(root: &Path) -> Result<Child, String> {
@@ -83,9 +117,11 @@ fn wait(socket: &Path) -> Result<(), String> {
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        if let Some((root, child)) = &mut self.own {
+        if let Some(child) = &mut self.child {
             let _ = Command::new("kill").arg(child.id().to_string()).status();
             let _ = child.wait();
+        }
+        if let Some(root) = &self.root {
             let _ = std::fs::remove_dir_all(root);
         }
     }

@@ -38,7 +38,7 @@ use conf_file::Settings;
 use engine::Registry;
 use firewall::Backend;
 use host::Layout;
-use host::link::Links;
+use host::link::{Deletion, Links};
 use host::pidfile::PidFile;
 use network::Net;
 use rules::Keeper;
@@ -71,6 +71,8 @@ pub struct Driver {
     links: Links,
     rules: Keeper,
     servers: Servers,
+    /// Bridges that the kernel has not taken away yet.
+    leaving: Mutex<Vec<Deletion>>,
     /// The pid file, as long as the driver runs.
     held: Mutex<Option<PidFile>>,
 }
@@ -110,6 +112,7 @@ impl Driver {
             links,
             rules: Keeper::new(backend),
             servers: Servers::default(),
+            leaving: Mutex::default(),
             layout,
             held: Mutex::new(Some(place)),
         });
@@ -127,6 +130,7 @@ impl Driver {
     /// The daemon ends; networks stay as they are.
     pub fn stop(&self) {
         self.servers.leave();
+        self.await_gone();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

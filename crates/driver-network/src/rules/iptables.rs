@@ -185,16 +185,6 @@ pub(super) fn run(removals: &[&Action]) {
     }
 }
 
-/// Whether a removal is of the rules that an intent gives today.
-pub(super) fn is_current(old: &Removal, intent: &Intent) -> bool {
-    let args = |removal: &Removal| -> Vec<(Option<Layer>, Vec<String>)> {
-        removal.actions().map(|action| (action.layer, action.args.clone())).collect()
-    };
-    let lacks = Lacks { checksum_rule: true, checksum_filter: false };
-    let old = args(old);
-    old == args(&removal(plan(intent))) || old == args(&removal(possible(intent, &lacks)))
-}
-
 /// The kernel's number of a family.
 fn number(layer: Layer) -> u8 {
     if layer == Layer::Ipv6 { 10 } else { 2 }
