@@ -277,6 +277,7 @@ impl Driver {
             }
         });
         let network = &status.network;
+        self.rules.prepare()?;
         self.set_bridge(network)?;
         let intent = filter::intent(network)?;
         // Rules and server know nothing of each other, and both take a while.

@@ -69,6 +69,19 @@ impl Keeper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes private chains, which every network finds, also one that wants no rules.
+    ///
+    /// # Errors
+    /// When the filter refuses.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        let mut state = self.state();
+        match self.backend {
+            Backend::Iptables => iptables::ensure_chains(&mut state),
+            Backend::Nftables => nftables::ensure_chains(&mut state),
+            Backend::None => Ok(()),
+        }
+    }
+
     /// Installs the rules of a network that starts; gives what removes them.
     ///
     /// # Errors

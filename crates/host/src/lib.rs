@@ -17,6 +17,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod cpuid;
 pub mod dialogue;
+pub mod hooks;
 pub mod image;
 pub mod kvm;
 pub mod layout;

@@ -82,7 +82,7 @@ impl Links {
 }
 
 /// Makes the private chains and their links that are missing.
-fn ensure_chains(state: &mut State) -> Result<()> {
+pub(super) fn ensure_chains(state: &mut State) -> Result<()> {
     if state.made {
         return Ok(());
     }
