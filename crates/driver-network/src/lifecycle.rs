@@ -280,6 +280,9 @@ impl Driver {
         self.rules.prepare()?;
         self.set_bridge(network)?;
         let intent = filter::intent(network)?;
+        self.set_zone(network)?;
+        let zoned = network.clone();
+        undo.later(move || self.unset_zone(&zoned));
         // Rules and server know nothing of each other, and both take a while.
         let (ruled, served) = std::thread::scope(|scope| {
             let rules = scope.spawn(|| intent.map(|intent| self.rules.install(uuid, intent)).transpose());
@@ -336,6 +339,7 @@ impl Driver {
                 crate::command::ask(&call, "");
             }
         }
+        self.unset_zone(network);
         let begun = self.links.begin_delete(bridge::name(network));
         if let Some(removal) = &live.status.removal {
             self.rules.remove(net.uuid, removal);

@@ -181,6 +181,11 @@ impl Driver {
             return;
         }
         log::warn!("the packet filter's rules of networks were changed by somebody else; making them again");
+        self.remake_rules();
+    }
+
+    /// Makes all rules of running networks again.
+    pub(crate) fn remake_rules(&self) {
         match self.rules.rebuild() {
             Ok(removals) => self.note_removals(removals),
             Err(error) => log::error!("rules of networks could not be made again: {error}"),

@@ -5,7 +5,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command as StdCommand, Stdio};
@@ -222,6 +222,11 @@ fn take(stream: &mut impl Read, said: &mut Vec<u8>) -> bool {
     }
 }
 
+/// Waits until there is something to read; false when the time is up.
+pub(crate) fn readable(fd: &impl AsFd, limit: Duration) -> io::Result<bool> {
+    ready(&mut [PollFd::new(fd, PollFlags::IN)], limit)
+}
+
 /// Waits until something is ready; false when the time is up.
 fn ready(fds: &mut [PollFd<'_>], limit: Duration) -> io::Result<bool> {
     let timeout = rustix::event::Timespec {
@@ -248,7 +253,7 @@ fn talk(
     let mut piece = vec![0; 1 << 16];
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        if !ready(&mut [PollFd::new(&stdout, PollFlags::IN)], left)? {
+        if !readable(&stdout, left)? {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"));
         }
         let count = stdout.read(&mut piece)?;
@@ -300,7 +305,7 @@ impl Process {
 
     /// Waits until it has ended; false when the time is over.
     pub fn wait(&self, limit: Duration) -> bool {
-        ready(&mut [PollFd::new(&self.fd, PollFlags::IN)], limit).unwrap_or(false)
+        readable(&self.fd, limit).unwrap_or(false)
     }
 
     /// Asks it to end.
