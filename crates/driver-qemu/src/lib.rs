@@ -31,6 +31,7 @@ mod emulators;
 mod events;
 mod graphics;
 mod guest;
+mod hooks;
 mod host_info;
 mod hotplug;
 mod info;

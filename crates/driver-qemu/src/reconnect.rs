@@ -5,6 +5,7 @@
 
 use crate::block::job::{BlockJob, record};
 use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
+use crate::hooks::Moment;
 use crate::nic::Owner;
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
@@ -124,12 +125,25 @@ impl Driver {
             if let Err(cause) = self.take_over(&guest, status) {
                 log::warn!("guest '{name}' has ended while there was no daemon: {cause}");
                 self.nics.disconnect(&owner, domain.all("interface"));
+                self.hook_after(Moment::Stopped, &domain, "-");
                 self.bury(&guest, &private_dir, cgroup.as_deref());
+                self.hook_after(Moment::Release, &domain, "crashed");
             } else {
                 self.nics.keep(&owner, &domain);
+                self.tell_reconnected(&guest);
             }
         }
         self.sweep();
+    }
+
+    /// Tells scripts that a guest was found again, which they may not like.
+    fn tell_reconnected(&self, guest: &Arc<Guest>) {
+        let Some(live) = guest.value().live.clone() else { return };
+        let refused = self.hook(Moment::Reconnect, &live.domain, "-");
+        if let Err(error) = refused {
+            log::error!("guest '{}' is ended: {error}", guest.value().name);
+            let _ = self.destroy_held(guest, "failed");
+        }
     }
 
     /// Ends what a daemon left that was killed while it started a guest: the folder of the guest is there, the status

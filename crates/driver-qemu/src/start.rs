@@ -6,6 +6,7 @@
 //! ```
 
 use crate::guest::{Guest, Live, MONITOR_WAIT, Run, Session, failed};
+use crate::hooks::Moment;
 use crate::nic::{self, Owner};
 use crate::placement;
 use crate::{Driver, FROM, error};
@@ -114,7 +115,12 @@ fn system(cause: &std::io::Error, text: impl std::fmt::Display) -> Error {
 impl Driver {
     /// Starts a guest whose job is held. A guest that could not be started is off for that reason.
     pub(crate) fn launch(&self, guest: &Arc<Guest>, domain: Domain, how: How) -> Result<()> {
-        let outcome = self.bring_up(guest, domain, how);
+        let mut begun = None;
+        let outcome = self.bring_up(guest, domain, how, &mut begun);
+        if let (Err(_), Some(domain)) = (&outcome, begun) {
+            self.hook_after(Moment::Stopped, &domain, "-");
+            self.hook_after(Moment::Release, &domain, "failed");
+        }
         if outcome.is_err() {
             guest.change(|value| {
                 if value.live.is_none() {
@@ -125,7 +131,14 @@ impl Driver {
         outcome
     }
 
-    fn bring_up(&self, guest: &Arc<Guest>, mut domain: Domain, how: How) -> Result<()> {
+    /// `begun` is the guest that scripts were told of, as long as nobody else tells them of its end.
+    fn bring_up(
+        &self,
+        guest: &Arc<Guest>,
+        mut domain: Domain,
+        how: How,
+        begun: &mut Option<Domain>,
+    ) -> Result<()> {
         let caps = self.caps_for(&domain)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
@@ -140,6 +153,10 @@ impl Driver {
             }
             incoming.fd
         });
+        if self.hooked() {
+            *begun = Some(domain.clone());
+        }
+        self.hook(Moment::Prepare, &domain, "-")?;
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
         let mut prepared = self.prepare(&mut domain, id, &mut undo)?;
@@ -150,6 +167,7 @@ impl Driver {
         prepared.fds.extend(incoming);
         guest.descriptors.hand_out(&mut prepared.start, &mut prepared.fds)?;
         crate::surroundings::certificates(&domain, &prepared.private_dir)?;
+        self.hook(Moment::Start, &domain, "-")?;
         let line = argv::plan(&domain, &caps, &prepared.start)?;
         self.make_memory_folders(&line, &prepared.start.short_name)?;
         let log_path = self.log_dir().join(format!("{}.log", domain.name));
@@ -205,11 +223,13 @@ impl Driver {
         });
         undo.forget();
         let brought = Brought { driver: self, guest };
+        *begun = None;
         self.agent_awaited(guest, &live.domain);
         if comes {
-            return Ok(());
+            return self.tell_started(guest, &live);
         }
         if how.paused {
+            self.tell_started(guest, &live)?;
             self.write_status(guest)?;
             brought.stays();
             self.lifecycle(guest, kind::STARTED, started::BOOTED);
@@ -218,11 +238,19 @@ impl Driver {
         }
         live.command("cont", Json::Null)?;
         guest.change(|value| value.state = (state::RUNNING, running::BOOTED));
+        self.tell_started(guest, &live)?;
         self.write_status(guest)?;
         brought.stays();
         self.lifecycle(guest, kind::RESUMED, resumed::UNPAUSED);
         self.lifecycle(guest, kind::STARTED, started::BOOTED);
         Ok(())
+    }
+
+    /// Tells scripts that a guest has started, which they may not like.
+    fn tell_started(&self, guest: &Arc<Guest>, live: &Arc<Live>) -> Result<()> {
+        self.hook(Moment::Started, &live.domain, "-").inspect_err(|_| {
+            let _ = self.destroy_held(guest, "failed");
+        })
     }
 
     /// Gives displays with automatic ports their numbers.

@@ -9,14 +9,18 @@
 //! * [`neighbours`]: addresses of machines nearby
 //! * [`node`]: what the machine is: processors, memory, statistics
 //! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
+//! * [`bus`]: the message bus of the system
+//! * [`hooks`]: scripts of the administrator
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`thread`]: threads of other processes
 //! * [`random`], [`clock`]: random bytes, the time
 
+pub mod bus;
 pub mod cgroup;
 pub mod clock;
 pub mod cpuid;
 pub mod dialogue;
+pub mod hooks;
 pub mod image;
 pub mod kvm;
 pub mod layout;
