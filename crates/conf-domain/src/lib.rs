@@ -23,6 +23,8 @@ pub mod fault;
 pub mod features;
 mod flags;
 pub mod foreign;
+#[cfg(test)]
+mod generated;
 pub mod lifecycle;
 mod memory;
 mod numa;
