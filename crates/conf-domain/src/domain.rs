@@ -3,8 +3,8 @@
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
 use crate::{
-    FormatFlags, ParseFlags, checks, cpu, device, features, foreign, lifecycle, memory, numa, seclabel,
-    tuning, values, vcpu,
+    FormatFlags, ParseFlags, checks, clock, cpu, device, features, foreign, lifecycle, memory, numa,
+    seclabel, tuning, values, vcpu,
 };
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
@@ -105,6 +105,10 @@ impl Domain {
         if let Some(genid) = tree.child_mut("genid").filter(|genid| genid.body().trim().is_empty()) {
             genid.text = Some(Uuid::from_random(random()).to_string());
         }
+        if let Some(genid) = tree.child_mut("genid") {
+            let own: Uuid = genid.body().parse().map_err(|_| internal("malformed genid element"))?;
+            genid.text = Some(own.to_string());
+        }
         let kind = tree.attr("type").unwrap_or_default().to_owned();
         if tree.attr("type").is_some() && !TYPES.contains(&kind.as_str()) {
             return Err(unsupported(format!("invalid domain type {kind}")));
@@ -173,7 +177,7 @@ impl Domain {
         default_boot(tree);
         boot_menu(tree);
         lifecycle::complete(tree)?;
-        tree.child_or_new("clock").default_to("offset", "utc");
+        clock::complete(tree)?;
         tree.child_or_new("devices");
         device::complete(tree, flags, random)
     }

@@ -15,6 +15,7 @@
 
 pub mod bitmap;
 mod checks;
+mod clock;
 mod cpu;
 pub mod device;
 pub mod domain;

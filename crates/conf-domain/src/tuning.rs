@@ -1,7 +1,7 @@
 //! `<cputune>`: parts that must not contradict each other.
 
 use crate::bitmap;
-use crate::fault::{internal, invalid};
+use crate::fault::{internal, invalid, unsupported};
 use base::Result;
 use std::collections::BTreeSet;
 use xml::Tree;
@@ -15,6 +15,16 @@ fn clip(element: &mut Tree, count: u32) {
 
 pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     let vcpus: u32 = tree.text_of("vcpu").and_then(|text| text.parse().ok()).unwrap_or(1);
+    for device in tree.child("blkiotune").into_iter().flat_map(|tune| tune.all("device")) {
+        if device.text_of("path").is_none() {
+            return Err(unsupported("missing per-device path"));
+        }
+    }
+    for group in tree.child("throttlegroups").into_iter().flat_map(|groups| groups.all("throttlegroup")) {
+        if group.text_of("group_name").is_none() {
+            return Err(invalid("missing group name"));
+        }
+    }
     let Some(tune) = tree.child_mut("cputune") else { return Ok(()) };
     // Groups of processors that the guest does not have mean nothing.
     for group in
@@ -70,6 +80,17 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
             }
         }
         groups.push((name, vcpus));
+    }
+    for child in &tune.children {
+        let kind = child.name.as_str();
+        let fits = match kind.rsplit('_').next() {
+            Some("period") => child.body().trim().parse::<u64>().is_ok(),
+            Some("quota") => child.body().trim().parse::<i64>().is_ok(),
+            _ => true,
+        };
+        if !fits {
+            return Err(invalid(format!("can't parse cputune {} value", kind.replace('_', " "))));
+        }
     }
     if let Some(shares) = tune.text_of("shares")
         && shares.trim().parse::<u64>().is_err()

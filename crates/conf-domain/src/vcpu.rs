@@ -30,7 +30,31 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     let placement = if automatic && vcpu.attr("cpuset").is_none() { "auto" } else { "static" };
     vcpu.default_to("placement", placement);
 
+    let counted = tree.text_of("iothreads").map(str::trim).filter(|text| !text.is_empty());
+    if let Some(text) = counted
+        && text.parse::<u32>().is_err()
+    {
+        return Err(invalid(format!("invalid iothreads count '{text}'")));
+    }
+    if counted.is_none_or(|text| text.parse() == Ok(0)) {
+        tree.remove("iothreads");
+    }
+    let threads = tree.child("iothreadids").into_iter().flat_map(|ids| ids.all("iothread"));
+    threads.chain(tree.child("defaultiothread")).try_for_each(pool)?;
     iothreads(tree);
+    Ok(())
+}
+
+/// Bounds of a thread's helpers.
+fn pool(thread: &Tree) -> Result<()> {
+    let bound = |name: &str| thread.attr(name).and_then(|text| text.parse::<i32>().ok());
+    let (least, most) = (bound("thread_pool_min"), bound("thread_pool_max"));
+    if most == Some(0) {
+        return Err(unsupported("thread_pool_max must be a positive integer"));
+    }
+    if least.is_some_and(|least| least > 0 && most.is_none_or(|most| most >= 0 && least > most)) {
+        return Err(unsupported("thread_pool_min must be smaller or equal to thread_pool_max"));
+    }
     Ok(())
 }
 
