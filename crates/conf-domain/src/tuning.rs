@@ -20,6 +20,12 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
             return Err(unsupported("missing per-device path"));
         }
     }
+    for range in tree.child("idmap").map_or(&[][..], |map| &map.children) {
+        let fits = |name: &str| range.attr(name).is_some_and(|text| text.parse::<u32>().is_ok());
+        if !["start", "target", "count"].iter().all(|name| fits(name)) {
+            return Err(invalid("invalid idmap start/target/count settings"));
+        }
+    }
     for group in tree.child("throttlegroups").into_iter().flat_map(|groups| groups.all("throttlegroup")) {
         if group.text_of("group_name").is_none() {
             return Err(invalid("missing group name"));

@@ -47,6 +47,9 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             _ => Ok(()),
         },
         "lease" if device.text_of("key").is_none() => Err(invalid("Missing 'key' element for lease")),
+        "lease" if device.attr_at("target", "path").is_none() => {
+            Err(invalid("Missing 'target' element for lease"))
+        }
         "memory" => match device.child("target") {
             None => Err(invalid("missing <target> element for <memory> device")),
             Some(target) if target.child("size").is_none() => {
