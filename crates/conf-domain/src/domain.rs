@@ -129,8 +129,17 @@ impl Domain {
         if kind.is_empty() {
             return Err(fault::missing("domain", "type"));
         }
+        if name.contains('\n') {
+            return Err(Error::new(ErrorCode::XML_DETAIL, ErrorDomain::XML, "invalid char in name: \n"));
+        }
         for name in ["name", "uuid", "metadata"] {
             tree.remove(name);
+        }
+        let features = place.child("features");
+        for feature in root.child("features").into_iter().flat_map(Node::elements) {
+            if features.is_some_and(|features| features.child(feature.name()).is_none()) {
+                return Err(unsupported(format!("unexpected feature '{}'", feature.name())));
+            }
         }
         let mut metadata = Vec::new();
         for node in root.child("metadata").into_iter().flat_map(Node::elements) {
@@ -172,8 +181,8 @@ impl Domain {
         vcpu::complete(tree)?;
         tuning::complete(tree)?;
         numa::complete(tree);
-        cpu::complete(tree);
-        features::complete(tree);
+        cpu::complete(tree)?;
+        features::complete(tree)?;
         default_boot(tree);
         boot_menu(tree);
         lifecycle::complete(tree)?;

@@ -2,7 +2,7 @@
 
 use crate::bitmap;
 use crate::fault::{internal, invalid, unsupported};
-use base::Result;
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::collections::BTreeSet;
 use xml::Tree;
 
@@ -25,6 +25,11 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         if !["start", "target", "count"].iter().all(|name| fits(name)) {
             return Err(invalid("invalid idmap start/target/count settings"));
         }
+    }
+    if let Some(map) = tree.child("idmap")
+        && map.child("uid").is_some() != map.child("gid").is_some()
+    {
+        return Err(unsupported("uid and gid should be mapped both"));
     }
     for group in tree.child("throttlegroups").into_iter().flat_map(|groups| groups.all("throttlegroup")) {
         if group.text_of("group_name").is_none() {
@@ -87,6 +92,16 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         }
         groups.push((name, vcpus));
     }
+    for pin in &tune.children {
+        match (pin.name.as_str(), pin.attr("cpuset")) {
+            ("emulatorpin", None) => return Err(internal("missing cpuset for emulatorpin")),
+            ("vcpupin" | "emulatorpin" | "iothreadpin", Some(text)) if bitmap::parse(text).is_none() => {
+                let text = format!("Failed to parse bitmap '{text}'");
+                return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, text));
+            }
+            _ => {}
+        }
+    }
     for child in &tune.children {
         let kind = child.name.as_str();
         let fits = match kind.rsplit('_').next() {
@@ -101,7 +116,7 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     if let Some(shares) = tune.text_of("shares")
         && shares.trim().parse::<u64>().is_err()
     {
-        return Err(internal("can't parse cputune shares value"));
+        return Err(invalid("can't parse cputune shares value"));
     }
     Ok(())
 }

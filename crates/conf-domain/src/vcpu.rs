@@ -12,11 +12,11 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     let most: u32 = if text.is_empty() {
         1
     } else {
-        text.parse().map_err(|_| invalid("maximum vcpus must be an integer"))?
+        text.parse().map_err(|_| invalid("maximum vcpus count must be an integer"))?
     };
     vcpu.text = Some(most.to_string());
     if let Some(text) = vcpu.attr("current") {
-        let current: u32 = text.parse().map_err(|_| invalid("current vcpus must be an integer"))?;
+        let current: u32 = text.parse().map_err(|_| invalid("current vcpus count must be an integer"))?;
         if current > most {
             return Err(unsupported("maximum vCPU count must not be less than current vCPU count"));
         }
@@ -39,8 +39,14 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     if counted.is_none_or(|text| text.parse() == Ok(0)) {
         tree.remove("iothreads");
     }
-    let threads = tree.child("iothreadids").into_iter().flat_map(|ids| ids.all("iothread"));
-    threads.chain(tree.child("defaultiothread")).try_for_each(pool)?;
+    let threads = || tree.child("iothreadids").into_iter().flat_map(|ids| ids.all("iothread"));
+    threads().chain(tree.child("defaultiothread")).try_for_each(pool)?;
+    let mut named = BTreeSet::new();
+    for id in threads().filter_map(|thread| thread.attr("id")?.parse::<u32>().ok()) {
+        if !named.insert(id) {
+            return Err(invalid(format!("duplicate iothread id '{id}' found")));
+        }
+    }
     iothreads(tree);
     Ok(())
 }
