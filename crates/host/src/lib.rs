@@ -9,6 +9,8 @@
 //! * [`neighbours`]: addresses of machines nearby
 //! * [`node`]: what the machine is: processors, memory, statistics
 //! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
+//! * [`offload`]: what interfaces do in the place of the processor
+//! * [`uevent`]: what happens to devices
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`thread`]: threads of other processes
 //! * [`random`], [`clock`]: random bytes, the time
@@ -25,6 +27,7 @@ pub mod neighbours;
 pub mod netfilter;
 mod netlink;
 pub mod node;
+pub mod offload;
 pub mod pidfile;
 pub mod process;
 pub mod random;
@@ -34,5 +37,6 @@ pub mod store;
 pub mod sysctl;
 pub mod tap;
 pub mod thread;
+pub mod uevent;
 
 pub use layout::Layout;

@@ -195,14 +195,29 @@ impl Socket {
         }
     }
 
-    /// Waits until messages of the joined groups come, at most for `limit`; takes them all. True when there were any.
-    pub(crate) fn heard(&self, limit: std::time::Duration) -> bool {
+    /// The next message of the joined groups; nothing when that takes longer than `limit`.
+    pub(crate) fn message(&self, limit: std::time::Duration) -> Option<Vec<u8>> {
+        if !self.readable(limit) {
+            return None;
+        }
+        let mut buffer = vec![0; ANSWER_MAX];
+        let (_, size) = rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::DONTWAIT).ok()?;
+        buffer.truncate(size);
+        Some(buffer)
+    }
+
+    fn readable(&self, limit: std::time::Duration) -> bool {
         let timeout = rustix::event::Timespec {
             tv_sec: limit.as_secs() as i64,
             tv_nsec: i64::from(limit.subsec_nanos()),
         };
         let mut fds = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::IN)];
-        if !matches!(rustix::event::poll(&mut fds, Some(&timeout)), Ok(count) if count > 0) {
+        matches!(rustix::event::poll(&mut fds, Some(&timeout)), Ok(count) if count > 0)
+    }
+
+    /// Waits until messages of the joined groups come, at most for `limit`; takes them all. True when there were any.
+    pub(crate) fn heard(&self, limit: std::time::Duration) -> bool {
+        if !self.readable(limit) {
             return false;
         }
         let mut buffer = vec![0; ANSWER_MAX];
