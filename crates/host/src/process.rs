@@ -87,6 +87,17 @@ impl Command {
         child
     }
 
+    /// Starts the program so that it reads a file; gives what it writes.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn read_through(self, input: File) -> io::Result<(OwnedFd, Child)> {
+        let mut command = self.prepare(false);
+        let mut child = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let output = child.stdout.take().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok((output.into(), child))
+    }
+
     /// Runs the program to its end, at most for `limit`.
     ///
     /// # Errors

@@ -25,6 +25,10 @@ pub(crate) fn complete(graphics: &mut Tree, flags: ParseFlags) -> Result<()> {
     {
         return Err(internal(format!("cannot parse {kind} port {port}")));
     }
+    let connected = graphics.attr("connected").is_some_and(|connected| connected != "keep");
+    if kind == "vnc" && connected && graphics.attr("passwd").is_some() {
+        return Err(unsupported("VNC supports connected='keep' only"));
+    }
     listens(graphics, &kind)?;
     let socket =
         graphics.child("listen").is_some_and(|listen| matches!(listen.attr("type"), Some("socket" | "none")));

@@ -29,7 +29,11 @@ pub(super) fn line(call: &Call) -> String {
 
 /// A command with a line for each word, but for values of options in front of further options.
 pub(super) fn wrapped(call: &Call) -> String {
-    let words: Vec<&str> = call.words().collect();
+    wrapped_words(&call.words().collect::<Vec<_>>())
+}
+
+/// The same for words.
+pub(super) fn wrapped_words(words: &[&str]) -> String {
     let mut text = String::new();
     for (at, current) in words.iter().enumerate() {
         if at > 0 {
