@@ -76,6 +76,8 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "networkxml2xmlupdate" => network_xml::update,
         "nodedevmdevctl" => objects_xml::mediated,
         "nodedevxml2xml" => objects_xml::device,
+        "nwfilterxml2xml" => objects_xml::filter,
+        "virnwfilterbindingxml2xml" => objects_xml::binding,
         "secretxml2xml" => objects_xml::secret,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,

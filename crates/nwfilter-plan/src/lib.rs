@@ -1,0 +1,1 @@
+//! What filters become on an interface.
