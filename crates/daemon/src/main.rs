@@ -125,15 +125,22 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     let secret =
         driver_secret::Driver::start(driver_secret::Setup { layout: layout.clone(), events: events.clone() })
             .map_err(failed)?;
+    let host_uuid = conf.host_uuid.as_deref().and_then(|text| text.parse().ok());
+    let node_device = driver_nodedev::Driver::start(driver_nodedev::Setup {
+        layout: layout.clone(),
+        events: events.clone(),
+        host_uuid,
+    })
+    .map_err(failed)?;
     // Guests need their networks.
     let qemu = driver_qemu::Driver::start(driver_qemu::Setup {
         layout: layout.clone(),
-        host_uuid: conf.host_uuid.as_deref().and_then(|text| text.parse().ok()),
+        host_uuid,
         events,
         networks: network.clone(),
     })
     .map_err(failed)?;
-    let running = opener::Running { qemu, network, secret };
+    let running = opener::Running { qemu, network, node_device, secret };
     opener.serve(running.clone());
 
     detach::ready();

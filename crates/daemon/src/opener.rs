@@ -21,6 +21,7 @@ pub(crate) struct Drivers {
 pub(crate) struct Running {
     pub(crate) qemu: Arc<driver_qemu::Driver>,
     pub(crate) network: Arc<driver_network::Driver>,
+    pub(crate) node_device: Arc<driver_nodedev::Driver>,
     pub(crate) secret: Arc<driver_secret::Driver>,
 }
 
@@ -37,6 +38,9 @@ impl Running {
         if all || scheme == "network" {
             set.network = self.network.clone();
         }
+        if all || scheme == "nodedev" {
+            set.node_device = self.node_device.clone();
+        }
         if all || scheme == "secret" {
             set.secret = self.secret.clone();
         }
@@ -46,6 +50,7 @@ impl Running {
     pub(crate) fn stop(&self) {
         self.qemu.stop();
         self.network.stop();
+        self.node_device.stop();
     }
 }
 

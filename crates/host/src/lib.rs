@@ -11,6 +11,8 @@
 //! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
 //! * [`bus`]: the message bus of the system
 //! * [`hooks`]: scripts of the administrator
+//! * [`offload`]: what interfaces do in the place of the processor
+//! * [`uevent`]: what happens to devices
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`thread`]: threads of other processes
 //! * [`random`], [`clock`]: random bytes, the time
@@ -29,6 +31,7 @@ pub mod neighbours;
 pub mod netfilter;
 mod netlink;
 pub mod node;
+pub mod offload;
 pub mod pidfile;
 pub mod process;
 pub mod random;
@@ -38,5 +41,6 @@ pub mod store;
 pub mod sysctl;
 pub mod tap;
 pub mod thread;
+pub mod uevent;
 
 pub use layout::Layout;
