@@ -17,6 +17,8 @@ mod watch;
 
 use api::DriverSet;
 use conf_file::Settings;
+use driver_secret::{UsageKind, Wanted};
+use driver_storage::SecretKey;
 use host::Layout;
 use options::{Asked, Options};
 use rpc_server::Server;
@@ -61,6 +63,17 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Passphrases of volumes, from the secrets.
+fn passphrases(secret: &Arc<driver_secret::Driver>) -> Box<driver_storage::Passphrases> {
+    let secret = secret.clone();
+    Box::new(move |key| {
+        secret.value(match key {
+            SecretKey::Uuid(uuid) => Wanted::Uuid(*uuid),
+            SecretKey::Usage(usage) => Wanted::Usage(UsageKind::Volume, usage),
+        })
+    })
 }
 
 fn configuration(options: &Options, layout: &Layout) -> Result<Configuration, Refused> {
@@ -124,6 +137,12 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     let secret =
         driver_secret::Driver::start(driver_secret::Setup { layout: layout.clone(), events: events.clone() })
             .map_err(failed)?;
+    let storage = driver_storage::Driver::start(driver_storage::Setup {
+        layout: layout.clone(),
+        events: events.clone(),
+        passphrases: passphrases(&secret),
+    })
+    .map_err(failed)?;
     // Guests need their networks.
     let qemu = driver_qemu::Driver::start(driver_qemu::Setup {
         layout: layout.clone(),
@@ -132,7 +151,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         networks: network.clone(),
     })
     .map_err(failed)?;
-    let running = opener::Running { qemu, network, secret };
+    let running = opener::Running { qemu, network, secret, storage };
     opener.serve(running.clone());
 
     detach::ready();

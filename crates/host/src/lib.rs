@@ -11,6 +11,7 @@
 //! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`thread`]: threads of other processes
+//! * [`volume`]: disks of guests as files and devices
 //! * [`random`], [`clock`]: random bytes, the time
 
 pub mod cgroup;
@@ -34,5 +35,6 @@ pub mod store;
 pub mod sysctl;
 pub mod tap;
 pub mod thread;
+pub mod volume;
 
 pub use layout::Layout;
