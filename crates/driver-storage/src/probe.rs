@@ -122,6 +122,12 @@ pub(crate) fn update(volume: &mut Volume) -> io::Result<()> {
     let facts = facts(&path)?;
     volume.permissions = Some(permissions(&facts));
     volume.timestamps = Some(timestamps(&facts));
+    if let Some(backing) = &mut volume.backing
+        && let Ok(facts) = host::volume::facts(&path.with_file_name(&backing.path))
+    {
+        backing.permissions = Some(permissions(&facts));
+        backing.timestamps = Some(timestamps(&facts));
+    }
     if facts.sort == Sort::Folder {
         (volume.capacity, volume.allocation, volume.physical) = (0, 0, 0);
         return Ok(());

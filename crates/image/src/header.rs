@@ -13,6 +13,8 @@ pub struct Header {
     pub base_format: Option<String>,
     /// The file that holds the data, when it is another one.
     pub data_file: Option<String>,
+    /// The data are said to be in another file.
+    pub external_data: bool,
     /// The contents are encrypted.
     pub encrypted: bool,
     /// The contents are encrypted, and by LUKS.

@@ -10,7 +10,8 @@ const NAME: usize = 4096;
 const LUKS: u32 = 2;
 /// Bit of the compatible features.
 const LAZY_REFCOUNTS: u64 = 1;
-/// Bit of the incompatible features.
+/// Bits of the incompatible features.
+const EXTERNAL_DATA: u64 = 1 << 2;
 const EXTENDED_L2: u64 = 1 << 4;
 
 /// Kinds of header extensions.
@@ -41,6 +42,7 @@ pub(crate) fn read(head: &[u8]) -> Option<Header> {
         capacity: be64(head, 24),
         encrypted: be32(head, 32).is_some_and(|method| method != 0),
         luks: be32(head, 32) == Some(LUKS),
+        external_data: version >= 3 && be64(head, 72).is_some_and(|bits| bits & EXTERNAL_DATA != 0),
         lazy_refcounts: version >= 3 && be64(head, 80).is_some_and(|bits| bits & LAZY_REFCOUNTS != 0),
         extended_l2: version >= 3 && be64(head, 72).is_some_and(|bits| bits & EXTENDED_L2 != 0),
         cluster: be32(head, 20).filter(|bits| *bits < 32).map(|bits| 1u64 << bits),
