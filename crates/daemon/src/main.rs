@@ -143,12 +143,13 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         passphrases: passphrases(&secret),
     })
     .map_err(failed)?;
-    // Guests need their networks.
+    // Guests need their networks and volumes.
     let qemu = driver_qemu::Driver::start(driver_qemu::Setup {
         layout: layout.clone(),
         host_uuid: conf.host_uuid.as_deref().and_then(|text| text.parse().ok()),
         events,
         networks: network.clone(),
+        storage: storage.clone(),
     })
     .map_err(failed)?;
     let running = opener::Running { qemu, network, secret, storage };
