@@ -15,10 +15,10 @@ mod settings;
 mod sockets;
 mod watch;
 
-use api::DriverSet;
+use api::{Call, DriverSet, Secret};
 use conf_file::Settings;
 use driver_secret::{UsageKind, Wanted};
-use driver_storage::SecretKey;
+use driver_storage::{Passphrases, SecretKey};
 use host::Layout;
 use options::{Asked, Options};
 use rpc_server::Server;
@@ -66,14 +66,20 @@ fn main() -> ExitCode {
 }
 
 /// Passphrases of volumes, from the secrets.
-fn passphrases(secret: &Arc<driver_secret::Driver>) -> Box<driver_storage::Passphrases> {
-    let secret = secret.clone();
-    Box::new(move |key| {
-        secret.value(match key {
+struct Secrets(Arc<driver_secret::Driver>);
+
+impl Passphrases for Secrets {
+    fn value(&self, key: &SecretKey) -> base::Result<Vec<u8>> {
+        self.0.value(match key {
             SecretKey::Uuid(uuid) => Wanted::Uuid(*uuid),
             SecretKey::Usage(usage) => Wanted::Usage(UsageKind::Volume, usage),
         })
-    })
+    }
+
+    fn of_volume(&self, path: &str) -> Option<base::Uuid> {
+        let found = self.0.secret_lookup_by_usage(&Call::internal(), UsageKind::Volume.number(), path);
+        found.ok().map(|secret| secret.uuid)
+    }
 }
 
 fn configuration(options: &Options, layout: &Layout) -> Result<Configuration, Refused> {
@@ -140,7 +146,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     let storage = driver_storage::Driver::start(driver_storage::Setup {
         layout: layout.clone(),
         events: events.clone(),
-        passphrases: passphrases(&secret),
+        passphrases: Box::new(Secrets(secret.clone())),
     })
     .map_err(failed)?;
     // Guests need their networks and volumes.

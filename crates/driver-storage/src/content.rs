@@ -41,6 +41,9 @@ impl Driver {
             (true, true) => old - capacity.min(old),
             (true, false) => old.saturating_add(capacity),
         };
+        if new < held.volume.allocation {
+            return Err(error(ErrorCode::INVALID_ARG, "can't shrink capacity below existing allocation"));
+        }
         if new < old && !shrink {
             let text = "Can't shrink capacity below current capacity unless shrink flag explicitly specified";
             return Err(error(ErrorCode::INVALID_ARG, text));

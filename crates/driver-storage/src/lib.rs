@@ -36,7 +36,7 @@ mod serve;
 mod volumes;
 
 use api::EventSink;
-use base::{Error, ErrorCode, ErrorDomain, Result};
+use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 pub use conf_storage::SecretKey;
 use engine::Registry;
 use host::Layout;
@@ -48,8 +48,17 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// Errors of this driver.
 pub(crate) const FROM: ErrorDomain = ErrorDomain::STORAGE;
 
-/// Who knows the values of secrets.
-pub type Passphrases = dyn Fn(&SecretKey) -> Result<Vec<u8>> + Send + Sync;
+/// Who knows secrets.
+pub trait Passphrases: Send + Sync {
+    /// The value of a secret.
+    ///
+    /// # Errors
+    /// Code `NO_SECRET` when there is none, or it has no value.
+    fn value(&self, key: &SecretKey) -> Result<Vec<u8>>;
+
+    /// The secret that is for the volume with this path.
+    fn of_volume(&self, path: &str) -> Option<Uuid>;
+}
 
 /// What the driver is made with.
 pub struct Setup {
@@ -58,7 +67,7 @@ pub struct Setup {
     /// Who hears of events.
     pub events: Arc<dyn EventSink>,
     /// Passphrases of encrypted volumes.
-    pub passphrases: Box<Passphrases>,
+    pub passphrases: Box<dyn Passphrases>,
 }
 
 impl std::fmt::Debug for Setup {
@@ -71,7 +80,7 @@ impl std::fmt::Debug for Setup {
 pub struct Driver {
     layout: Layout,
     events: Arc<dyn EventSink>,
-    passphrases: Box<Passphrases>,
+    passphrases: Box<dyn Passphrases>,
     pools: Registry<Entry>,
     /// The driver itself, for work that ends after the call that began it.
     me: Weak<Driver>,

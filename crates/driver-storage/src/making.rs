@@ -49,7 +49,7 @@ impl Driver {
             let text = "A single <secret type='passphrase'...> element is expected in encryption description";
             return Err(error(ErrorCode::INVALID_ARG, text));
         };
-        let value = (self.passphrases)(key)?;
+        let value = self.passphrases.value(key)?;
         let [a, b, c, ..] = host::random::bytes::<16>();
         let name = format!("{pool}.{}.secret.{a:02x}{b:02x}{c:02x}", volume.name);
         let path = self.run_dir().join(name);
@@ -66,10 +66,8 @@ impl Driver {
         else {
             return;
         };
-        let key = SecretKey::Usage(volume.path.clone().unwrap_or_default());
-        if (self.passphrases)(&key).is_ok() {
-            encryption.secrets.push(key);
-        }
+        let path = volume.path.as_deref().unwrap_or_default();
+        encryption.secrets.extend(self.passphrases.of_volume(path).map(SecretKey::Uuid));
     }
 
     /// Makes a volume.

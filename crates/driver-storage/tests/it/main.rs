@@ -5,7 +5,7 @@
 use api::event::Event;
 use api::{Call, EventSink, Outcome, Source, Storage};
 use base::object::{StoragePoolRef, StorageVolRef};
-use driver_storage::{Driver, SecretKey, Setup};
+use driver_storage::{Driver, Passphrases, SecretKey, Setup};
 use host::Layout;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,19 @@ impl EventSink for Heard {
     }
 }
 
+/// There are no secrets.
+struct Nobody;
+
+impl Passphrases for Nobody {
+    fn value(&self, _key: &SecretKey) -> base::Result<Vec<u8>> {
+        Err(base::Error::no_support("none"))
+    }
+
+    fn of_volume(&self, _path: &str) -> Option<base::Uuid> {
+        None
+    }
+}
+
 struct World {
     root: PathBuf,
     heard: Arc<Heard>,
@@ -47,14 +60,10 @@ impl World {
     }
 
     fn start(&mut self) {
-        let passphrases = |key: &SecretKey| match key {
-            SecretKey::Usage(usage) if usage == "known" => Ok(b"secret".to_vec()),
-            _ => Err(base::Error::no_support("none")),
-        };
         let setup = Setup {
             layout: Layout::of(&self.root),
             events: self.heard.clone(),
-            passphrases: Box::new(passphrases),
+            passphrases: Box::new(Nobody),
         };
         self.driver = Some(Driver::start(setup).unwrap());
     }
