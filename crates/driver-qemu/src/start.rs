@@ -168,7 +168,7 @@ impl Driver {
         guest.descriptors.hand_out(&mut prepared.start, &mut prepared.fds)?;
         crate::surroundings::certificates(&domain, &prepared.private_dir)?;
         self.hook(Moment::Start, &domain, "-")?;
-        let line = argv::plan(&domain, &caps, &prepared.start)?;
+        let line = argv::plan(&*self.with_places(&domain)?, &caps, &prepared.start)?;
         self.make_memory_folders(&line, &prepared.start.short_name)?;
         let log_path = self.log_dir().join(format!("{}.log", domain.name));
         let mut log =
@@ -356,6 +356,7 @@ impl Driver {
             }
         }
         domain.devices_mut().iter_mut().for_each(crate::console::settle);
+        self.follow_volumes(domain)?;
         crate::chain::of_domain(domain)?;
         argv::number_images(domain);
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());

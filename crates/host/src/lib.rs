@@ -15,6 +15,7 @@
 //! * [`uevent`]: what happens to devices
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`thread`]: threads of other processes
+//! * [`volume`]: disks of guests as files and devices
 //! * [`random`], [`clock`]: random bytes, the time
 
 pub mod bus;
@@ -42,5 +43,6 @@ pub mod sysctl;
 pub mod tap;
 pub mod thread;
 pub mod uevent;
+pub mod volume;
 
 pub use layout::Layout;

@@ -64,7 +64,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "objectevent" => objectevent::run,
-        "virstorage" => qemublock::name,
+        "virstorage" => storage::images,
         "viruri" => uri::run,
         "networkxml2conf" => network_host::conf,
         "networkxml2firewall" => network_host::rules,
