@@ -580,12 +580,14 @@ fn set_metadata(
                 domain.tree.children.push(Tree::leaf(name, text));
             }
         }
-        _ => {
+        2 => {
             let (uri, key) = (uri.unwrap_or_default(), key.unwrap_or_default());
             let new = text.map(|text| conf_domain::domain::with_namespace(text, key, uri)).transpose()?;
             domain.metadata.retain(|(namespace, _)| namespace != uri);
             domain.metadata.extend(new.map(|text| (uri.to_owned(), text)));
         }
+        // The reference does nothing here, and says so to nobody.
+        _ => {}
     }
     domain.sort();
     Ok(())

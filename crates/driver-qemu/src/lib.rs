@@ -18,6 +18,7 @@
 //!
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
+mod absent;
 mod addresses;
 mod agent;
 mod block;
@@ -40,6 +41,8 @@ mod lookup;
 mod migration_limits;
 mod monitor;
 mod nic;
+mod opened;
+mod pages;
 mod peek;
 mod perf;
 mod placement;
@@ -160,7 +163,6 @@ impl Driver {
             (driver.state_dir().join("ram"), 0o755),
             (driver.state_dir().join("save"), 0o755),
             (driver.state_dir().join("snapshot"), 0o755),
-            (driver.state_dir().join("varstore"), 0o755),
         ] {
             host::store::folder(&folder, mode).map_err(|error| {
                 system(&error, &format!("cannot create directory '{}'", folder.display()))

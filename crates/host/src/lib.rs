@@ -25,6 +25,7 @@ pub mod neighbours;
 pub mod netfilter;
 mod netlink;
 pub mod node;
+pub mod pages;
 pub mod pidfile;
 pub mod process;
 pub mod random;
