@@ -59,82 +59,29 @@ pub fn missing(element: &str, name: &str) -> Error {
 
 /// A document that is no XML: the position, the words, the line and a mark under the place.
 pub fn malformed(text: &str, error: &XmlError) -> Error {
+    let detail = |text: String| Error::new(ErrorCode::XML_DETAIL, ErrorDomain::DOMAIN, text);
     if text.is_empty() {
-        let text = "at line 1: Document is empty\n(null)\n^";
-        return Error::new(ErrorCode::XML_DETAIL, ErrorDomain::DOMAIN, text);
+        return detail("at line 1: Document is empty\n(null)\n^".to_owned());
     }
-    let words = words(text, error);
-    let (line, source, column) = place(text, error);
-    let mark: String = std::iter::repeat_n('-', column).chain(['^']).collect();
-    Error::new(
-        ErrorCode::XML_DETAIL,
-        ErrorDomain::DOMAIN,
-        format!("at line {line}: {words}\n{source}\n{mark}"),
-    )
+    let (words, offset) = match xml::first_fault(text) {
+        Some(fault) => (fault.words, fault.offset),
+        None => (error.message.split(" at ").next().unwrap_or_default().to_owned(), offset(text, error)),
+    };
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    // What is noticed at the end is shown in the last line with content.
+    let before = before.trim_end_matches('\n');
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let source = text.get(start..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
+    let mark: String = std::iter::repeat_n('-', before.len() - start).chain(['^']).collect();
+    detail(format!("at line {line}: {words}\n{source}\n{mark}"))
 }
 
-/// Where the reference's parser would stand: an early end is noticed at the end of the last line with content.
-fn place<'t>(text: &'t str, error: &XmlError) -> (u32, &'t str, usize) {
-    let lines: Vec<&str> = text.split('\n').collect();
-    let at = (error.line as usize).saturating_sub(1);
-    if words(text, error).starts_with("Premature end") {
-        let last = text.trim_end_matches('\n').split('\n').count();
-        let source = lines.get(last.saturating_sub(1)).copied().unwrap_or_default();
-        return (text.matches('\n').count() as u32 + 1, source, source.len());
-    }
-    let source = lines.get(at).copied().unwrap_or_default();
-    (error.line, source, (error.column as usize).saturating_sub(1).min(source.len()))
-}
-
-/// The words for what is wrong.
-fn words(text: &str, error: &XmlError) -> String {
-    let detail = error.message.split(" at ").next().unwrap_or_default();
-    if !text.trim_start().starts_with('<') {
-        return "Start tag expected, '<' not found".to_owned();
-    }
-    if detail.contains("unexpected end of stream") || detail.contains("root node was opened but never closed")
-    {
-        if let Some((name, line)) = unclosed(text) {
-            return format!("Premature end of data in tag {name} line {line}");
-        }
-        return "Document is empty".to_owned();
-    }
-    let before = text.split('\n').nth((error.line as usize).saturating_sub(1));
-    let before = before.and_then(|line| line.as_bytes().get((error.column as usize).checked_sub(2)?));
-    if detail == "invalid name token" && before == Some(&b'<') {
-        return "StartTag: invalid element name".to_owned();
-    }
-    if let Some(rest) = detail.strip_prefix("expected '") {
-        let mut names = rest.split('\'');
-        let open = names.next().unwrap_or_default();
-        let close = names.nth(1).unwrap_or_default();
-        let line = unclosed(text).map_or(error.line, |(_, line)| line);
-        return format!("Opening and ending tag mismatch: {open} line {line} and {close}");
-    }
-    detail.to_owned()
-}
-
-/// The innermost element that is open at the end: name and line.
-fn unclosed(text: &str) -> Option<(String, u32)> {
-    let mut open: Vec<(String, u32)> = Vec::new();
-    let mut rest = text;
-    let mut line = 1;
-    while let Some(at) = rest.find('<') {
-        line += rest[..at].matches('\n').count() as u32;
-        rest = &rest[at + 1..];
-        let end = rest.find('>').unwrap_or(rest.len());
-        let tag = &rest[..end];
-        let name: String =
-            tag.trim_start_matches('/').chars().take_while(|c| !c.is_whitespace() && *c != '/').collect();
-        if tag.starts_with('/') {
-            if open.last().is_some_and(|(last, _)| *last == name) {
-                open.pop();
-            } else {
-                break;
-            }
-        } else if !tag.starts_with(['!', '?']) && !tag.ends_with('/') && end < rest.len() {
-            open.push((name, line));
-        }
-    }
-    open.pop()
+/// Where the reader stood.
+fn offset(text: &str, error: &XmlError) -> usize {
+    let line = (error.line as usize).saturating_sub(1);
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let column = (error.column as usize).saturating_sub(1);
+    let own = text.get(before..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
+    before + own.char_indices().nth(column).map_or(own.len(), |(at, _)| at)
 }

@@ -12,12 +12,14 @@ mod attrs;
 mod document;
 mod node;
 mod tree;
+mod wording;
 mod writer;
 
 pub use attrs::Attrs;
 pub use document::{Document, Limits, XmlError};
 pub use node::Node;
 pub use tree::Tree;
+pub use wording::{Fault, first_fault};
 pub use writer::{Element, Writer, escape};
 
 /// The name of an element. Up to fifteen bytes need no memory of their own.
