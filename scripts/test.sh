@@ -37,7 +37,7 @@ step "build"
 cargo build --quiet --workspace --all-targets
 step "tests"
 if [ "$quick" = no ]; then
-    cargo test --workspace --quiet
+    cargo test --workspace --quiet --no-fail-fast
 else
     cargo test --workspace --quiet --exclude testkit
 fi

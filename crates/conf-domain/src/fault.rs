@@ -57,31 +57,7 @@ pub fn missing(element: &str, name: &str) -> Error {
     Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
 }
 
-/// A document that is no XML: the position, the words, the line and a mark under the place.
+/// A document that is no XML: the line, the words, the text of the line and a mark under the place.
 pub fn malformed(text: &str, error: &XmlError) -> Error {
-    let detail = |text: String| Error::new(ErrorCode::XML_DETAIL, ErrorDomain::DOMAIN, text);
-    if text.is_empty() {
-        return detail("at line 1: Document is empty\n(null)\n^".to_owned());
-    }
-    let (words, offset) = match xml::first_fault(text) {
-        Some(fault) => (fault.words, fault.offset),
-        None => (error.message.split(" at ").next().unwrap_or_default().to_owned(), offset(text, error)),
-    };
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    // What is noticed at the end is shown in the last line with content.
-    let before = before.trim_end_matches('\n');
-    let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let source = text.get(start..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
-    let mark: String = std::iter::repeat_n('-', before.len() - start).chain(['^']).collect();
-    detail(format!("at line {line}: {words}\n{source}\n{mark}"))
-}
-
-/// Where the reader stood.
-fn offset(text: &str, error: &XmlError) -> usize {
-    let line = (error.line as usize).saturating_sub(1);
-    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let column = (error.column as usize).saturating_sub(1);
-    let own = text.get(before..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
-    before + own.char_indices().nth(column).map_or(own.len(), |(at, _)| at)
+    Error::new(ErrorCode::XML_DETAIL, ErrorDomain::DOMAIN, error.shown(text))
 }

@@ -11,15 +11,16 @@
 mod attrs;
 mod document;
 mod node;
+mod parse;
+mod prolog;
+mod reference;
 mod tree;
-mod wording;
 mod writer;
 
-pub use attrs::Attrs;
+pub use attrs::{Attrs, same_name};
 pub use document::{Document, Limits, XmlError};
-pub use node::Node;
+pub use node::{Attribute, Content, Node};
 pub use tree::Tree;
-pub use wording::{Fault, first_fault};
 pub use writer::{Element, Writer, escape};
 
 /// The name of an element. Up to fifteen bytes need no memory of their own.

@@ -46,3 +46,8 @@ fn nftables() {
 fn answers_of_networks() {
     staged("answers_of_networks", "iptables", services::everything);
 }
+
+#[test]
+fn answers_with_nftables() {
+    staged("answers_with_nftables", "nftables", services::everything);
+}

@@ -67,6 +67,34 @@ fn check_masquerade() {
     }
 }
 
+/// Docker lets nothing pass that it does not know. What our rules in the same table allow passes all the same; for the
+/// rest somebody says who is to blame, and what helps.
+fn check_doctor(backend: &str, root: &std::path::Path) {
+    let doctor = || {
+        let program = testkit::program("doctor", "ferrovirt-doctor");
+        let output = std::process::Command::new(program).arg("--root").arg(root).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(doctor(), "nothing keeps running networks from working\n");
+    sh("iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN; iptables -I FORWARD -j DOCKER-USER");
+    sh("iptables -P FORWARD DROP");
+    let found = doctor();
+    println!("{found}");
+    assert!(found.contains("because of policy DROP of chain FORWARD of table filter"), "{found}");
+    assert!(found.contains("network 'e' (vbe): guests cannot reach others over IPv4"), "{found}");
+    assert_eq!(found.contains("network 'a'"), backend == "nftables", "{found}");
+    let blocked = measured(false);
+    assert_eq!(&blocked[4][5..], ".1", "{blocked:?}");
+    if backend == "iptables" {
+        assert_eq!(blocked[..4], EXPECTED[..4]);
+    }
+    for remedy in found.lines().filter_map(|line| line.trim().strip_prefix("to allow it: ")) {
+        sh(remedy);
+    }
+    assert_eq!(doctor(), "nothing keeps running networks from working\n");
+    check("with Docker, after what the doctor said");
+}
+
 fn flush(backend: &str) {
     match backend {
         "iptables" => {
@@ -143,6 +171,9 @@ pub(crate) fn everything(stage: &Stage) {
     stage.connect(&order);
     let _answering: Vec<_> = MACHINES.iter().map(|machine| probe::answerer(machine.name)).collect();
     check("started in the other order");
+    if !foreign {
+        check_doctor(stage.backend, daemon.root());
+    }
     for machine in &order {
         virsh.ok(&["net-destroy", machine.network.unwrap().0]);
     }
