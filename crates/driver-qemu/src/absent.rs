@@ -95,7 +95,10 @@ mod tests {
         for (policy, comes, left) in
             [("mandatory", true, 2), ("requisite", false, 2), ("requisite", true, 1), ("optional", false, 1)]
         {
-            let mut domain = Domain::default();
+            let text =
+                "<domain type='qemu'><name>a</name><memory>1024</memory><os><type>hvm</type></os></domain>";
+            let flags = conf_domain::ParseFlags { skip_validate: true, ..conf_domain::ParseFlags::default() };
+            let mut domain = Domain::parse(text, flags, &mut || [0; 16]).unwrap();
             domain.devices_mut().push(disk("cdrom", "hda", policy));
             domain.devices_mut().push(disk("disk", "hdb", policy));
             let absent = leave_out(&mut domain, comes);
