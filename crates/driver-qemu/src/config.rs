@@ -139,6 +139,15 @@ impl Driver {
             }
             self.forget_all_snapshots(guest);
         }
+        const CHECKPOINTS: u32 = 16;
+        let count = guest.checkpoints().len();
+        if guest.value().live.is_none() && count > 0 {
+            if flags & CHECKPOINTS == 0 {
+                let text = format!("cannot delete inactive domain with {count} checkpoints");
+                return Err(Error::operation_invalid(FROM, text));
+            }
+            self.forget_all_checkpoints(guest);
+        }
         if self.is_saved(&guest.value().name) {
             if flags & MANAGED_SAVE == 0 {
                 let text = "Refusing to undefine while domain managed save image exists";
@@ -248,6 +257,7 @@ impl Driver {
                     let value = Value { name, config, live: None, autostart, autostart_once, state };
                     let guest = Guest::new(uuid, value);
                     self.load_snapshots(&guest);
+                    self.load_checkpoints(&guest);
                     found.push(Arc::new(guest));
                 }
                 Err(cause) => log::error!("{name}.xml is left alone: {cause}"),

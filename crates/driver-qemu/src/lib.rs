@@ -21,8 +21,10 @@
 mod absent;
 mod addresses;
 mod agent;
+mod backup;
 mod block;
 mod chain;
+mod checkpoint;
 mod comparison;
 mod config;
 mod console;
@@ -59,7 +61,6 @@ mod status;
 mod stop;
 mod surroundings;
 mod tuning;
-mod unserved;
 mod work;
 
 use api::{ConnectionId, EventSink, Hypervisor, Network};
