@@ -443,6 +443,7 @@ impl DomainConfig for Driver {
         flags: u32,
     ) -> Result<()> {
         check_flags(flags, 3, "qemuDomainSetMetadata")?;
+        known_metadata(type_)?;
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "set metadata")?;
         let active = guest.value().live.is_some();
@@ -501,12 +502,10 @@ impl DomainConfig for Driver {
                     domain.metadata.iter().find(|(namespace, _)| namespace == uri).ok_or_else(none)?;
                 conf_domain::domain::without_namespace(&found.1)
             }
-            _ => Err(Error::invalid_arg(
-                ErrorDomain::DOMAIN,
-                "virDomainGetMetadata",
-                "type",
-                "unknown metadata type",
-            )),
+            other => {
+                known_metadata(other)?;
+                Err(none())
+            }
         }
     }
 
@@ -574,6 +573,15 @@ impl DomainConfig for Driver {
     }
 }
 
+/// Refuses kinds of metadata beyond those that are known.
+fn known_metadata(kind: i32) -> Result<()> {
+    if kind > 2 {
+        let text = format!("unknown metadata type '{kind}'");
+        return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, text));
+    }
+    Ok(())
+}
+
 fn set_metadata(
     domain: &mut Domain,
     kind: i32,
@@ -596,7 +604,7 @@ fn set_metadata(
             domain.metadata.retain(|(namespace, _)| namespace != uri);
             domain.metadata.extend(new.map(|text| (uri.to_owned(), text)));
         }
-        // The reference does nothing here, and says so to nobody.
+        // The reference takes these, and does nothing.
         _ => {}
     }
     domain.sort();
