@@ -153,6 +153,8 @@ impl Driver {
             }
             incoming.fd
         });
+        crate::opened::check(&domain)?;
+        let absent = crate::absent::leave_out(&mut domain, comes);
         if self.hooked() {
             *begun = Some(domain.clone());
         }
@@ -224,6 +226,7 @@ impl Driver {
         undo.forget();
         let brought = Brought { driver: self, guest };
         *begun = None;
+        self.tell_absent(guest, absent);
         self.agent_awaited(guest, &live.domain);
         if comes {
             return self.tell_started(guest, &live);
@@ -318,6 +321,7 @@ impl Driver {
         for device in domain.devices_mut().iter_mut() {
             let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
             crate::graphics::settle(device, &private_dir, &start.settings);
+            crate::opened::open(device, &alias, &mut start, &mut fds)?;
             match device.name.as_str() {
                 "serial" | "parallel" | "channel" | "console" if device.is("type", "unix") => {
                     if device.attr_at("source", "path").is_none() && device.name == "channel" {
@@ -359,6 +363,7 @@ impl Driver {
         self.follow_volumes(domain)?;
         crate::chain::of_domain(domain)?;
         argv::number_images(domain);
+        crate::opened::check_paths(domain)?;
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
         crate::labels::note(domain);
         domain.sort();
@@ -536,12 +541,13 @@ fn is_drive(path: &Path) -> bool {
     name.is_some_and(|name| name.strip_prefix("sr").is_some_and(|rest| rest.parse::<u32>().is_ok()))
 }
 
-/// A socket that only the daemon's user reaches.
+/// A socket for the emulator. Its folder keeps others away where it is the driver's own.
 fn listen(path: &Path) -> Result<UnixListener> {
     let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path)
-        .map_err(|cause| system(&cause, format!("Failed to bind socket to {}", path.display())))?;
-    let mode = std::fs::Permissions::from_mode(0o700);
+    let listener = UnixListener::bind(path).map_err(|cause| {
+        system(&cause, format!("Unable to bind to UNIX socket path '{}'", path.display()))
+    })?;
+    let mode = std::fs::Permissions::from_mode(0o775);
     std::fs::set_permissions(path, mode)
         .map_err(|cause| system(&cause, format!("cannot set mode of {}", path.display())))?;
     Ok(listener)

@@ -56,6 +56,7 @@ impl Driver {
         }
         live.session.removals.give_up();
         live.session.jobs.give_up();
+        self.give_up_backup(guest, live);
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
@@ -80,6 +81,7 @@ impl Driver {
         if transient {
             if word != "from-snapshot" {
                 self.forget_all_snapshots(guest);
+                self.forget_all_checkpoints(guest);
             }
             self.guests.remove(guest.uuid);
         }

@@ -33,6 +33,7 @@ pub mod netfilter;
 mod netlink;
 pub mod node;
 pub mod offload;
+pub mod pages;
 pub mod pidfile;
 pub mod process;
 pub mod random;
