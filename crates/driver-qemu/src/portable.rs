@@ -39,7 +39,7 @@ fn stated_depth(disk: &Tree, base: &Tree) -> Option<usize> {
 fn cut(element: &mut Tree, depth: usize) {
     match element.child_mut("backingStore") {
         Some(below) if depth > 0 => cut(below, depth - 1),
-        _ => drop(element.remove("backingStore")),
+        _ => element.remove("backingStore"),
     }
 }
 

@@ -122,7 +122,10 @@ mod tests {
         w.element("domstatus").children(|w| write(&jobs, w));
         let text = w.finish();
         let document = xml::Document::parse(&text).unwrap();
-        let read = read(document.root(), &Domain::default());
+        let definition =
+            "<domain type='qemu'><name>a</name><memory>1</memory><os><type>hvm</type></os></domain>";
+        let domain = Domain::parse(definition, conf_domain::ParseFlags::default(), &mut || [1; 16]).unwrap();
+        let read = read(document.root(), &domain);
         assert_eq!(format!("{read:?}"), format!("{:?}", [job]));
     }
 }
