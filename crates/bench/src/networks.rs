@@ -101,7 +101,8 @@ pub(crate) fn restart(subject: &mut Subject, quick: bool) -> Figure {
     let count = if quick { 10 } else { FOUND };
     let remote = subject.open()?;
     let restarted = || {
-        let begin = subject.restart()?;
+        let up = subject.restart()?;
+        let begin = Instant::now() - up;
         loop {
             // A daemon may accept connections before it knows its networks.
             let found = subject.open().and_then(|remote| {

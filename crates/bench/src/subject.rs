@@ -2,37 +2,46 @@
 //!
 //! One that somebody else runs is started anew by the command line it has, and then belongs to the bench.
 
+use crate::stock::Stock;
 use driver_remote::Remote;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A daemon behind a socket.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) socket: PathBuf,
-    /// The root of a daemon of this workspace.
-    root: Option<PathBuf>,
-    /// The daemon, if the bench has started it.
+    /// The stock client library, when it makes the calls.
+    pub(crate) stock: Option<Arc<Stock>>,
+    /// How it is started anew: program and arguments.
+    line: Vec<OsString>,
+    /// The process, when it was started here.
     child: Option<Child>,
+    /// Folder that goes with it.
+    root: Option<PathBuf>,
 }
 
 impl Subject {
     /// A daemon that somebody else runs.
     pub(crate) fn foreign(socket: PathBuf) -> Subject {
-        Subject { socket, root: None, child: None }
+        Subject { socket, stock: None, line: Vec::new(), child: None, root: None }
     }
 
     /// A daemon of this workspace below a temporary root.
     pub(crate) fn own() -> Result<Subject, String> {
         let root = std::env::temp_dir().join(format!("fb{}", std::process::id()));
         std::fs::create_dir_all(&root).map_err(|e| format!("{}: {e}", root.display()))?;
-        let child = start(&root)?;
+        let line = vec![program()?.into(), "--root".into(), root.clone().into()];
         let socket = root.join("run/libvirt/libvirt-sock");
-        wait(&socket)?;
-        Ok(Subject { socket, root: Some(root), child: Some(child) })
+        let child = Some(start(&line)?);
+        let subject = Subject { socket, stock: None, line, child, root: Some(root) };
+        wait(&subject.socket)?;
+        Ok(subject)
     }
 
     /// A connection.
@@ -47,47 +56,55 @@ impl Subject {
         Ok(peer.pid.as_raw_nonzero().get())
     }
 
-    /// Ends the daemon and starts it again; gives the moment of its new start. It accepts connections then.
-    pub(crate) fn restart(&mut self) -> Result<Instant, String> {
+    /// Resident memory of the daemon in KiB.
+    pub(crate) fn resident(&self) -> Result<f64, String> {
+        self.resident_of(self.pid()?)
+    }
+
+    /// The same when its process is known: nothing is asked of the daemon.
+    pub(crate) fn resident_of(&self, pid: i32) -> Result<f64, String> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|e| e.to_string())?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no resident size")?;
+        line.split_whitespace()
+            .next()
+            .and_then(|number| number.parse().ok())
+            .ok_or_else(|| "no number".to_owned())
+    }
+
+    /// Ends the daemon and starts it again; gives the time until it accepts connections. One that somebody else runs is
+    /// started with its own command line.
+    pub(crate) fn restart(&mut self) -> Result<Duration, String> {
         let pid = self.pid()?;
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).map_err(|e| e.to_string())?;
-        let _ = Command::new("kill").arg(pid.to_string()).status();
-        if let Some(child) = &mut self.child {
+        if self.line.is_empty() {
+            let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).map_err(|e| e.to_string())?;
+            let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+            self.line = words.map(|word| OsStr::from_bytes(word).to_owned()).collect();
+        }
+        end(pid);
+        if let Some(mut child) = self.child.take() {
             let _ = child.wait();
         }
-        let end = Instant::now() + Duration::from_secs(60);
-        while runs(pid) {
-            if Instant::now() > end {
-                return Err(format!("the daemon {pid} does not end"));
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
         let begin = Instant::now();
-        self.child = Some(match &self.root {
-            Some(root) => start(root)?,
-            None => start_again(&command)?,
-        });
+        self.child = Some(start(&self.line)?);
         wait(&self.socket)?;
-        Ok(begin)
+        Ok(begin.elapsed())
     }
 }
 
-/// Whether a process has not ended. One whose parent has not asked for its status yet has.
-fn runs(pid: i32) -> bool {
-    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+/// Asks a process to end and waits until it has.
+fn end(pid: i32) {
+    let _ = Command::new("kill").arg(pid.to_string()).status();
+    let alive = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    };
+    let limit = Instant::now() + Duration::from_secs(20);
+    while alive() && Instant::now() < limit {
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
-fn start_again(command: &[u8]) -> Result<Child, String> {
-    let words = command.split(|byte| *byte == 0).map(|word| std::ffi::OsString::from_vec(word.to_vec()));
-    let mut words = words.take_while(|word| !word.is_empty());
-    let program = words.next().ok_or("a daemon without a command line")?;
-    let mut command = Command::new(&program);
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().map_err(|e| format!("{}: {e}", program.display()))
-}
-
-fn start(root: &Path) -> Result<Child, String> {
+fn program() -> Result<PathBuf, String> {
     let here = std::env::current_exe().map_err(|e| e.to_string())?;
     let program = here.with_file_name("ferrovirtd");
     if !program.exists() {
@@ -99,8 +116,13 @@ fn start(root: &Path) -> Result<Child, String> {
         }
         build.status().map_err(|e| e.to_string())?;
     }
-    let mut command = Command::new(&program);
-    command.arg("--root").arg(root).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(program)
+}
+
+fn start(line: &[OsString]) -> Result<Child, String> {
+    let (program, args) = line.split_first().ok_or("it is not known how the daemon is started")?;
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map_err(|e| format!("{}: {e}", program.display()))
 }
 

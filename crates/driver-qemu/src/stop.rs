@@ -56,6 +56,7 @@ impl Driver {
         }
         live.session.removals.give_up();
         live.session.jobs.give_up();
+        self.give_up_backup(guest, live);
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
@@ -63,11 +64,11 @@ impl Driver {
         }
         self.hook_after(Moment::Stopped, &live.domain, "-");
         self.nics.disconnect(&Owner::of(&live.domain), live.domain.all("interface"));
-        let _ = std::fs::remove_dir_all(&live.private_dir);
+        let _ = host::store::remove_folder(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
-            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            let _ = host::store::remove_folder(&self.run_dir().join("channel").join(short));
             self.remove_memory_folders(short);
         }
         if let Some(cgroup) = &live.cgroup {
@@ -80,6 +81,7 @@ impl Driver {
         if transient {
             if word != "from-snapshot" {
                 self.forget_all_snapshots(guest);
+                self.forget_all_checkpoints(guest);
             }
             self.guests.remove(guest.uuid);
         }

@@ -87,8 +87,10 @@ impl Command {
     pub fn spawn_detached(self, log: &File) -> io::Result<Child> {
         let mut command = self.prepare(true);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?).current_dir("/");
+        faults::at(faults::Point::Spawn)?;
         let child = command.spawn();
         drop(self.fds);
+        let _ = faults::at(faults::Point::Spawned);
         child
     }
 
@@ -108,6 +110,7 @@ impl Command {
     /// # Errors
     /// When it cannot be started, or does not end in time and was killed.
     pub fn run(self, limit: Duration) -> io::Result<Finished> {
+        faults::at(faults::Point::Spawn)?;
         let mut command = self.prepare(false);
         let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -137,8 +140,10 @@ impl Command {
         limit: Duration,
         mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>>,
     ) -> io::Result<Finished> {
+        faults::at(faults::Point::Spawn)?;
         let mut command = self.prepare(false);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        end_with_caller(&mut command);
         let mut child = command.spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let err = child.stderr.take().map(|stream| {
@@ -157,6 +162,23 @@ impl Command {
         let err = err.and_then(|thread| thread.join().ok()).unwrap_or_default();
         talked?;
         Ok(Finished { status, out: Vec::new(), err })
+    }
+}
+
+/// A program that is only talked to must not outlive a caller that was killed: it would wait for words for ever.
+fn end_with_caller(command: &mut StdCommand) {
+    let caller = rustix::process::getpid();
+    // SAFETY: runs between fork and exec in a process with one thread; only makes system calls.
+    unsafe {
+        command.pre_exec(move || {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+            // The caller may have died before that.
+            if rustix::process::getppid() == Some(caller) {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        });
     }
 }
 
