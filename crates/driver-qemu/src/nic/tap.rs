@@ -90,7 +90,8 @@ pub(super) fn limit_at_switch(name: &str, settings: &NetworkPort, limits: &Bandw
 /// Takes the records of a port of a switch away.
 fn forget_received(owned: &Owned) -> Result<()> {
     let (queue, found) = (record(&owned.find_queue())?, record(&owned.find_limits())?);
-    let used = found.is_some() && record(&owned.port_limits())? == found;
+    // A switch keeps limits that a port refers to.
+    let used = record(&owned.port_limits())?.is_some();
     for call in owned.forget_received(queue.as_deref(), found.as_deref(), used) {
         run(&call)?;
     }
