@@ -70,8 +70,15 @@ pub struct Service {
 }
 
 /// Procedures of drivers that only look at memory and are answered by the I/O thread itself.
-const INLINE: &[&str] =
-    &["connect_get_type", "connect_get_lib_version", "connect_is_secure", "connect_is_encrypted"];
+const INLINE: &[&str] = &[
+    "connect_get_type",
+    "connect_get_lib_version",
+    "connect_is_secure",
+    "connect_is_encrypted",
+    "domain_lookup_by_name",
+    "domain_lookup_by_uuid",
+    "domain_lookup_by_id",
+];
 
 enum Command {
     Close(ConnectionId),
