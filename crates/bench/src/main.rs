@@ -17,6 +17,7 @@
 mod documents;
 mod hostile;
 mod measures;
+mod networks;
 mod stock;
 mod subject;
 

@@ -1,5 +1,6 @@
 //! What is measured, and how.
 
+use crate::networks;
 use crate::subject::Subject;
 use api::{Call, DomainConfig, DomainInfo, DomainLifecycle, DomainLookup, Host};
 use base::object::DomainRef;
@@ -29,6 +30,9 @@ pub(crate) const MEASURES: &[(&str, &str, Measure)] = &[
     ("create-to-running", "ms", create),
     ("create-minus-bare-qemu", "ms", create_over_bare),
     ("destroy", "ms", destroy),
+    ("network-start", "ms", networks::start),
+    ("network-stop", "ms", networks::stop),
+    ("network-restart-100", "ms", networks::restart),
 ];
 
 fn words(error: &base::Error) -> String {

@@ -1,4 +1,6 @@
 //! A daemon that is measured.
+//!
+//! One that somebody else runs is started anew by the command line it has, and then belongs to the bench.
 
 use crate::stock::Stock;
 use driver_remote::Remote;

@@ -5,6 +5,7 @@
 
 use crate::block::job::{BlockJob, record};
 use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
+use crate::hooks::Moment;
 use crate::nic::Owner;
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
@@ -15,6 +16,7 @@ use api::consts::{
 };
 use base::{Error, Result};
 use conf_domain::{Domain, ParseFlags};
+use conf_snapshot::Backup;
 use host::cgroup::Cgroup;
 use host::process::Process;
 use serde_json::Value as Json;
@@ -34,6 +36,7 @@ struct Status {
     cgroup: Option<PathBuf>,
     reboot: bool,
     jobs: Vec<BlockJob>,
+    backup: Option<(Backup, bool)>,
 }
 
 fn position(list: &[&str], word: Option<&str>) -> i32 {
@@ -46,7 +49,13 @@ fn read(text: &str) -> Result<Status> {
     let root = document.root();
     let node = root.child("domain").ok_or_else(|| wrong("no domain"))?;
     let flags = ParseFlags { status: true, skip_validate: true, ..ParseFlags::default() };
-    let domain = Domain::parse_node(node, flags, &mut || [0; 16])?;
+    let mut domain = Domain::parse_node(node, flags, &mut || [0; 16])?;
+    // What stands for no controller has no name either.
+    for device in domain.devices_mut().iter_mut() {
+        if device.name == "controller" && device.is("type", "usb") && device.is("model", "none") {
+            device.remove("alias");
+        }
+    }
     let path = |name: &str| root.child(name).and_then(|node| node.attr("path")).map(PathBuf::from);
     let number = position(STATES, root.attr("state"));
     let reasons = if number == state::PAUSED { PAUSED } else { RUNNING };
@@ -59,6 +68,7 @@ fn read(text: &str) -> Result<Status> {
         reboot: root.child("fakereboot").is_some(),
         monitor,
         jobs: record::read(root, &domain),
+        backup: crate::backup::record::read(root),
         domain,
     })
 }
@@ -116,6 +126,7 @@ impl Driver {
                 };
                 let guest = Arc::new(Guest::new(status.domain.uuid, value));
                 self.load_snapshots(&guest);
+                self.load_checkpoints(&guest);
                 self.guests.insert(guest.clone());
                 guest
             });
@@ -124,12 +135,25 @@ impl Driver {
             if let Err(cause) = self.take_over(&guest, status) {
                 log::warn!("guest '{name}' has ended while there was no daemon: {cause}");
                 self.nics.disconnect(&owner, domain.all("interface"));
+                self.hook_after(Moment::Stopped, &domain, "-");
                 self.bury(&guest, &private_dir, cgroup.as_deref());
+                self.hook_after(Moment::Release, &domain, "crashed");
             } else {
                 self.nics.keep(&owner, &domain);
+                self.tell_reconnected(&guest);
             }
         }
         self.sweep();
+    }
+
+    /// Tells scripts that a guest was found again, which they may not like.
+    fn tell_reconnected(&self, guest: &Arc<Guest>) {
+        let Some(live) = guest.value().live.clone() else { return };
+        let refused = self.hook(Moment::Reconnect, &live.domain, "-");
+        if let Err(error) = refused {
+            log::error!("guest '{}' is ended: {error}", guest.value().name);
+            let _ = self.destroy_held(guest, "failed");
+        }
     }
 
     /// Ends what a daemon left that was killed while it started a guest: the folder of the guest is there, the status
@@ -208,6 +232,7 @@ impl Driver {
             }),
         };
         status.jobs.into_iter().for_each(|job| live.session.jobs.add(job));
+        crate::backup::record::resume(&live, status.backup);
         guest.change(|value| {
             value.live = Some(Arc::new(live));
             value.state = now;
@@ -242,6 +267,7 @@ impl Driver {
         let dom = guest.reference();
         if guest.value().config.is_none() {
             self.forget_all_snapshots(guest);
+            self.forget_all_checkpoints(guest);
             self.guests.remove(guest.uuid);
         }
         let payload =

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::guest::{Guest, Live, MONITOR_WAIT, Run, Session, failed};
+use crate::hooks::Moment;
 use crate::nic::{self, Owner};
 use crate::placement;
 use crate::{Driver, FROM, error};
@@ -114,7 +115,12 @@ fn system(cause: &std::io::Error, text: impl std::fmt::Display) -> Error {
 impl Driver {
     /// Starts a guest whose job is held. A guest that could not be started is off for that reason.
     pub(crate) fn launch(&self, guest: &Arc<Guest>, domain: Domain, how: How) -> Result<()> {
-        let outcome = self.bring_up(guest, domain, how);
+        let mut begun = None;
+        let outcome = self.bring_up(guest, domain, how, &mut begun);
+        if let (Err(_), Some(domain)) = (&outcome, begun) {
+            self.hook_after(Moment::Stopped, &domain, "-");
+            self.hook_after(Moment::Release, &domain, "failed");
+        }
         if outcome.is_err() {
             guest.change(|value| {
                 if value.live.is_none() {
@@ -125,7 +131,14 @@ impl Driver {
         outcome
     }
 
-    fn bring_up(&self, guest: &Arc<Guest>, mut domain: Domain, how: How) -> Result<()> {
+    /// `begun` is the guest that scripts were told of, as long as nobody else tells them of its end.
+    fn bring_up(
+        &self,
+        guest: &Arc<Guest>,
+        mut domain: Domain,
+        how: How,
+        begun: &mut Option<Domain>,
+    ) -> Result<()> {
         let caps = self.caps_for(&domain)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
@@ -140,6 +153,12 @@ impl Driver {
             }
             incoming.fd
         });
+        crate::opened::check(&domain)?;
+        let absent = crate::absent::leave_out(&mut domain, comes);
+        if self.hooked() {
+            *begun = Some(domain.clone());
+        }
+        self.hook(Moment::Prepare, &domain, "-")?;
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
         let mut prepared = self.prepare(&mut domain, id, &mut undo)?;
@@ -150,7 +169,8 @@ impl Driver {
         prepared.fds.extend(incoming);
         guest.descriptors.hand_out(&mut prepared.start, &mut prepared.fds)?;
         crate::surroundings::certificates(&domain, &prepared.private_dir)?;
-        let line = argv::plan(&domain, &caps, &prepared.start)?;
+        self.hook(Moment::Start, &domain, "-")?;
+        let line = argv::plan(&*self.with_places(&domain)?, &caps, &prepared.start)?;
         self.make_memory_folders(&line, &prepared.start.short_name)?;
         let log_path = self.log_dir().join(format!("{}.log", domain.name));
         let mut log =
@@ -205,11 +225,14 @@ impl Driver {
         });
         undo.forget();
         let brought = Brought { driver: self, guest };
+        *begun = None;
+        self.tell_absent(guest, absent);
         self.agent_awaited(guest, &live.domain);
         if comes {
-            return Ok(());
+            return self.tell_started(guest, &live);
         }
         if how.paused {
+            self.tell_started(guest, &live)?;
             self.write_status(guest)?;
             brought.stays();
             self.lifecycle(guest, kind::STARTED, started::BOOTED);
@@ -218,11 +241,19 @@ impl Driver {
         }
         live.command("cont", Json::Null)?;
         guest.change(|value| value.state = (state::RUNNING, running::BOOTED));
+        self.tell_started(guest, &live)?;
         self.write_status(guest)?;
         brought.stays();
         self.lifecycle(guest, kind::RESUMED, resumed::UNPAUSED);
         self.lifecycle(guest, kind::STARTED, started::BOOTED);
         Ok(())
+    }
+
+    /// Tells scripts that a guest has started, which they may not like.
+    fn tell_started(&self, guest: &Arc<Guest>, live: &Arc<Live>) -> Result<()> {
+        self.hook(Moment::Started, &live.domain, "-").inspect_err(|_| {
+            let _ = self.destroy_held(guest, "failed");
+        })
     }
 
     /// Gives displays with automatic ports their numbers.
@@ -290,6 +321,7 @@ impl Driver {
         for device in domain.devices_mut().iter_mut() {
             let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
             crate::graphics::settle(device, &private_dir, &start.settings);
+            crate::opened::open(device, &alias, &mut start, &mut fds)?;
             match device.name.as_str() {
                 "serial" | "parallel" | "channel" | "console" if device.is("type", "unix") => {
                     if device.attr_at("source", "path").is_none() && device.name == "channel" {
@@ -328,8 +360,10 @@ impl Driver {
             }
         }
         domain.devices_mut().iter_mut().for_each(crate::console::settle);
+        self.follow_volumes(domain)?;
         crate::chain::of_domain(domain)?;
         argv::number_images(domain);
+        crate::opened::check_paths(domain)?;
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
         crate::labels::note(domain);
         domain.sort();
@@ -507,12 +541,13 @@ fn is_drive(path: &Path) -> bool {
     name.is_some_and(|name| name.strip_prefix("sr").is_some_and(|rest| rest.parse::<u32>().is_ok()))
 }
 
-/// A socket that only the daemon's user reaches.
+/// A socket for the emulator. Its folder keeps others away where it is the driver's own.
 fn listen(path: &Path) -> Result<UnixListener> {
     let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path)
-        .map_err(|cause| system(&cause, format!("Failed to bind socket to {}", path.display())))?;
-    let mode = std::fs::Permissions::from_mode(0o700);
+    let listener = UnixListener::bind(path).map_err(|cause| {
+        system(&cause, format!("Unable to bind to UNIX socket path '{}'", path.display()))
+    })?;
+    let mode = std::fs::Permissions::from_mode(0o775);
     std::fs::set_permissions(path, mode)
         .map_err(|cause| system(&cause, format!("cannot set mode of {}", path.display())))?;
     Ok(listener)
