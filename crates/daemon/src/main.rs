@@ -124,6 +124,8 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     let secret =
         driver_secret::Driver::start(driver_secret::Setup { layout: layout.clone(), events: events.clone() })
             .map_err(failed)?;
+    let filter = layout.privileged().then(|| driver_nwfilter::Driver::start(&layout)).transpose();
+    let filter = filter.map_err(failed)?;
     let host_uuid = conf.host_uuid.as_deref().and_then(|text| text.parse().ok());
     let node_device = driver_nodedev::Driver::start(driver_nodedev::Setup {
         layout: layout.clone(),
@@ -139,7 +141,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         networks: network.clone(),
     })
     .map_err(failed)?;
-    let running = opener::Running { qemu, network, node_device, secret };
+    let running = opener::Running { qemu, network, node_device, filter, secret };
     opener.serve(running.clone());
 
     detach::ready();

@@ -22,6 +22,8 @@ pub(crate) struct Running {
     pub(crate) qemu: Arc<driver_qemu::Driver>,
     pub(crate) network: Arc<driver_network::Driver>,
     pub(crate) node_device: Arc<driver_nodedev::Driver>,
+    /// Only the system's daemon filters.
+    pub(crate) filter: Option<Arc<driver_nwfilter::Driver>>,
     pub(crate) secret: Arc<driver_secret::Driver>,
 }
 
@@ -40,6 +42,9 @@ impl Running {
         }
         if all || scheme == "nodedev" {
             set.node_device = self.node_device.clone();
+        }
+        if let Some(filter) = self.filter.as_ref().filter(|_| all || scheme == "nwfilter") {
+            set.nwfilter = filter.clone();
         }
         if all || scheme == "secret" {
             set.secret = self.secret.clone();
