@@ -22,6 +22,7 @@ mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
 mod replies;
+mod selinuxlabel;
 mod storage;
 mod typed_params;
 mod uri;
@@ -61,10 +62,11 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemucapabilities" => qemu_caps::capabilities,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
+        "selinuxlabel" => selinuxlabel::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "objectevent" => objectevent::run,
-        "virstorage" => qemublock::name,
+        "virstorage" => storage::images,
         "viruri" => uri::run,
         "networkxml2conf" => network_host::conf,
         "networkxml2firewall" => network_host::rules,
