@@ -244,8 +244,8 @@ impl Driver {
 
 impl Hypervisor for Driver {
     fn supports_feature(&self, feature: i32) -> bool {
-        // XML_MIGRATABLE and FD_PASSING are the ones this driver has so far.
-        matches!(feature, 8 | 9 | 11 | 16)
+        // Beside XML_MIGRATABLE and FD_PASSING: MIGRATION_P2P and MIGRATION_PARAMS, by which clients ask the source to lead.
+        matches!(feature, 4 | 8 | 9 | 11 | 13 | 16)
     }
 
     fn connection_closed(&self, connection: ConnectionId) {
