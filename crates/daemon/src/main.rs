@@ -165,6 +165,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         host_uuid,
         events,
         networks: network.clone(),
+        filters: filter.clone().map(|filter| filter as _),
         storage: storage.clone(),
     })
     .map_err(failed)?;
