@@ -107,14 +107,6 @@ fn check_device(device: &Tree) -> Result<()> {
             ErrorDomain::STORAGE,
             format!("no storage pool with matching name '{}'", named("pool")),
         )),
-        // A guest whose packets should be filtered does not run without the filter.
-        "interface" => match device.attr_at("filterref", "filter") {
-            Some(filter) => {
-                let text = format!("referenced filter '{filter}' is missing");
-                Err(Error::internal(ErrorDomain::NWFILTER, text))
-            }
-            None => Ok(()),
-        },
         _ => Ok(()),
     }
 }
