@@ -172,20 +172,15 @@ impl Driver {
         let driver = self.me.clone();
         Ok(stream.on_end(move |_| {
             drop(using);
-            // Sizes may have changed, and the format with them. Not on the time of the stream.
-            let again = move || {
-                let Some(driver) = driver.upgrade() else { return };
-                let Ok(_job) = entry.begin("refresh after upload") else { return };
-                let value = entry.value();
-                if value.active
-                    && value.works == 0
-                    && let Err(cause) = driver.look_again(&entry)
-                {
-                    log::error!("storage pool '{}': {cause}", value.pool.name);
-                }
-            };
-            if let Err(cause) = std::thread::Builder::new().name("pool".to_owned()).spawn(again) {
-                log::error!("storage pool cannot be looked at: {cause}");
+            // Sizes may have changed, and the format with them; who finds the upload ended finds them known.
+            let Some(driver) = driver.upgrade() else { return };
+            let Ok(_job) = entry.begin("refresh after upload") else { return };
+            let value = entry.value();
+            if value.active
+                && value.works == 0
+                && let Err(cause) = driver.look_again(&entry)
+            {
+                log::error!("storage pool '{}': {cause}", value.pool.name);
             }
         }))
     }
