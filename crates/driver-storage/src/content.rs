@@ -48,7 +48,7 @@ impl Driver {
             let text = "Can't shrink capacity below current capacity unless shrink flag explicitly specified";
             return Err(error(ErrorCode::INVALID_ARG, text));
         }
-        if allocate && new > old.saturating_add(value.pool.available) {
+        if allocate && new > held.volume.allocation.saturating_add(value.pool.available) {
             return Err(error(ErrorCode::OPERATION_FAILED, "Not enough space left in storage pool"));
         }
         let using = self.use_volume(&entry, &vol.name, true)?;
