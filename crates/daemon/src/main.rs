@@ -117,6 +117,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     })?;
     let pid_path = options.pid_file.clone().unwrap_or_else(|| layout.pid_file(program));
     let _pid_file = host::pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
+    faults::arm();
     let signals = watch::signals().map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
 
     let sockets = if handed.is_empty() {
@@ -143,6 +144,13 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     let secret =
         driver_secret::Driver::start(driver_secret::Setup { layout: layout.clone(), events: events.clone() })
             .map_err(failed)?;
+    let host_uuid = conf.host_uuid.as_deref().and_then(|text| text.parse().ok());
+    let node_device = driver_nodedev::Driver::start(driver_nodedev::Setup {
+        layout: layout.clone(),
+        events: events.clone(),
+        host_uuid,
+    })
+    .map_err(failed)?;
     let storage = driver_storage::Driver::start(driver_storage::Setup {
         layout: layout.clone(),
         events: events.clone(),
@@ -152,13 +160,13 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     // Guests need their networks and volumes.
     let qemu = driver_qemu::Driver::start(driver_qemu::Setup {
         layout: layout.clone(),
-        host_uuid: conf.host_uuid.as_deref().and_then(|text| text.parse().ok()),
+        host_uuid,
         events,
         networks: network.clone(),
         storage: storage.clone(),
     })
     .map_err(failed)?;
-    let running = opener::Running { qemu, network, secret, storage };
+    let running = opener::Running { qemu, network, node_device, secret, storage };
     opener.serve(running.clone());
 
     detach::ready();

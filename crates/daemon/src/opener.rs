@@ -25,6 +25,7 @@ pub(crate) struct Drivers {
 pub(crate) struct Running {
     pub(crate) qemu: Arc<driver_qemu::Driver>,
     pub(crate) network: Arc<driver_network::Driver>,
+    pub(crate) node_device: Arc<driver_nodedev::Driver>,
     pub(crate) secret: Arc<driver_secret::Driver>,
     pub(crate) storage: Arc<driver_storage::Driver>,
 }
@@ -42,6 +43,9 @@ impl Running {
         if all || scheme == "network" {
             set.network = self.network.clone();
         }
+        if all || scheme == "nodedev" {
+            set.node_device = self.node_device.clone();
+        }
         if all || scheme == "secret" {
             set.secret = self.secret.clone();
         }
@@ -54,6 +58,7 @@ impl Running {
     pub(crate) fn stop(&self) {
         self.qemu.stop();
         self.network.stop();
+        self.node_device.stop();
         self.storage.stop();
     }
 }

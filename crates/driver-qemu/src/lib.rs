@@ -18,10 +18,13 @@
 //!
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
+mod absent;
 mod addresses;
 mod agent;
+mod backup;
 mod block;
 mod chain;
+mod checkpoint;
 mod comparison;
 mod config;
 mod console;
@@ -31,6 +34,7 @@ mod emulators;
 mod events;
 mod graphics;
 mod guest;
+mod hooks;
 mod host_info;
 mod hotplug;
 mod info;
@@ -40,6 +44,8 @@ mod lookup;
 mod migration_limits;
 mod monitor;
 mod nic;
+mod opened;
+mod pages;
 mod peek;
 mod perf;
 mod placement;
@@ -57,7 +63,6 @@ mod status;
 mod stop;
 mod surroundings;
 mod tuning;
-mod unserved;
 mod work;
 
 use api::{ConnectionId, EventSink, Hypervisor, Network, Storage};
@@ -166,7 +171,6 @@ impl Driver {
             (driver.state_dir().join("ram"), 0o755),
             (driver.state_dir().join("save"), 0o755),
             (driver.state_dir().join("snapshot"), 0o755),
-            (driver.state_dir().join("varstore"), 0o755),
         ] {
             host::store::folder(&folder, mode).map_err(|error| {
                 system(&error, &format!("cannot create directory '{}'", folder.display()))
