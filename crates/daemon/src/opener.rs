@@ -37,7 +37,7 @@ pub(crate) struct Running {
 impl Running {
     /// Whether anything runs that the daemon looks after.
     pub(crate) fn busy(&self) -> bool {
-        self.qemu.has_guests() || self.network.has_networks() || self.storage.has_pools()
+        self.qemu.has_guests() || self.network.has_networks()
     }
 
     /// Puts the drivers of a URI's scheme in place: a hypervisor's has all, any other its own alone.
