@@ -22,6 +22,9 @@ use std::sync::atomic::Ordering;
 /// Flags of starting that are served: paused, autodestroy, bypass cache, force boot, validate, reset NVRAM.
 const CREATE_FLAGS: u32 = 0x3f;
 
+/// The document must fit its schema.
+const VALIDATE: u32 = 16;
+
 /// What was saved is of no interest.
 const FORCE_BOOT: u32 = 8;
 
@@ -56,6 +59,9 @@ impl Driver {
 
     fn create_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<DomainRef> {
         check_flags(flags, CREATE_FLAGS, "qemuDomainCreateXML")?;
+        if flags & VALIDATE != 0 {
+            conf_domain::domain::validate(xml)?;
+        }
         let parse = ParseFlags { inactive: true, abi_update: true, ..ParseFlags::default() };
         let domain = self.parse(xml, parse)?;
         let (guest, new) = self.guests.exclusively(|| {
