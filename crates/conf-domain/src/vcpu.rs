@@ -71,10 +71,12 @@ fn iothreads(tree: &mut Tree) {
     let mut taken: BTreeSet<u32> =
         ids.all("iothread").filter_map(|thread| thread.attr("id")?.parse().ok()).collect();
     let named = ids.all("iothread").count();
-    // Bounded, so that a large count costs nothing.
+    // Bounded, so that a large count costs little.
+    let mut free = 1;
     for _ in named..counted.min(named + (1 << 16)) {
-        let free = (1..u32::MAX).find(|id| !taken.contains(id)).unwrap_or(1);
-        taken.insert(free);
+        while !taken.insert(free) {
+            free += 1;
+        }
         ids.children.push(Tree::new("iothread").with("id", free.to_string()));
     }
     if named > counted {

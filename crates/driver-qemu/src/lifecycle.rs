@@ -22,9 +22,6 @@ use std::sync::atomic::Ordering;
 /// Flags of starting that are served: paused, autodestroy, bypass cache, force boot, validate, reset NVRAM.
 const CREATE_FLAGS: u32 = 0x3f;
 
-/// The document must fit its schema.
-const VALIDATE: u32 = 16;
-
 /// What was saved is of no interest.
 const FORCE_BOOT: u32 = 8;
 
@@ -59,6 +56,7 @@ impl Driver {
 
     fn create_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<DomainRef> {
         check_flags(flags, CREATE_FLAGS, "qemuDomainCreateXML")?;
+        const VALIDATE: u32 = 16;
         if flags & VALIDATE != 0 {
             conf_domain::domain::validate(xml)?;
         }
