@@ -1,7 +1,7 @@
 //! What no driver accepts.
 
-use crate::fault::{internal, invalid};
-use crate::{Domain, ParseFlags, bitmap};
+use crate::fault::invalid;
+use crate::{Domain, ParseFlags};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 
 pub(crate) fn domain(domain: &Domain, flags: ParseFlags) -> Result<()> {
@@ -22,11 +22,6 @@ pub(crate) fn domain(domain: &Domain, flags: ParseFlags) -> Result<()> {
         if let Some(id) = vcpu.attr("id").and_then(|id| id.parse::<u32>().ok()).filter(|id| *id >= most) {
             return Err(invalid(format!("vcpu id '{id}' is out of range of maximum vcpu count")));
         }
-    }
-    let cells = domain.tree.at("cpu/numa").into_iter().flat_map(|numa| numa.all("cell"));
-    let in_cells: usize = cells.filter_map(|cell| Some(bitmap::parse(cell.attr("cpus")?)?.len())).sum();
-    if in_cells > most as usize {
-        return Err(internal("Number of CPUs in <numa> exceeds the <vcpu> count"));
     }
     let told = domain
         .tree
