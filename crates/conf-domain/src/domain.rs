@@ -3,8 +3,8 @@
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
 use crate::{
-    FormatFlags, ParseFlags, checks, cpu, device, features, foreign, lifecycle, memory, numa, seclabel,
-    tuning, values, vcpu,
+    FormatFlags, ParseFlags, checks, clock, cpu, device, features, foreign, lifecycle, memory, numa,
+    seclabel, tuning, values, vcpu,
 };
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
@@ -105,6 +105,10 @@ impl Domain {
         if let Some(genid) = tree.child_mut("genid").filter(|genid| genid.body().trim().is_empty()) {
             genid.text = Some(Uuid::from_random(random()).to_string());
         }
+        if let Some(genid) = tree.child_mut("genid") {
+            let own: Uuid = genid.body().parse().map_err(|_| internal("malformed genid element"))?;
+            genid.text = Some(own.to_string());
+        }
         let kind = tree.attr("type").unwrap_or_default().to_owned();
         if tree.attr("type").is_some() && !TYPES.contains(&kind.as_str()) {
             return Err(unsupported(format!("invalid domain type {kind}")));
@@ -125,8 +129,17 @@ impl Domain {
         if kind.is_empty() {
             return Err(fault::missing("domain", "type"));
         }
+        if name.contains('\n') {
+            return Err(Error::new(ErrorCode::XML_DETAIL, ErrorDomain::XML, "invalid char in name: \n"));
+        }
         for name in ["name", "uuid", "metadata"] {
             tree.remove(name);
+        }
+        let features = place.child("features");
+        for feature in root.child("features").into_iter().flat_map(Node::elements) {
+            if features.is_some_and(|features| features.child(feature.name()).is_none()) {
+                return Err(unsupported(format!("unexpected feature '{}'", feature.name())));
+            }
         }
         let mut metadata = Vec::new();
         for node in root.child("metadata").into_iter().flat_map(Node::elements) {
@@ -168,12 +181,12 @@ impl Domain {
         vcpu::complete(tree)?;
         tuning::complete(tree)?;
         numa::complete(tree);
-        cpu::complete(tree);
-        features::complete(tree);
+        cpu::complete(tree)?;
+        features::complete(tree)?;
         default_boot(tree);
         boot_menu(tree);
         lifecycle::complete(tree)?;
-        tree.child_or_new("clock").default_to("offset", "utc");
+        clock::complete(tree)?;
         tree.child_or_new("devices");
         device::complete(tree, flags, random)
     }
@@ -330,7 +343,7 @@ pub(crate) fn place(name: &str) -> Place {
 
 /// A machine that is not told what to start from starts from its first disk.
 fn default_boot(tree: &mut Tree) {
-    if tree.child("bootloader").is_some() {
+    if tree.text_of("bootloader").is_some() {
         return;
     }
     let ordered = tree

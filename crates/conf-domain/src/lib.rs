@@ -15,6 +15,7 @@
 
 pub mod bitmap;
 mod checks;
+mod clock;
 mod cpu;
 pub mod device;
 pub mod domain;
@@ -23,6 +24,8 @@ pub mod fault;
 pub mod features;
 mod flags;
 pub mod foreign;
+#[cfg(test)]
+mod generated;
 pub mod lifecycle;
 mod memory;
 mod numa;

@@ -1,16 +1,14 @@
 //! `<memory>`, `<currentMemory>`, `<maxMemory>` and other sizes: kept in KiB.
 
-use crate::fault::{invalid, number};
+use crate::fault::number;
 use base::{Result, size};
 use xml::Tree;
 
 /// Rewrites an element's size into KiB; the default unit is KiB.
-fn scaled(element: &mut Tree) -> Result<u64> {
+fn scaled(element: &mut Tree, path: &str) -> Result<u64> {
     let unit = element.attr("unit").unwrap_or("KiB");
     let text = element.body().trim();
-    let value: u64 = text.parse().map_err(|_| {
-        invalid(format!("Invalid value '{text}' for element or attribute './{}'", element.name))
-    })?;
+    let value: u64 = text.parse().map_err(|_| crate::fault::element(path, text))?;
     let bytes = match size::unit_factor(unit, 1024) {
         None => {
             return Err(base::Error::new(
@@ -105,7 +103,7 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         }
     }
     let total = match tree.child_mut("memory") {
-        Some(memory) if !memory.body().is_empty() => scaled(memory)?,
+        Some(memory) if !memory.body().is_empty() => scaled(memory, "./memory[1]")?,
         _ if numa => {
             tree.children.push(Tree::leaf("memory", cells.to_string()).with("unit", "KiB"));
             cells
@@ -113,13 +111,13 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         _ => 0,
     };
     let current = match tree.child_mut("currentMemory") {
-        Some(current) if !current.body().is_empty() => scaled(current)?.min(total),
+        Some(current) if !current.body().is_empty() => scaled(current, "./currentMemory[1]")?.min(total),
         _ => total,
     };
     tree.remove("currentMemory");
     tree.children.push(Tree::leaf("currentMemory", current.to_string()).with("unit", "KiB"));
     if let Some(maximum) = tree.child_mut("maxMemory") {
-        scaled(maximum)?;
+        scaled(maximum, "./maxMemory[1]")?;
         match maximum.attr("slots").map(str::parse::<u32>) {
             None => {}
             Some(Ok(0)) => maximum.unset("slots"),
@@ -142,10 +140,10 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         let unit = tseg.attr("unit").unwrap_or("MiB").to_owned();
         tseg.set("unit", unit);
     }
-    for (parent, names) in SIZES {
+    for (parent_name, names) in SIZES {
         for name in *names {
-            if let Some(element) = tree.child_mut(parent).and_then(|parent| parent.child_mut(name)) {
-                scaled(element)?;
+            if let Some(element) = tree.child_mut(parent_name).and_then(|parent| parent.child_mut(name)) {
+                scaled(element, &format!("./{parent_name}/{name}[1]"))?;
             }
         }
     }
@@ -154,8 +152,11 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
 
 /// Rewrites the size in the attributes `memory` and `unit` of a NUMA cell.
 fn attribute(cell: &mut Tree) -> Result<u64> {
-    let Some(text) = cell.attr("memory") else { return Ok(0) };
-    let value: u64 = text.parse().map_err(|_| number("cell", "memory", text, "non-negative integer"))?;
+    let Some(text) = cell.attr("memory") else {
+        let text = "missing element or attribute './@memory'";
+        return Err(base::Error::new(base::ErrorCode::XML_ERROR, base::ErrorDomain::XML, text));
+    };
+    let value: u64 = text.parse().map_err(|_| crate::fault::element("./@memory", text))?;
     let unit = cell.attr("unit").unwrap_or("KiB");
     let Some(bytes) = size::scale(value, unit, 1024, u64::MAX) else {
         return Err(base::Error::new(

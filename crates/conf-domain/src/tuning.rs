@@ -1,8 +1,8 @@
 //! `<cputune>`: parts that must not contradict each other.
 
 use crate::bitmap;
-use crate::fault::{internal, invalid};
-use base::Result;
+use crate::fault::{internal, invalid, unsupported};
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::collections::BTreeSet;
 use xml::Tree;
 
@@ -15,6 +15,27 @@ fn clip(element: &mut Tree, count: u32) {
 
 pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     let vcpus: u32 = tree.text_of("vcpu").and_then(|text| text.parse().ok()).unwrap_or(1);
+    for device in tree.child("blkiotune").into_iter().flat_map(|tune| tune.all("device")) {
+        if device.text_of("path").is_none() {
+            return Err(unsupported("missing per-device path"));
+        }
+    }
+    for range in tree.child("idmap").map_or(&[][..], |map| &map.children) {
+        let fits = |name: &str| range.attr(name).is_some_and(|text| text.parse::<u32>().is_ok());
+        if !["start", "target", "count"].iter().all(|name| fits(name)) {
+            return Err(invalid("invalid idmap start/target/count settings"));
+        }
+    }
+    if let Some(map) = tree.child("idmap")
+        && map.child("uid").is_some() != map.child("gid").is_some()
+    {
+        return Err(unsupported("uid and gid should be mapped both"));
+    }
+    for group in tree.child("throttlegroups").into_iter().flat_map(|groups| groups.all("throttlegroup")) {
+        if group.text_of("group_name").is_none() {
+            return Err(invalid("missing group name"));
+        }
+    }
     let Some(tune) = tree.child_mut("cputune") else { return Ok(()) };
     // Groups of processors that the guest does not have mean nothing.
     for group in
@@ -71,10 +92,31 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         }
         groups.push((name, vcpus));
     }
+    for pin in &tune.children {
+        match (pin.name.as_str(), pin.attr("cpuset")) {
+            ("emulatorpin", None) => return Err(internal("missing cpuset for emulatorpin")),
+            ("vcpupin" | "emulatorpin" | "iothreadpin", Some(text)) if bitmap::parse(text).is_none() => {
+                let text = format!("Failed to parse bitmap '{text}'");
+                return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, text));
+            }
+            _ => {}
+        }
+    }
+    for child in &tune.children {
+        let kind = child.name.as_str();
+        let fits = match kind.rsplit('_').next() {
+            Some("period") => child.body().trim().parse::<u64>().is_ok(),
+            Some("quota") => child.body().trim().parse::<i64>().is_ok(),
+            _ => true,
+        };
+        if !fits {
+            return Err(invalid(format!("can't parse cputune {} value", kind.replace('_', " "))));
+        }
+    }
     if let Some(shares) = tune.text_of("shares")
         && shares.trim().parse::<u64>().is_err()
     {
-        return Err(internal("can't parse cputune shares value"));
+        return Err(invalid("can't parse cputune shares value"));
     }
     Ok(())
 }

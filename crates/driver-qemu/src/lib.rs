@@ -34,6 +34,7 @@ mod emulators;
 mod events;
 mod graphics;
 mod guest;
+mod hooks;
 mod host_info;
 mod hotplug;
 mod info;
@@ -48,6 +49,7 @@ mod pages;
 mod peek;
 mod perf;
 mod placement;
+mod pooled;
 mod portable;
 mod processor;
 mod reconnect;
@@ -63,7 +65,7 @@ mod surroundings;
 mod tuning;
 mod work;
 
-use api::{ConnectionId, EventSink, Hypervisor, Network};
+use api::{ConnectionId, EventSink, Hypervisor, Network, Storage};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use emulators::Emulators;
 use engine::Registry;
@@ -87,6 +89,8 @@ pub struct Setup {
     pub events: Arc<dyn EventSink>,
     /// Where guests are connected.
     pub networks: Arc<dyn Network>,
+    /// Where volumes of pools are.
+    pub storage: Arc<dyn Storage>,
 }
 
 impl std::fmt::Debug for Setup {
@@ -105,6 +109,8 @@ pub struct Driver {
     pub(crate) hub: Hub,
     /// Connects cards of guests.
     pub(crate) nics: Arc<nic::Nics>,
+    /// Knows volumes of pools.
+    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) next_id: AtomicI32,
     /// What the host adds to definitions.
     pub(crate) sites: site::Sites,
@@ -140,6 +146,7 @@ impl Driver {
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
             nics: Arc::new(nic::Nics::new(setup.networks)?),
+            storage: setup.storage,
             next_id: AtomicI32::new(1),
             sites: site::Sites::default(),
             processors: processor::Processors::default(),

@@ -22,8 +22,17 @@ pub(crate) fn complete(device: &mut Tree) {
         "sound" if device.is("model", "virtio") => device.default_to("streams", "2"),
         "shmem" => shared_memory(device),
         "video" => video(device),
-        "vsock" if device.child("cid").is_none() => {
-            device.children.push(Tree::new("cid").with("auto", "yes"));
+        "tpm" => {
+            if let Some(backend) =
+                device.child_mut("backend").filter(|backend| backend.is("type", "passthrough"))
+            {
+                backend.child_or_new("device").default_to("path", "/dev/tpm0");
+            }
+        }
+        "vsock" => {
+            let cid = device.child_or_new("cid");
+            let auto = if cid.attr("address").is_some() { "no" } else { "yes" };
+            cid.default_to("auto", auto);
         }
         "watchdog" => device.default_to("action", "reset"),
         _ => {}
@@ -101,8 +110,9 @@ fn video(video: &mut Tree) {
 
 /// Memory shared with other guests is in MiB.
 fn shared_memory(shmem: &mut Tree) {
-    if shmem.child("model").is_none() {
-        shmem.children.push(Tree::new("model").with("type", "ivshmem"));
+    shmem.child_or_new("model").default_to("type", "ivshmem");
+    if shmem.attr_at("model", "type") == Some("ivshmem") {
+        shmem.unset("role");
     }
     let Some(size) = shmem.child_mut("size") else { return };
     let unit = size.attr("unit").unwrap_or("bytes");

@@ -15,6 +15,15 @@ pub(crate) fn complete(graphics: &mut Tree, flags: ParseFlags) -> Result<()> {
     if !matches!(kind.as_str(), "vnc" | "spice" | "rdp") {
         return Ok(());
     }
+    if graphics.attr("passwd").is_none() {
+        graphics.unset("passwdValidTo");
+        graphics.unset("connected");
+    }
+    for name in ["replaceUser", "multiUser"] {
+        if graphics.attr(name).is_some_and(|value| value != "yes") {
+            graphics.unset(name);
+        }
+    }
     if let Some(value) = graphics.attr("autoport").filter(|value| !matches!(*value, "yes" | "no"))
         && kind == "spice"
     {

@@ -111,13 +111,55 @@ pub(crate) fn complete(
         }
     }
     for (kinds, name) in [(&["bridge"][..], "bridge"), (&["network"], "network"), (&["direct"], "dev")] {
+        if kinds.contains(&kind.as_str()) && interface.child("source").is_none() {
+            return Err(no_source(&kind));
+        }
         if kinds.contains(&kind.as_str()) && interface.attr_at("source", name).is_none_or(str::is_empty) {
             return Err(invalid(format!(
                 "No <source> '{name}' attribute specified with <interface type='{kind}'/>"
             )));
         }
     }
+    let socket = matches!(kind.as_str(), "server" | "client" | "mcast" | "udp" | "vdpa" | "internal");
+    match interface.child("source") {
+        None if socket => return Err(no_source(&kind)),
+        Some(source) if kind == "udp" && source.child("local").is_none() => {
+            return Err(invalid("'<local>' element missing for 'udp' socket interface"));
+        }
+        _ => {}
+    }
+    if let Some(model) = interface.attr_at("model", "type")
+        && !model.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    {
+        let text = "Model name contains invalid characters";
+        return Err(base::Error::new(base::ErrorCode::INVALID_ARG, base::ErrorDomain::DOMAIN, text));
+    }
+    if let Some(inbound) = interface.at("bandwidth/inbound")
+        && inbound.attr("average").is_none()
+        && inbound.attr("floor").is_none()
+    {
+        let text = "Missing mandatory average or floor attributes";
+        return Err(base::Error::new(base::ErrorCode::XML_DETAIL, base::ErrorDomain::NONE, text));
+    }
+    for ip in
+        interface.all("ip").chain(interface.child("source").into_iter().flat_map(|source| source.all("ip")))
+    {
+        if let Some(address) = ip.attr("address")
+            && address.parse::<std::net::IpAddr>().is_err()
+        {
+            return Err(invalid(format!("Invalid address '{address}' in <ip>")));
+        }
+    }
+    if let Some(size) = interface.attr_at("mtu", "size")
+        && size.parse::<u32>().is_err()
+    {
+        return Err(invalid("malformed mtu size"));
+    }
     Ok(())
+}
+
+fn no_source(kind: &str) -> base::Error {
+    invalid(format!("interface type='{kind}' requires a 'source' element"))
 }
 
 /// Six bytes in lower case with leading zeros.

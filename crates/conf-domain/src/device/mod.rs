@@ -41,6 +41,9 @@ pub(crate) fn complete(
     if !flags.skip_validate {
         devices.children.iter().try_for_each(reading::as_read)?;
     }
+    if flags.generic && matches!(kind.as_str(), "test" | "xen") {
+        default_screens(&mut devices.children, hvm);
+    }
     // Buses that follow from the targets do not count here.
     sort_disks(&mut devices.children);
     let mut seen_video = false;
@@ -90,9 +93,8 @@ pub(crate) fn complete(
                 if !model.is("type", "none") {
                     model.default_to("heads", "1");
                     if primary {
-                        model.default_to("primary", "yes");
-                    }
-                    if model.is("primary", "no") {
+                        model.set("primary", "yes");
+                    } else if model.is("primary", "no") {
                         model.unset("primary");
                     }
                 }
@@ -124,6 +126,20 @@ pub(crate) fn complete(
         controllers::for_devices(&mut devices.children, None);
     }
     Ok(())
+}
+
+/// Screens of guests of which nobody else says what they show on; graphics come with one.
+fn default_screens(devices: &mut Trees, hvm: bool) {
+    let has = |kind: &str| devices.iter().any(|device| device.name == kind);
+    if has("graphics") && !has("video") {
+        devices.push(Tree::new("video"));
+    }
+    for video in devices.iter_mut().filter(|device| device.name == "video") {
+        let model = video.child_or_new("model");
+        if matches!(model.attr("type"), None | Some("default")) {
+            model.set("type", if hvm { "cirrus" } else { "xen" });
+        }
+    }
 }
 
 /// Disks of one bus stand together from the second on, in the order of their targets.

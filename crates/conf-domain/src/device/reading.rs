@@ -46,6 +46,20 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             },
             _ => Ok(()),
         },
+        "lease" if device.text_of("key").is_none() => Err(invalid("Missing 'key' element for lease")),
+        "lease" if device.attr_at("target", "path").is_none() => {
+            Err(invalid("Missing 'target' element for lease"))
+        }
+        "memory" => match device.child("target") {
+            None => Err(invalid("missing <target> element for <memory> device")),
+            Some(target) if target.child("size").is_none() => {
+                Err(invalid("missing element or attribute './size'"))
+            }
+            Some(_) => Ok(()),
+        },
+        "smartcard" if device.is("mode", "host-certificates") && device.all("certificate").count() != 3 => {
+            Err(invalid("host-certificates mode needs exactly three certificates"))
+        }
         "tpm" if device.child("backend").is_none() => Err(invalid("missing TPM device backend")),
         "iommu" if device.is("model", "virtio") && device.child("driver").is_some() => {
             Err(invalid("iommu model 'virtio' doesn't support additional attributes"))

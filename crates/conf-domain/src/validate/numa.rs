@@ -56,6 +56,12 @@ fn cells(numa: &Tree) -> Result<()> {
 }
 
 fn tuning(tune: &Tree, cells: usize) -> Result<()> {
+    if let Some(memory) = tune.child("memory")
+        && !memory.is("placement", "auto")
+        && memory.attr("nodeset").is_none()
+    {
+        return Err(unsupported("nodeset for NUMA memory tuning must be set if 'placement' is 'static'"));
+    }
     let mode = tune.attr_at("memory", "mode").unwrap_or("strict");
     let mut seen = BTreeSet::new();
     for node in tune.all("memnode") {

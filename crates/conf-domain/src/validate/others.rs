@@ -19,6 +19,11 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
             Ok(())
         }
         "iommu" => iommu(domain, device),
+        "sound" if !device.is("model", "virtio") => super::virtio::absent(device),
+        "vsock" => match device.attr_at("cid", "address").and_then(|text| text.parse::<u32>().ok()) {
+            Some(1 | 2) => Err(unsupported("guest CIDs must be >= 3")),
+            _ => Ok(()),
+        },
         "smartcard" => match device.attr_at("address", "type") {
             None | Some("ccid") => Ok(()),
             Some(_) => Err(unsupported("Controllers must use the 'ccid' address type")),

@@ -84,7 +84,29 @@ pub(super) fn boot(domain: &Domain) -> Result<()> {
     Ok(())
 }
 
+/// Bounds of the times and shares that the host's kernel takes.
+fn bounds(tune: &Tree) -> Result<()> {
+    for child in &tune.children {
+        let high: i64 = match child.name.rsplit('_').next() {
+            Some("period") => 1_000_000,
+            Some("quota") => 17_592_186_044_415,
+            _ => continue,
+        };
+        let value: i64 = child.body().trim().parse().unwrap_or(0);
+        if value > 0 && !(1000..=high).contains(&value) {
+            return Err(unsupported(format!(
+                "Value of cputune '{}' must be in range [1000, {high}]",
+                child.name
+            )));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn tuning(domain: &Domain) -> Result<()> {
+    if let Some(tune) = domain.tree.child("cputune") {
+        bounds(tune)?;
+    }
     if let Some(tune) = domain.tree.child("cputune") {
         schedulers(domain, tune)?;
     }
@@ -119,6 +141,13 @@ fn schedulers(domain: &Domain, tune: &Tree) -> Result<()> {
         Some(ids) => ids.all("iothread").filter_map(|thread| thread.attr("id")?.parse().ok()).collect(),
         None => (1..=count).collect(),
     };
+    for pin in tune.all("iothreadpin") {
+        if let Some(missing) =
+            pin.attr("iothread").and_then(|id| id.parse::<u32>().ok()).filter(|id| !named.contains(id))
+        {
+            return Err(unsupported(format!("Cannot find 'iothread' : {missing}")));
+        }
+    }
     for entry in tune.all("iothreadsched") {
         let own = entry.attr("iothreads").and_then(bitmap::parse).unwrap_or_default();
         if let Some(missing) = own.difference(&named).next() {

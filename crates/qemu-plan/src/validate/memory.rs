@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 
 pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     let cells = domain.tree.at("cpu/numa").map_or(0, |numa| numa.all("cell").count());
+    if domain.tree.at("memtune/min_guarantee").is_some() {
+        return Err(unsupported("Parameter 'min_guarantee' not supported by QEMU."));
+    }
     let plugged = domain.tree.child("maxMemory").is_some();
     let modules = domain.all("memory").any(|memory| matches!(memory.attr("model"), Some("dimm" | "nvdimm")));
     // POWER machines take memory without cells.

@@ -326,6 +326,11 @@ fn interface(interface: &Tree) -> Result<()> {
             "invalid model for interface of type '{kind}': '{model}' - must be 'virtio'"
         )));
     }
+    let passt = interface.attr_at("backend", "type") == Some("passt");
+    if kind == "vhostuser" && !passt && interface.attr_at("source", "path").is_none() {
+        let text = "Missing required attribute 'path' in element 'source'";
+        return Err(base::Error::new(base::ErrorCode::XML_ERROR, base::ErrorDomain::QEMU, text));
+    }
     Ok(())
 }
 
