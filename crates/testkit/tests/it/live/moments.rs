@@ -49,27 +49,35 @@ fn snapshots_and_the_way_back() {
     }
     let virsh = define(&daemon, &Definition::firmware("moments").with(&disk(&base)));
     virsh.ok(&["start", "moments"]);
-    virsh.says(&["snapshot-create-as", "moments", "inside"], "Domain snapshot inside created");
-    virsh.says(&["snapshot-info", "moments", "inside"], "Location:       internal");
-    virsh.refused(&["snapshot-create-as", "moments", "inside"], "domain moment inside already exists");
-    virsh.says(&["snapshot-create-as", "moments", "outside", "--disk-only"], "outside created");
-    virsh.says(&["snapshot-current", "moments", "--name"], "outside");
-    virsh.says(&["snapshot-parent", "moments", "outside"], "inside");
-    assert_eq!(top(&virsh, "moments"), base.with_extension("outside").display().to_string());
-    virsh.says(&["snapshot-list", "moments", "--tree"], "inside");
+    virsh.says(&["snapshot-create-as", "moments", "first", "--disk-only"], "Domain snapshot first created");
+    virsh.says(&["snapshot-create-as", "moments", "second", "--disk-only"], "second created");
+    virsh.refused(&["snapshot-create-as", "moments", "first"], "domain moment first already exists");
+    virsh.says(&["snapshot-current", "moments", "--name"], "second");
+    virsh.says(&["snapshot-parent", "moments", "second"], "first");
+    virsh.says(&["snapshot-info", "moments", "first"], "Location:       external");
+    assert_eq!(top(&virsh, "moments"), base.with_extension("second").display().to_string());
     if !foreign() {
         daemon.kill();
         daemon.resume();
-        virsh.says(&["snapshot-current", "moments", "--name"], "outside");
-        virsh.says(&["snapshot-dumpxml", "moments", "inside"], "<state>running</state>");
+        virsh.says(&["snapshot-current", "moments", "--name"], "second");
+        virsh.says(&["snapshot-dumpxml", "moments", "first"], "<state>disk-snapshot</state>");
     }
-    virsh.says(&["snapshot-delete", "moments", "outside"], "Domain snapshot outside deleted");
+    virsh.says(&["snapshot-delete", "moments", "first"], "Domain snapshot first deleted");
+    virsh.says(&["snapshot-delete", "moments", "second"], "Domain snapshot second deleted");
     assert_eq!(top(&virsh, "moments"), base.display().to_string());
+    virsh.says(&["snapshot-create-as", "moments", "inside"], "Domain snapshot inside created");
+    virsh.says(&["snapshot-info", "moments", "inside"], "Location:       internal");
+    virsh.ok(&["snapshot-create-as", "moments", "outside", "--disk-only"]);
+    virsh.refused(
+        &["snapshot-delete", "moments", "outside"],
+        "that has internal snapshot as parent not supported",
+    );
+    virsh.says(&["snapshot-list", "moments", "--tree"], "inside");
     virsh.ok(&["destroy", "moments"]);
     virsh.ok(&["snapshot-revert", "moments", "inside"]);
     virsh.says(&["domstate", "moments"], "running");
     virsh.ok(&["destroy", "moments"]);
-    virsh.refused(&["undefine", "moments"], "cannot delete inactive domain with 1 snapshots");
+    virsh.refused(&["undefine", "moments"], "cannot delete inactive domain with 2 snapshots");
     virsh.ok(&["undefine", "moments", "--snapshots-metadata"]);
 }
 
