@@ -229,7 +229,7 @@ impl Driver {
         self.tell_absent(guest, absent);
         self.agent_awaited(guest, &live.domain);
         if comes {
-            // What it continues with is for whoever brings it.
+            // Whoever lets it go on sees to what follows.
             self.tell_started(guest, &live)?;
             brought.stays();
             return Ok(());
