@@ -229,7 +229,10 @@ impl Driver {
         self.tell_absent(guest, absent);
         self.agent_awaited(guest, &live.domain);
         if comes {
-            return self.tell_started(guest, &live);
+            // Whoever lets it go on sees to what follows.
+            self.tell_started(guest, &live)?;
+            brought.stays();
+            return Ok(());
         }
         if how.paused {
             self.tell_started(guest, &live)?;
