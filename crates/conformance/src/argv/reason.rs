@@ -74,6 +74,7 @@ const WORDS: &[(&str, Reason)] = &[
     ("no such host device", Reason::Device),
     ("/dev/vfio", Reason::Device),
     ("SG_IO", Reason::Device),
+    ("Is this a SCSI device?", Reason::Device),
     ("vhost_set_owner failed", Reason::Device),
     ("vhost-net requested but", Reason::Device),
     ("vhost-vDPA device", Reason::Device),
@@ -110,7 +111,9 @@ const WORDS: &[(&str, Reason)] = &[
     ("VIRTIO_F_IOMMU_PLATFORM was supported by neither", Reason::Definition),
     ("Can't create IDE unit", Reason::Definition),
     ("Failed to get \"write\" lock", Reason::Definition),
-    ("Failed to get shared \"write\" lock", Reason::Definition),
+    ("Is another process using the image", Reason::Definition),
+    // A descriptor for reading under an image that is written to.
+    ("Failed to find file descriptor with matching flags", Reason::Definition),
     ("Specified size is not multiple of", Reason::Definition),
     (": invalid option", Reason::Definition),
     ("Could not open 'ARGUMENT'", Reason::Definition),
