@@ -15,7 +15,7 @@ use conf_domain::{Domain, FormatFlags, ParseFlags};
 use engine::JobKind;
 use qemu_plan::{Caps, complete};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use xml::Tree;
 
 /// What precedes a stored document.
@@ -37,13 +37,13 @@ impl Driver {
     /// Reads and completes a document.
     pub(crate) fn parse(&self, xml: &str, flags: ParseFlags) -> Result<Domain> {
         let mut domain = Domain::parse(xml, flags, &mut host::random::bytes::<16>)?;
+        let caps = self.caps_for(&domain)?;
         if !matches!(domain.kind(), "qemu" | "kvm" | "hvf") {
             return Err(error(
                 ErrorCode::CONFIG_UNSUPPORTED,
-                format!("Emulator does not support virt type '{}'", domain.kind()),
+                format!("Emulator '{}' does not support virt type '{}'", caps.binary, domain.kind()),
             ));
         }
-        let caps = self.caps_for(&domain)?;
         let site = self.site(&domain);
         complete::complete(&mut domain, &caps, &site, flags)?;
         Ok(domain)
@@ -255,7 +255,8 @@ impl Driver {
                     let config = Some(Arc::new(domain));
                     let state = (state::SHUTOFF, 0);
                     let value = Value { name, config, live: None, autostart, autostart_once, state };
-                    let guest = Guest::new(uuid, value);
+                    let mut guest = Guest::new(uuid, value);
+                    guest.fresh = Mutex::new(true);
                     self.load_snapshots(&guest);
                     self.load_checkpoints(&guest);
                     found.push(Arc::new(guest));
@@ -270,30 +271,39 @@ impl Driver {
     /// that were written by hand or by an older release need not be. Runs beside everything else, since it has to
     /// wait for the emulators to be asked what they can do.
     pub(crate) fn complete_loaded(&self) {
-        let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
         for guest in self.guests.snapshot().values() {
-            let Some(config) = guest.value().config.clone() else { continue };
             if self.stopping() {
                 return;
             }
-            let mut domain = (*config).clone();
-            let site = self.site(&domain);
-            let completed =
-                self.caps_for(&domain).and_then(|caps| complete::complete(&mut domain, &caps, &site, flags));
-            if let Err(cause) = completed {
-                log::warn!("the stored definition of '{}' stays as it is: {cause}", domain.name);
-                continue;
-            }
-            if domain == *config {
-                continue;
-            }
-            let domain = Arc::new(domain);
-            guest.change(|value| {
-                if value.config.as_ref().is_some_and(|current| Arc::ptr_eq(current, &config)) {
-                    value.config = Some(domain);
-                }
-            });
+            self.complete_stored(guest);
         }
+    }
+
+    /// Completes one stored definition, if that was not done since it was read. Whoever asks for it waits for this.
+    pub(crate) fn complete_stored(&self, guest: &Guest) {
+        let mut fresh = guest.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::take(&mut *fresh) {
+            return;
+        }
+        let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
+        let Some(config) = guest.value().config.clone() else { return };
+        let mut domain = (*config).clone();
+        let site = self.site(&domain);
+        let completed =
+            self.caps_for(&domain).and_then(|caps| complete::complete(&mut domain, &caps, &site, flags));
+        if let Err(cause) = completed {
+            log::warn!("the stored definition of '{}' stays as it is: {cause}", domain.name);
+            return;
+        }
+        if domain == *config {
+            return;
+        }
+        let domain = Arc::new(domain);
+        guest.change(|value| {
+            if value.config.as_ref().is_some_and(|current| Arc::ptr_eq(current, &config)) {
+                value.config = Some(domain);
+            }
+        });
     }
 }
 
@@ -366,7 +376,9 @@ impl DomainConfig for Driver {
 
     fn domain_get_xml_desc(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
         check_flags(flags, 15, "qemuDomainGetXMLDesc")?;
-        let value = self.find(dom)?.value();
+        let guest = self.find(dom)?;
+        self.complete_stored(&guest);
+        let value = guest.value();
         let inactive = flags & 2 != 0;
         let domain = match (&value.live, &value.config) {
             (Some(_), Some(config)) if inactive => config.clone(),

@@ -146,6 +146,8 @@ pub(crate) struct Guest {
     pub(crate) uuid: Uuid,
     value: RwLock<Arc<Value>>,
     job: JobSlot,
+    /// The stored definition was read and is not completed yet.
+    pub(crate) fresh: Mutex<bool>,
     /// Snapshots.
     pub(crate) snapshots: Mutex<Moments<Snapshot>>,
     /// Checkpoints.
@@ -174,6 +176,7 @@ impl Guest {
             uuid,
             value: RwLock::new(Arc::new(value)),
             job: JobSlot::default(),
+            fresh: Mutex::default(),
             snapshots: Mutex::default(),
             checkpoints: Mutex::default(),
             descriptors: Groups::default(),

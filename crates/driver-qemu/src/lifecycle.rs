@@ -44,6 +44,7 @@ impl Driver {
         if guest.value().live.is_some() {
             return Err(Error::operation_invalid(FROM, "domain is already running"));
         }
+        self.complete_stored(&guest);
         let domain = guest.value().stored().ok_or_else(not_running)?;
         if flags & FORCE_BOOT != 0 {
             self.forget_managed(&guest);

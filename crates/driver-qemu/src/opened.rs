@@ -2,7 +2,7 @@
 //! refusal says what is missing.
 
 use crate::FROM;
-use base::{Error, ErrorCode, ErrorDomain, Result};
+use base::{Error, ErrorDomain, Result};
 use conf_domain::Domain;
 use qemu_plan::argv::Start;
 use std::fs::{File, OpenOptions};
@@ -96,17 +96,10 @@ fn gives_pci() -> bool {
 }
 
 fn check_device(device: &Tree) -> Result<()> {
-    let named = |name: &str| device.attr_at("source", name).unwrap_or_default().to_owned();
     match device.name.as_str() {
         "hostdev" if device.is("mode", "subsystem") && device.is("type", "pci") && !gives_pci() => {
             Err(Error::unsupported(FROM, "host doesn't support passthrough of host PCI devices"))
         }
-        // There are no pools to look into.
-        "disk" if device.is("type", "volume") => Err(Error::new(
-            ErrorCode::NO_STORAGE_POOL,
-            ErrorDomain::STORAGE,
-            format!("no storage pool with matching name '{}'", named("pool")),
-        )),
         // A guest whose packets should be filtered does not run without the filter.
         "interface" => match device.attr_at("filterref", "filter") {
             Some(filter) => {
@@ -163,10 +156,8 @@ mod tests {
 
     #[test]
     fn refuses() {
-        let disk = Tree::new("disk").with("type", "volume").holding(Tree::new("source").with("pool", "p"));
-        assert!(
-            check_device(&disk).unwrap_err().to_string().ends_with("no storage pool with matching name 'p'")
-        );
+        let nic = Tree::new("interface").holding(Tree::new("filterref").with("filter", "f"));
+        assert!(check_device(&nic).unwrap_err().to_string().ends_with("referenced filter 'f' is missing"));
         assert_eq!(cancel_file("/dev/nosuch"), "/dev/null");
     }
 }

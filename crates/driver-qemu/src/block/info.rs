@@ -194,8 +194,9 @@ impl Driver {
         if matches!(format.as_str(), "qcow2" | "qed") {
             bytes = bytes.checked_add(511).ok_or_else(too_large)? & !511;
         }
-        let (storage, layer) = disk::nodes(disk::images(element).first().map_or(0, |(_, index)| *index));
-        let node = self.top_node(&live, element).unwrap_or(if format == "raw" { storage } else { layer });
+        let nodes = crate::checkpoint::marks::known(&live)?;
+        let index = disk::images(element).first().map_or(0, |(_, index)| *index);
+        let node = crate::checkpoint::marks::node_of(&nodes, index);
         live.command("block_resize", json!({"node-name": node, "size": bytes})).map(drop)
     }
 

@@ -9,9 +9,9 @@ use super::is_external;
 use crate::block::disk::target;
 use crate::block::links;
 use crate::guest::Guest;
-use crate::{Driver, FROM, check_flags};
+use crate::{Driver, FROM, check_flags, error};
 use base::object::DomainSnapshotRef;
-use base::{Error, ErrorDomain, Result};
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 use conf_snapshot::snapshot::Location;
 use conf_snapshot::{Snapshot, SnapshotDisk, moment};
@@ -110,6 +110,15 @@ impl Driver {
             let text =
                 "deletion of external disk snapshots with internal children disk snapshots not supported";
             return Err(unsupported(text));
+        }
+        let parent = found.moment.parent.as_deref().and_then(|name| guest.snapshots().find(name).cloned());
+        if parent.is_some_and(|parent| !is_external(&parent)) {
+            let text = "deleting external snapshot that has internal snapshot as parent not supported";
+            return Err(error(ErrorCode::OPERATION_UNSUPPORTED, text));
+        }
+        if guest.value().live.as_ref().is_some_and(|live| live.session.jobs.any()) {
+            let text = "cannot delete external snapshots when there is another active block job";
+            return Err(error(ErrorCode::OPERATION_UNSUPPORTED, text));
         }
         if !found.revert_disks.is_empty() {
             return Err(unsupported(

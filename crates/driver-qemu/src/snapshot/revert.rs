@@ -44,6 +44,30 @@ struct Back {
     made: Vec<String>,
 }
 
+/// New images, called after the time; after a later one where files are called so already.
+fn images_from(found: &Snapshot, definition: &Domain, now: i64) -> Result<Snapshot> {
+    const TRIES: i64 = 60;
+    let mut next = Snapshot::default();
+    for time in now..now + TRIES {
+        next.moment.name = time.to_string();
+        let part = |disk: &SnapshotDisk| {
+            let mut part = SnapshotDisk::new(&disk.name);
+            part.location = disk.location;
+            part
+        };
+        next.disks = found.disks.iter().map(part).collect();
+        align::snapshot(&mut next, definition, Location::External, false, &prepare::is_regular)?;
+        let taken = |part: &SnapshotDisk| {
+            part.location == Some(Location::External)
+                && part.path().is_some_and(|path| Path::new(path).exists())
+        };
+        if !next.disks.iter().any(taken) {
+            break;
+        }
+    }
+    Ok(next)
+}
+
 impl Driver {
     pub(super) fn revert(&self, snap: &DomainSnapshotRef, flags: u32) -> Result<()> {
         exclusive_of(
@@ -109,18 +133,7 @@ impl Driver {
         if !is_external(found) {
             return Ok(back);
         }
-        let mut next = Snapshot::default();
-        next.moment.name = super::create::now().to_string();
-        next.disks = found
-            .disks
-            .iter()
-            .map(|disk| {
-                let mut part = SnapshotDisk::new(&disk.name);
-                part.location = disk.location;
-                part
-            })
-            .collect();
-        align::snapshot(&mut next, definition, Location::External, false, &prepare::is_regular)?;
+        let mut next = images_from(found, definition, super::create::now())?;
         prepare::formats(&mut next.disks);
         if !offline {
             back.images = next.disks;

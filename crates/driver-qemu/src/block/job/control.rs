@@ -98,6 +98,11 @@ impl Driver {
 
     fn pivot(&self, live: &Live, name: &str) -> Result<()> {
         live.session.jobs.set_stage(name, Stage::Pivoting);
+        if let Some(job) = live.session.jobs.named(name) {
+            super::marks::before_pivot(live, &job).inspect_err(|_| {
+                live.session.jobs.set_stage(name, Stage::Ready);
+            })?;
+        }
         live.command("job-complete", json!({"id": name}))
             .map(drop)
             .inspect_err(|_| live.session.jobs.set_stage(name, Stage::Ready))

@@ -8,6 +8,7 @@
 //!
 //! * [`begin`]: jobs that clients ask for
 //! * [`control`]: speed, progress, end
+//! * [`marks`]: what images have noted for backups
 //! * [`record`]: jobs outlive the daemon
 //! * [`settle`]: what becomes of the definitions when a job has ended
 //!
@@ -16,6 +17,7 @@
 mod begin;
 mod control;
 mod copy;
+mod marks;
 pub(crate) mod record;
 mod settle;
 

@@ -93,6 +93,11 @@ impl Driver {
             return Ok(());
         };
         let (next, gone) = after(&old, job, status);
+        if status == Status::Completed
+            && let Err(cause) = super::marks::after(&live, job, &old)
+        {
+            log::warn!("bitmaps of disk '{}' are lost: {cause}", job.disk);
+        }
         let files: Vec<String> = gone
             .iter()
             .filter(|_| job.delete)

@@ -9,6 +9,7 @@ mod connection;
 mod console;
 mod events;
 mod lifecycle;
+mod moments;
 mod restart;
 mod service;
 
