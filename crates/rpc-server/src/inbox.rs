@@ -80,6 +80,11 @@ impl Inbox {
         }
     }
 
+    /// Bytes that have arrived and were not taken.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
     /// Takes the next whole message; an error when the peer must be cut off.
     pub(crate) fn next(&mut self, authenticated: bool) -> Result<Option<Message>, message::BadLength> {
         let most = if authenticated { LENGTH_MAX } else { UNAUTHENTICATED_MAX };

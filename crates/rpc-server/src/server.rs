@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
@@ -80,8 +80,8 @@ const INLINE: &[&str] = &[
     "domain_lookup_by_id",
 ];
 
-/// Bytes that a client had not read when it went, from which on it pays to give memory back.
-const UNREAD_LARGE: usize = 256 << 10;
+/// Bytes that were under way, in either direction, to clients that are gone, from which on it pays to give memory back.
+const FREED_LARGE: usize = 256 << 10;
 
 /// Clients that are accepted in one turn.
 const ACCEPTS: usize = 16;
@@ -107,6 +107,8 @@ pub(crate) struct Shared {
     pub(crate) opener: Arc<dyn Opener>,
     /// Memory is about to be given back.
     giving_back: AtomicBool,
+    /// Bytes that were under way to clients that are gone, since memory was given back.
+    freed: AtomicUsize,
     /// What the admin program reaches.
     admin: DriverSet,
     limits: RwLock<Limits>,
@@ -259,6 +261,7 @@ impl Server {
         let shared = Arc::new(Shared {
             opener,
             giving_back: AtomicBool::new(false),
+            freed: AtomicUsize::new(0),
             admin,
             limits: RwLock::new(limits),
             clients: RwLock::default(),
@@ -427,10 +430,13 @@ impl Server {
             self.shared.pool.run(false, Box::new(move || drivers.hypervisor.connection_closed(connection)));
         }
         // What such a client has cost is not to stay with the daemon; once for all that go at a time.
-        if unread > UNREAD_LARGE && !self.shared.giving_back.swap(true, Ordering::AcqRel) {
+        let left = unread + peer.inbox.held();
+        let freed = self.shared.freed.fetch_add(left, Ordering::Relaxed) + left;
+        if freed > FREED_LARGE && !self.shared.giving_back.swap(true, Ordering::AcqRel) {
             let shared = self.shared.clone();
             let give_back = move || {
                 std::thread::sleep(Duration::from_millis(100));
+                shared.freed.store(0, Ordering::Relaxed);
                 shared.giving_back.store(false, Ordering::Release);
                 host::memory::give_back();
             };

@@ -97,7 +97,14 @@ impl References {
             }
             Some(_) => {}
         }
+        let start = out.len();
         match expand(name, entities, DEPTH, out) {
+            Ok(()) if attribute => {
+                // Blanks of any kind are spaces in an attribute, also those that come by an entity.
+                let added = out.split_off(start);
+                out.extend(added.chars().map(|c| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c }));
+                Ok(behind)
+            }
             Ok(()) => Ok(behind),
             Err(message) => fail(behind, message),
         }

