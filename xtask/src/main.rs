@@ -11,6 +11,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   capi [--release] [--check] [--stress SECONDS]
                         builds libvirt.so.0 and its companions with headers into target/capi, and tries them
   conformance OPTIONS   runs a conformance corpus (see its own usage)
+  argv OPTIONS          tries planned command lines on an emulator of this host (docs/argv.md)
   bench OPTIONS         measures the daemon, also against another one (see its own usage)
   crash OPTIONS         kills a daemon in the middle of its work, again and again (see its own usage)
   fuzz OPTIONS          throws changed inputs at everything that reads what strangers wrote (see its own usage)";
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
             let check = seconds.or_else(|| has("--check").then_some(0));
             cabi::build(&workspace(), has("--release"), check)
         }
+        Some("argv") => return forward("conformance", &args),
         Some(name @ ("conformance" | "bench" | "crash" | "fuzz")) => return forward(name, &args[1..]),
         _ => Err(USAGE.to_owned()),
     };

@@ -109,7 +109,17 @@ impl Bench {
         Ok(domain)
     }
 
-    fn time(&self, work: impl Fn(&Bench) -> Result<(), String>) -> Figure {
+    /// The typical definition, completed.
+    pub(crate) fn typical(&self) -> Result<Domain, String> {
+        self.complete(self.parse(TYPICAL)?)
+    }
+
+    /// What the emulator can do.
+    pub(crate) fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    pub(crate) fn time(&self, work: impl Fn(&Bench) -> Result<(), String>) -> Figure {
         let round = |_| {
             let begin = Instant::now();
             work(self)?;

@@ -4,6 +4,7 @@
 //! cargo xtask bench [--socket SOCKET] [--against SOCKET] [--stock] [--repeat N] [--only NAME]... [--quick] [--json]
 //! cargo xtask bench --hostile [--socket SOCKET] [--only NAME]... [--quick]
 //! cargo xtask bench --documents [--only NAME]... [--quick] [--json]
+//! cargo xtask bench --planning [--only NAME]... [--quick] [--json]
 //! ```
 //!
 //! Without `--socket` a daemon of this workspace is started below a temporary root. Each measure is a line
@@ -18,6 +19,7 @@ mod documents;
 mod hostile;
 mod measures;
 mod networks;
+mod planning;
 mod stock;
 mod subject;
 
@@ -38,10 +40,11 @@ struct Options {
     stock: bool,
     repeat: usize,
     documents: bool,
+    planning: bool,
     json: bool,
 }
 
-const USAGE: &str = "usage: bench [--socket SOCKET] [--against SOCKET] [--stock] [--repeat N] [--only NAME]... [--documents] [--hostile] [--quick] [--json]";
+const USAGE: &str = "usage: bench [--socket SOCKET] [--against SOCKET] [--stock] [--repeat N] [--only NAME]... [--documents] [--planning] [--hostile] [--quick] [--json]";
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options { repeat: 1, ..Options::default() };
@@ -56,6 +59,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--stock" => options.stock = true,
             "--repeat" => options.repeat = value()?.parse().map_err(|_| "--repeat takes a number")?,
             "--documents" => options.documents = true,
+            "--planning" => options.planning = true,
             "--json" => options.json = true,
             _ => return Err(format!("unknown option {arg}")),
         }
@@ -82,9 +86,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), String> {
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
-    if options.documents {
+    if options.documents || options.planning {
         let bench = documents::Bench::new(options.quick)?;
-        for (name, unit, measure) in documents::MEASURES.iter().filter(|(name, ..)| wanted(name)) {
+        let measures = if options.planning { planning::MEASURES } else { documents::MEASURES };
+        for (name, unit, measure) in measures.iter().filter(|(name, ..)| wanted(name)) {
             line(name, unit, &measure(&bench), None, options.json);
         }
         return Ok(());

@@ -46,6 +46,9 @@ pub(crate) fn complete(tree: &mut Tree) {
     if let Some(pages) = tree.child_mut("memoryBacking").and_then(|backing| backing.child_mut("hugepages")) {
         for page in &mut pages.children {
             bitmap::spell(page, "nodeset");
+            if page.attr("size").is_some() {
+                page.default_to("unit", "KiB");
+            }
         }
     }
 }

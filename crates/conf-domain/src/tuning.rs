@@ -92,6 +92,10 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         }
         groups.push((name, vcpus));
     }
+    // Processors that the guest cannot have are pinned nowhere.
+    let beyond =
+        |pin: &Tree| pin.attr("vcpu").and_then(|id| id.parse::<u32>().ok()).is_some_and(|id| id >= vcpus);
+    tune.children.retain(|child| child.name != "vcpupin" || !beyond(child));
     for pin in &tune.children {
         match (pin.name.as_str(), pin.attr("cpuset")) {
             ("emulatorpin", None) => return Err(internal("missing cpuset for emulatorpin")),

@@ -7,7 +7,7 @@ mod kind;
 
 use crate::elements::Place;
 use crate::fault::{self, internal, invalid, unsupported};
-use base::{Error, Result};
+use base::{Error, ErrorCode, ErrorDomain, Result};
 pub(crate) use kind::decimal;
 use kind::{Kind, Read};
 use xml::Tree;
@@ -158,6 +158,8 @@ impl Value {
         let text = text.replace("{}", value);
         Some(match kind {
             "unsupported" => unsupported(text),
+            // The reference reads some parts in a room that belongs to no driver.
+            "nobody" => Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::NONE, text),
             "internal" => internal(text),
             _ => invalid(text),
         })

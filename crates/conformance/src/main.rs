@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! cargo xtask conformance --corpus DIR [--support DIR] [--class NAME]... [--failures] [--json FILE] [--min FILE]
+//! cargo xtask argv --corpus DIR --emulator PROGRAM [--json FILE] [--only WORD]
 //! ```
+//!
+//! The second form tries planned command lines on an emulator of this host, see [`argv`].
 //!
 //! A corpus is a folder with one folder per class; a class has a `manifest.jsonl` with one case a line. Every
 //! class found is reported, also those that no runner knows yet (they count as 0 passed). A class whose cases
@@ -12,6 +15,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures go to standard output")]
 
+mod argv;
 mod classes;
 mod compare;
 mod emulator;
@@ -60,6 +64,9 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("argv") {
+        return argv::main(std::env::args().skip(2));
+    }
     let options = match options(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(text) => {

@@ -29,7 +29,7 @@ pub fn update_live(
         };
         let parts: Vec<String> =
             [part("extra", &extra), part("missing", &missing)].into_iter().flatten().collect();
-        return Err(ModelFault::Unsupported(format!(
+        return Err(ModelFault::Failed(format!(
             "guest CPU doesn't match specification: {}",
             parts.join(", ")
         )));

@@ -144,6 +144,8 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     let secret =
         driver_secret::Driver::start(driver_secret::Setup { layout: layout.clone(), events: events.clone() })
             .map_err(failed)?;
+    let filter = layout.privileged().then(|| driver_nwfilter::Driver::start(&layout)).transpose();
+    let filter = filter.map_err(failed)?;
     let host_uuid = conf.host_uuid.as_deref().and_then(|text| text.parse().ok());
     let node_device = driver_nodedev::Driver::start(driver_nodedev::Setup {
         layout: layout.clone(),
@@ -163,10 +165,11 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         host_uuid,
         events,
         networks: network.clone(),
+        filters: filter.clone().map(|filter| filter as _),
         storage: storage.clone(),
     })
     .map_err(failed)?;
-    let running = opener::Running { qemu, network, node_device, secret, storage };
+    let running = opener::Running { qemu, network, node_device, filter, secret, storage };
     opener.serve(running.clone());
 
     detach::ready();

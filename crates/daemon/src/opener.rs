@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 const SCHEMES: &[(&str, ErrorDomain)] = &[
     ("qemu", ErrorDomain::QEMU),
     ("network", ErrorDomain::NETWORK),
+    ("nodedev", ErrorDomain::NONE),
+    ("nwfilter", ErrorDomain::NWFILTER),
     ("secret", ErrorDomain::NONE),
     ("storage", ErrorDomain::STORAGE),
 ];
@@ -26,6 +28,8 @@ pub(crate) struct Running {
     pub(crate) qemu: Arc<driver_qemu::Driver>,
     pub(crate) network: Arc<driver_network::Driver>,
     pub(crate) node_device: Arc<driver_nodedev::Driver>,
+    /// Only the system's daemon filters.
+    pub(crate) filter: Option<Arc<driver_nwfilter::Driver>>,
     pub(crate) secret: Arc<driver_secret::Driver>,
     pub(crate) storage: Arc<driver_storage::Driver>,
 }
@@ -33,7 +37,7 @@ pub(crate) struct Running {
 impl Running {
     /// Whether anything runs that the daemon looks after.
     pub(crate) fn busy(&self) -> bool {
-        self.qemu.has_guests() || self.network.has_networks() || self.storage.has_pools()
+        self.qemu.has_guests() || self.network.has_networks()
     }
 
     /// Puts the drivers of a URI's scheme in place: a hypervisor's has all, any other its own alone.
@@ -45,6 +49,9 @@ impl Running {
         }
         if all || scheme == "nodedev" {
             set.node_device = self.node_device.clone();
+        }
+        if let Some(filter) = self.filter.as_ref().filter(|_| all || scheme == "nwfilter") {
+            set.nwfilter = filter.clone();
         }
         if all || scheme == "secret" {
             set.secret = self.secret.clone();

@@ -13,6 +13,7 @@ use cpu::{CpuDef, Database, HypervisorModel, Kind};
 use qemu_caps::cpu_model::Setting;
 use qemu_caps::describe::processors::host_model;
 use qemu_caps::{Accel, Caps};
+use std::sync::OnceLock;
 use xml::Document;
 
 /// The register with the processor's immunities.
@@ -35,6 +36,12 @@ pub(crate) fn described_host(tree: &host::node::Tree, node: &host::node::Node) -
         ..Surroundings::default()
     };
     host_with(Database::builtin(), &around).ok()
+}
+
+/// The processor of this host as it tells itself; looked at once.
+pub(crate) fn own_processor() -> Option<CpuDef> {
+    static OWN: OnceLock<Option<CpuDef>> = OnceLock::new();
+    OWN.get_or_init(|| this_host(Database::builtin()).ok()).clone()
 }
 
 /// The processor of this host.

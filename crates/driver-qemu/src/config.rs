@@ -37,13 +37,13 @@ impl Driver {
     /// Reads and completes a document.
     pub(crate) fn parse(&self, xml: &str, flags: ParseFlags) -> Result<Domain> {
         let mut domain = Domain::parse(xml, flags, &mut host::random::bytes::<16>)?;
+        let caps = self.caps_for(&domain)?;
         if !matches!(domain.kind(), "qemu" | "kvm" | "hvf") {
             return Err(error(
                 ErrorCode::CONFIG_UNSUPPORTED,
-                format!("Emulator does not support virt type '{}'", domain.kind()),
+                format!("Emulator '{}' does not support virt type '{}'", caps.binary, domain.kind()),
             ));
         }
-        let caps = self.caps_for(&domain)?;
         let site = self.site(&domain);
         complete::complete(&mut domain, &caps, &site, flags)?;
         Ok(domain)

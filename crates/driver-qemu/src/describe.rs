@@ -131,7 +131,7 @@ pub(crate) fn surroundings() -> Host {
     let sev = sev.and_then(|_| ::host::cpuid::leaf(0x8000_001f, 0)).unwrap_or_default();
     Host {
         arch: std::env::consts::ARCH.to_owned(),
-        cpu: None,
+        cpu: crate::comparison::own_processor(),
         physical_bits: ::host::cpuid::physical_address_bits().unwrap_or(0),
         kvm_max_vcpus: ::host::kvm::max_vcpus(),
         sev_guests: (sev.ecx.saturating_add(1).saturating_sub(sev.edx), sev.edx.saturating_sub(1)),

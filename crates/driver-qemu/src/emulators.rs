@@ -85,6 +85,8 @@ impl Emulators {
                         log::error!("{}: {cause}", path.display());
                     }
                 }
+                // Answers and documents are large, and what is kept of them is small.
+                host::memory::give_back();
             });
             if let Err(cause) = spawned {
                 log::error!("cannot probe emulators in the background: {cause}");

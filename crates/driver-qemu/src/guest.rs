@@ -164,6 +164,10 @@ impl Key for Guest {
     fn name(&self) -> String {
         self.value().name.clone()
     }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.value.read().unwrap_or_else(PoisonError::into_inner).name == name
+    }
 }
 
 impl Guest {

@@ -65,7 +65,7 @@ mod surroundings;
 mod tuning;
 mod work;
 
-use api::{ConnectionId, EventSink, Hypervisor, Network, Storage};
+use api::{ConnectionId, EventSink, Hypervisor, Network, Nwfilter, Storage};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use emulators::Emulators;
 use engine::Registry;
@@ -89,6 +89,8 @@ pub struct Setup {
     pub events: Arc<dyn EventSink>,
     /// Where guests are connected.
     pub networks: Arc<dyn Network>,
+    /// Filters on interfaces of guests, where there is somebody who filters.
+    pub filters: Option<Arc<dyn Nwfilter>>,
     /// Where volumes of pools are.
     pub storage: Arc<dyn Storage>,
 }
@@ -145,7 +147,7 @@ impl Driver {
             events: setup.events,
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
-            nics: Arc::new(nic::Nics::new(setup.networks)?),
+            nics: Arc::new(nic::Nics::new(setup.networks, setup.filters)?),
             storage: setup.storage,
             next_id: AtomicI32::new(1),
             sites: site::Sites::default(),
@@ -244,8 +246,8 @@ impl Driver {
 
 impl Hypervisor for Driver {
     fn supports_feature(&self, feature: i32) -> bool {
-        // XML_MIGRATABLE and FD_PASSING are the ones this driver has so far.
-        matches!(feature, 8 | 9 | 11 | 16)
+        // Beside XML_MIGRATABLE and FD_PASSING: MIGRATION_P2P and MIGRATION_PARAMS, by which clients ask the source to lead.
+        matches!(feature, 4 | 8 | 9 | 11 | 13 | 16)
     }
 
     fn connection_closed(&self, connection: ConnectionId) {

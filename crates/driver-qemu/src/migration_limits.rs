@@ -4,7 +4,8 @@ use crate::guest::Guest;
 use crate::{Driver, check_flags, error};
 use api::{Call, DomainMigration};
 use base::object::DomainRef;
-use base::{Error, ErrorCode, Result};
+use base::param::TypedParam;
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use engine::JobKind;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -91,6 +92,20 @@ impl DomainMigration for Driver {
     ) -> Result<()> {
         check_flags(flags, 0, "qemuDomainMigrateSetCompressionCache")?;
         self.set_parameter(&self.find(dom)?, "xbzrle-cache-size", cache_size)
+    }
+
+    fn domain_migrate_perform3_params(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        _dconnuri: Option<&str>,
+        _params: &[TypedParam],
+        _cookie_in: &[u8],
+        _flags: u32,
+    ) -> Result<Vec<u8>> {
+        // Whatever is asked of it, a guest that does not run has nothing to move.
+        self.find(dom)?.live()?;
+        Err(Error::no_support("virDomainMigratePerform3Params").in_domain(ErrorDomain::DOMAIN))
     }
 
     fn domain_migrate_start_post_copy(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {

@@ -21,14 +21,23 @@ impl Driver {
     /// # Errors
     /// When a pool is not active, there is no such volume, or its chain is broken.
     pub(crate) fn follow_volumes(&self, domain: &mut Domain) -> Result<()> {
-        for disk in domain.devices_mut().iter_mut().filter(|device| is_volume(device)) {
-            disk.child_or_new("driver").default_to("type", "raw");
-            let mut placed = disk.clone();
-            self.place(&mut placed)?;
-            crate::chain::of_disk(&mut placed)?;
-            if disk.child("backingStore").is_none() {
-                disk.children.extend(placed.child("backingStore").cloned());
-            }
+        domain.devices_mut().iter_mut().try_for_each(|device| self.follow_volume(device))
+    }
+
+    /// Completes the chain of a device, if it is a disk that is a volume.
+    ///
+    /// # Errors
+    /// As [`Driver::follow_volumes`].
+    pub(crate) fn follow_volume(&self, device: &mut Tree) -> Result<()> {
+        if !is_volume(device) {
+            return Ok(());
+        }
+        device.child_or_new("driver").default_to("type", "raw");
+        let mut placed = device.clone();
+        self.place(&mut placed)?;
+        crate::chain::of_disk(&mut placed)?;
+        if device.child("backingStore").is_none() {
+            device.children.extend(placed.child("backingStore").cloned());
         }
         Ok(())
     }
@@ -38,12 +47,32 @@ impl Driver {
     /// # Errors
     /// When a pool is not active, or there is no such volume.
     pub(crate) fn with_places<'d>(&self, domain: &'d Domain) -> Result<Cow<'d, Domain>> {
+        self.with_places_unless(domain, &|_| false)
+    }
+
+    /// The same for a guest that runs. Pools of disks it has may have stopped meanwhile; `new` is the disk that comes,
+    /// by its alias.
+    ///
+    /// # Errors
+    /// As [`Driver::with_places`], of the disk that comes.
+    pub(crate) fn with_places_beside<'d>(&self, domain: &'d Domain, new: &str) -> Result<Cow<'d, Domain>> {
+        self.with_places_unless(domain, &|disk| disk.attr_at("alias", "name") != Some(new))
+    }
+
+    fn with_places_unless<'d>(
+        &self,
+        domain: &'d Domain,
+        forgiven: &dyn Fn(&Tree) -> bool,
+    ) -> Result<Cow<'d, Domain>> {
         if !domain.all("disk").any(is_volume) {
             return Ok(Cow::Borrowed(domain));
         }
         let mut placed = domain.clone();
         for disk in placed.devices_mut().iter_mut().filter(|device| is_volume(device)) {
-            self.place(disk)?;
+            match self.place(disk) {
+                Err(cause) if !forgiven(disk) => return Err(cause),
+                _ => {}
+            }
         }
         Ok(Cow::Owned(placed))
     }

@@ -143,7 +143,7 @@ impl Driver {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
         domain.id = Some(id);
-        complete::for_start(&mut domain, &caps, &crate::surroundings::hardware())?;
+        complete::for_start(&mut domain, &caps, &crate::surroundings::hardware(&caps.arch))?;
         complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
         let comes = how.incoming.is_some();

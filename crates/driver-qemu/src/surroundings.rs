@@ -55,9 +55,14 @@ impl Driver {
     }
 }
 
-/// The host's hardware. What its processor is like, emulators tell.
-pub(crate) fn hardware() -> Hardware {
-    Hardware { nodes: Some(Host::machine().numa_cpus().into_keys().collect()), ..Hardware::default() }
+/// The host's hardware, for guests of an architecture. Emulators tell of its processor too; what it has besides counts when a guest is measured by it.
+pub(crate) fn hardware(arch: &str) -> Hardware {
+    let own = cpu::Family::of(std::env::consts::ARCH);
+    Hardware {
+        nodes: Some(Host::machine().numa_cpus().into_keys().collect()),
+        cpu: crate::comparison::own_processor().filter(|_| cpu::Family::of(arch) == own),
+        cpu_alone: false,
+    }
 }
 
 /// What the owner of a protected guest hands to the processor.

@@ -48,7 +48,7 @@ impl Driver {
             let text = "Can't shrink capacity below current capacity unless shrink flag explicitly specified";
             return Err(error(ErrorCode::INVALID_ARG, text));
         }
-        if allocate && new > old.saturating_add(value.pool.available) {
+        if allocate && new > held.volume.allocation.saturating_add(value.pool.available) {
             return Err(error(ErrorCode::OPERATION_FAILED, "Not enough space left in storage pool"));
         }
         let using = self.use_volume(&entry, &vol.name, true)?;
@@ -172,20 +172,15 @@ impl Driver {
         let driver = self.me.clone();
         Ok(stream.on_end(move |_| {
             drop(using);
-            // Sizes may have changed, and the format with them. Not on the time of the stream.
-            let again = move || {
-                let Some(driver) = driver.upgrade() else { return };
-                let Ok(_job) = entry.begin("refresh after upload") else { return };
-                let value = entry.value();
-                if value.active
-                    && value.works == 0
-                    && let Err(cause) = driver.look_again(&entry)
-                {
-                    log::error!("storage pool '{}': {cause}", value.pool.name);
-                }
-            };
-            if let Err(cause) = std::thread::Builder::new().name("pool".to_owned()).spawn(again) {
-                log::error!("storage pool cannot be looked at: {cause}");
+            // Sizes may have changed, and the format with them; who finds the upload ended finds them known.
+            let Some(driver) = driver.upgrade() else { return };
+            let Ok(_job) = entry.begin("refresh after upload") else { return };
+            let value = entry.value();
+            if value.active
+                && value.works == 0
+                && let Err(cause) = driver.look_again(&entry)
+            {
+                log::error!("storage pool '{}': {cause}", value.pool.name);
             }
         }))
     }

@@ -126,11 +126,6 @@ impl Driver {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Whether any pool is active.
-    pub fn has_pools(&self) -> bool {
-        self.pools.snapshot().values().any(|pool| pool.value().active)
-    }
-
     pub(crate) fn config_dir(&self) -> PathBuf {
         config_dir(&self.layout)
     }

@@ -40,7 +40,7 @@ fn backing(path: &Path, header: &Header) -> Option<Backing> {
         // A place elsewhere is shown as it is spelled.
         Base::Address(name) | Base::Document(name) => PathBuf::from(name),
     };
-    let known = facts(&place).ok();
+    let known = facts(&place).ok().filter(|facts| facts.sort != Sort::Other);
     let format = match header.base_format.as_deref() {
         Some(name) => format(name),
         None => host::image::head(&place, image::HEAD).map_or("raw", |head| format(probe(&head))),
@@ -69,7 +69,8 @@ fn capacity(name: &str, header: &Header, head: &[u8], length: u64) -> u64 {
     if name == "luks" {
         return length.saturating_sub(Header::luks_payload(head).unwrap_or(0));
     }
-    header.capacity.unwrap_or(length)
+    // An image of no size counts as its file.
+    header.capacity.filter(|bytes| *bytes != 0).unwrap_or(length)
 }
 
 /// A path as a volume; `None` for what is none: pipes, sockets, links that lead nowhere.
@@ -124,6 +125,7 @@ pub(crate) fn update(volume: &mut Volume) -> io::Result<()> {
     volume.timestamps = Some(timestamps(&facts));
     if let Some(backing) = &mut volume.backing
         && let Ok(facts) = host::volume::facts(&path.with_file_name(&backing.path))
+        && facts.sort != Sort::Other
     {
         backing.permissions = Some(permissions(&facts));
         backing.timestamps = Some(timestamps(&facts));

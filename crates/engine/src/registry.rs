@@ -1,10 +1,11 @@
 //! Objects by UUID and name.
 //!
 //! The map is replaced as a whole when an object comes or goes, so that readers hold a lock only for the copy of a
-//! pointer. Objects change inside themselves.
+//! pointer. Objects change inside themselves, their names too: where a name was seen last is only a hint, which is
+//! looked up first and then held against the object.
 
 use base::Uuid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What identifies an object.
@@ -13,6 +14,11 @@ pub trait Key {
     fn uuid(&self) -> Uuid;
     /// Current name.
     fn name(&self) -> String;
+
+    /// Whether that is its name now; asked of all objects, so it should cost no memory.
+    fn is_named(&self, name: &str) -> bool {
+        self.name() == name
+    }
 }
 
 /// A snapshot of all objects, by UUID.
@@ -22,13 +28,15 @@ pub type Snapshot<T> = Arc<BTreeMap<Uuid, Arc<T>>>;
 #[derive(Debug)]
 pub struct Registry<T> {
     current: RwLock<Snapshot<T>>,
+    /// Where names were seen last.
+    hints: RwLock<HashMap<String, Uuid>>,
     /// Held while names and UUIDs are compared and objects added, so that no two get in at once.
     changing: Mutex<()>,
 }
 
 impl<T> Default for Registry<T> {
     fn default() -> Registry<T> {
-        Registry { current: RwLock::default(), changing: Mutex::default() }
+        Registry { current: RwLock::default(), hints: RwLock::default(), changing: Mutex::default() }
     }
 }
 
@@ -45,7 +53,22 @@ impl<T: Key> Registry<T> {
 
     /// The object with this name.
     pub fn by_name(&self, name: &str) -> Option<Arc<T>> {
-        self.snapshot().values().find(|object| object.name() == name).cloned()
+        let objects = self.snapshot();
+        let hint = self.hints.read().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let hinted = hint.and_then(|uuid| objects.get(&uuid)).filter(|object| object.is_named(name));
+        if let Some(object) = hinted {
+            return Some(object.clone());
+        }
+        let found = objects.values().find(|object| object.is_named(name));
+        if let Some(object) = found {
+            let mut hints = self.hints.write().unwrap_or_else(PoisonError::into_inner);
+            // Names that went out of use are not told apart from others: begin anew before they pile up.
+            if hints.len() > 2 * objects.len() {
+                hints.clear();
+            }
+            hints.insert(name.to_owned(), object.uuid());
+        }
+        found.cloned()
     }
 
     /// Runs `change` while nobody else adds, removes or renames.

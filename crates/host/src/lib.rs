@@ -6,6 +6,7 @@
 //! * [`store`]: files that are either old or new, never half
 //! * [`process`]: commands as values, detached emulators, processes of other parents
 //! * [`cgroup`]: placing guests
+//! * [`memory`]: giving back what is not needed
 //! * [`neighbours`]: addresses of machines nearby
 //! * [`node`]: what the machine is: processors, memory, statistics
 //! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
@@ -28,6 +29,7 @@ pub mod image;
 pub mod kvm;
 pub mod layout;
 pub mod link;
+pub mod memory;
 pub mod neighbours;
 pub mod netfilter;
 mod netlink;

@@ -147,11 +147,17 @@ pub fn open(path: &Path, read: bool, write: bool) -> io::Result<File> {
     File::options().read(read).write(write).custom_flags(flags.bits() as i32).open(path)
 }
 
+/// What marks the file system whose files are copied when written.
+const BTRFS: i64 = 0x9123_683e;
+
 /// Turns copying on write off for an empty file.
 ///
 /// # Errors
 /// On file systems that know no such thing.
 pub fn never_copy(file: &File) -> io::Result<()> {
+    if rustix::fs::fstatfs(file)?.f_type != BTRFS {
+        return Err(rustix::io::Errno::NOSYS.into());
+    }
     let flags = rustix::fs::ioctl_getflags(file)?;
     Ok(rustix::fs::ioctl_setflags(file, flags | rustix::fs::IFlags::NOCOW)?)
 }

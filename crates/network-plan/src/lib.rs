@@ -8,6 +8,7 @@
 //! * [`mac_map`]: hardware addresses of guests
 //! * [`names`]: guests' names looked up in the files above
 //! * [`status`]: the document of a running network
+//! * [`zone`]: the zone of firewalld that a bridge is in
 //!
 //! *Invariant:* this room is pure: it decides, others run.
 

@@ -98,8 +98,15 @@ impl<'r> Frame<'r> {
         self.single("--arp-opcode", "opcode", Radix::Ten);
         self.single("--arp-ptype", "protocoltype", Radix::Sixteen);
         let (source, destination) = (self.side("src", "dst"), self.side("dst", "src"));
-        self.joined(&format!("--arp-ip-{source}"), "arpsrcipaddr", '/', "arpsrcipmask");
-        self.joined(&format!("--arp-ip-{destination}"), "arpdstipaddr", '/', "arpdstipmask");
+        for (side, address, mask) in
+            [(source, "arpsrcipaddr", "arpsrcipmask"), (destination, "arpdstipaddr", "arpdstipmask")]
+        {
+            let Some(item) = self.item(address) else { continue };
+            // Of ARP a single address has a mask as well.
+            let mask = self.item(mask).map_or_else(|| "32".to_owned(), |item| self.show(item, Radix::Ten));
+            let value = format!("{}/{mask}", self.show(item, Radix::Ten));
+            self.option(&format!("--arp-ip-{side}"), item.negated, &value);
+        }
         self.single(&format!("--arp-mac-{source}"), "arpsrcmacaddr", Radix::Ten);
         self.single(&format!("--arp-mac-{destination}"), "arpdstmacaddr", Radix::Ten);
         if let Some(item) = self.item("gratuitous")

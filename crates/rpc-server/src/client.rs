@@ -148,14 +148,14 @@ impl Client {
         self.send(shared, bytes, fds);
     }
 
-    /// Ends everything that hangs on the connection.
-    pub(crate) fn shut(&self) -> Option<Arc<DriverSet>> {
-        self.outbox.close();
+    /// Ends everything that hangs on the connection. Tells how many bytes it had not read, too.
+    pub(crate) fn shut(&self) -> (Option<Arc<DriverSet>>, usize) {
+        let unread = self.outbox.close();
         let streams = std::mem::take(&mut *locked(&self.streams));
         for pump in streams.values() {
             pump.abandon();
         }
-        locked(&self.session).drivers.take()
+        (locked(&self.session).drivers.take(), unread)
     }
 
     pub(crate) fn finished_call(&self) -> u32 {

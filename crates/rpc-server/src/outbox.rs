@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// Queued bytes beyond which a client counts as not reading. One largest message must fit on top of it.
 const QUEUE_MAX: usize = 8 << 20;
+/// Queued messages beyond which a client counts as not reading: events are small, and many of them cost more than their
+/// bytes.
+const MESSAGES_MAX: usize = 4096;
 /// Queued bytes below which stream data is added.
 const STREAM_ROOM: usize = 512 << 10;
 
@@ -55,7 +58,7 @@ impl Outbox {
     /// When the client must be cut off.
     pub fn send(&self, socket: BorrowedFd<'_>, message: Vec<u8>, fds: Vec<OwnedFd>) -> Result<(), Broken> {
         let mut queue = self.lock();
-        if queue.broken || queue.bytes > QUEUE_MAX {
+        if queue.broken || queue.bytes > QUEUE_MAX || queue.items.len() > MESSAGES_MAX {
             queue.broken = true;
             return Err(Broken);
         }
@@ -103,13 +106,13 @@ impl Outbox {
         self.lock().items.is_empty()
     }
 
-    /// Drops what is queued; everything after this fails.
-    pub fn close(&self) {
+    /// Drops what is queued; everything after this fails. Gives the number of bytes that were.
+    pub fn close(&self) -> usize {
         let mut queue = self.lock();
         queue.broken = true;
-        queue.items.clear();
-        queue.bytes = 0;
+        queue.items = VecDeque::new();
         self.drained.notify_all();
+        std::mem::take(&mut queue.bytes)
     }
 }
 

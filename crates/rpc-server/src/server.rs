@@ -70,8 +70,32 @@ pub struct Service {
 }
 
 /// Procedures of drivers that only look at memory and are answered by the I/O thread itself.
-const INLINE: &[&str] =
-    &["connect_get_type", "connect_get_lib_version", "connect_is_secure", "connect_is_encrypted"];
+const INLINE: &[&str] = &[
+    "connect_get_type",
+    "connect_get_lib_version",
+    "connect_is_secure",
+    "connect_is_encrypted",
+    "domain_lookup_by_name",
+    "domain_lookup_by_uuid",
+    "domain_lookup_by_id",
+];
+
+/// Bytes that a client had not read when it went, from which on it pays to give memory back.
+const UNREAD_LARGE: usize = 256 << 10;
+
+/// Clients that are accepted in one turn.
+const ACCEPTS: usize = 16;
+
+/// What accepting clients gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accepting {
+    /// Nobody waits any more.
+    Done,
+    /// There may be more.
+    More,
+    /// There are too many.
+    Crowded,
+}
 
 enum Command {
     Close(ConnectionId),
@@ -81,6 +105,8 @@ enum Command {
 /// What all threads of the server share.
 pub(crate) struct Shared {
     pub(crate) opener: Arc<dyn Opener>,
+    /// Memory is about to be given back.
+    giving_back: AtomicBool,
     /// What the admin program reaches.
     admin: DriverSet,
     limits: RwLock<Limits>,
@@ -232,6 +258,7 @@ impl Server {
         }
         let shared = Arc::new(Shared {
             opener,
+            giving_back: AtomicBool::new(false),
             admin,
             limits: RwLock::new(limits),
             clients: RwLock::default(),
@@ -254,14 +281,18 @@ impl Server {
     /// # Errors
     /// When polling fails.
     pub fn run(mut self) -> io::Result<()> {
+        self.shared.pool.ahead();
         let mut events = Events::with_capacity(256);
         let mut peers: HashMap<u64, Peer> = HashMap::new();
         let mut again: Vec<u64> = Vec::new();
         let mut chunk = vec![0; 64 << 10];
         // Sockets that had clients waiting when there were too many.
         let mut crowded = false;
+        // Sockets that may have more clients waiting.
+        let mut more = false;
         while !self.shared.stopping.load(Ordering::Acquire) {
-            let timeout = if again.is_empty() { self.keep_alive(&mut peers) } else { Some(Duration::ZERO) };
+            let timeout =
+                if again.is_empty() && !more { self.keep_alive(&mut peers) } else { Some(Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -271,7 +302,11 @@ impl Server {
                 match event.token() {
                     WAKE => {}
                     Token(index) if (index as u64) < FIRST_CLIENT => {
-                        crowded |= !self.accept(index - 1, &mut peers);
+                        match self.accept(index - 1, &mut peers) {
+                            Accepting::Done => {}
+                            Accepting::More => more = true,
+                            Accepting::Crowded => crowded = true,
+                        }
                     }
                     Token(id) => {
                         let id = id as u64;
@@ -310,9 +345,15 @@ impl Server {
                     Reading::Gone => self.close(&mut peers, id),
                 }
             }
-            if crowded && (peers.len() as u32) < self.shared.limits().max_clients {
-                crowded = (0..self.listeners.len())
-                    .fold(false, |left, index| left | !self.accept(index, &mut peers));
+            if (crowded || more) && (peers.len() as u32) < self.shared.limits().max_clients {
+                (crowded, more) = (false, false);
+                for index in 0..self.listeners.len() {
+                    let accepting = self.accept(index, &mut peers);
+                    crowded |= accepting == Accepting::Crowded;
+                    more |= accepting == Accepting::More;
+                }
+            } else if std::mem::take(&mut more) {
+                crowded = true;
             }
         }
         let ids: Vec<u64> = peers.keys().copied().collect();
@@ -323,26 +364,30 @@ impl Server {
         Ok(())
     }
 
-    /// Accepts all who wait; false when there are too many clients.
-    fn accept(&self, index: usize, peers: &mut HashMap<u64, Peer>) -> bool {
+    /// Accepts those who wait, but only so many that others get their turn.
+    fn accept(&self, index: usize, peers: &mut HashMap<u64, Peer>) -> Accepting {
         let (listener, entry) = &self.listeners[index];
-        loop {
-            let limits = self.shared.limits();
-            let strangers = peers.values().filter(|peer| !peer.client.is_authenticated()).count() as u32;
+        let limits = self.shared.limits();
+        let known = peers.len();
+        let strangers = peers.values().filter(|peer| !peer.client.is_authenticated()).count();
+        for _ in 0..ACCEPTS {
+            // Whoever came just now may be one as well.
+            let strangers = (strangers + peers.len() - known) as u32;
             if peers.len() as u32 >= limits.max_clients || strangers >= limits.max_anonymous_clients {
                 log::warn!("too many clients, new ones have to wait");
-                return false;
+                return Accepting::Crowded;
             }
             match listener.accept() {
                 Ok((socket, _)) => self.welcome(socket, *entry, peers),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepting::Done,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     log::error!("cannot accept a client: {error}");
-                    return true;
+                    return Accepting::Done;
                 }
             }
         }
+        Accepting::More
     }
 
     fn welcome(&self, mut socket: UnixStream, entry: Entry, peers: &mut HashMap<u64, Peer>) {
@@ -375,11 +420,21 @@ impl Server {
         let Some(peer) = peers.remove(&id) else { return };
         log::debug!("client {id} is gone");
         self.shared.clients.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&id);
-        let drivers = peer.client.shut();
+        let (drivers, unread) = peer.client.shut();
         let _ = rustix::net::shutdown(peer.client.socket(), rustix::net::Shutdown::Both);
         if let Some(drivers) = drivers {
             let connection = peer.client.id;
             self.shared.pool.run(false, Box::new(move || drivers.hypervisor.connection_closed(connection)));
+        }
+        // What such a client has cost is not to stay with the daemon; once for all that go at a time.
+        if unread > UNREAD_LARGE && !self.shared.giving_back.swap(true, Ordering::AcqRel) {
+            let shared = self.shared.clone();
+            let give_back = move || {
+                std::thread::sleep(Duration::from_millis(100));
+                shared.giving_back.store(false, Ordering::Release);
+                host::memory::give_back();
+            };
+            self.shared.pool.run(false, Box::new(give_back));
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Something to run.
@@ -14,6 +14,9 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// How long a worker beyond the minimum stays idle.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// Steps of priority between the workers and who hands out the jobs.
+const AHEAD: i32 = 10;
 
 /// Sizes of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct Pool {
     sizes: Mutex<Sizes>,
     ordinary: Condvar,
     reserved: Condvar,
+    /// Priority of the workers, when whoever hands out the jobs has another one.
+    nice: OnceLock<i32>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -70,11 +75,22 @@ impl Pool {
             sizes: Mutex::new(sizes),
             ordinary: Condvar::new(),
             reserved: Condvar::new(),
+            nice: OnceLock::new(),
         })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the calling thread, which hands out the jobs, run ahead of the workers, so that a flood of jobs does not keep it
+    /// from others. The workers, and the programs they start, keep the priority it has now. Does nothing where the right
+    /// to do so is missing.
+    pub fn ahead(&self) {
+        let Ok(nice) = rustix::process::getpriority_process(None) else { return };
+        if rustix::process::setpriority_process(None, nice - AHEAD).is_ok() {
+            let _ = self.nice.set(nice);
+        }
     }
 
     /// The sizes in force.
@@ -145,6 +161,10 @@ impl Pool {
     }
 
     fn work(self: Arc<Pool>, reserved: bool) {
+        if let Some(nice) = self.nice.get() {
+            // A thread begins with the priority of the one that made it.
+            let _ = rustix::process::setpriority_process(None, *nice);
+        }
         let mut state = self.state();
         loop {
             let job = state.high.pop_front().or_else(|| if reserved { None } else { state.low.pop_front() });

@@ -28,10 +28,16 @@ pub struct Violation {
     pub path: String,
     /// What is wrong.
     pub what: String,
+    /// The element does not belong into the one around it at all.
+    pub unknown: bool,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What does not belong into the document itself is named in the words of libxml2.
+        if let ([root, name], true) = (self.path.split('/').collect::<Vec<&str>>().as_slice(), self.unknown) {
+            return writeln!(f, "Element {root} has extra content: {name}");
+        }
         write!(f, "line {}, column {}: {}: {}", self.line, self.column, self.path, self.what)
     }
 }
@@ -47,7 +53,7 @@ fn violation(node: Node<'_>, what: String) -> Violation {
         at = parent;
     }
     names.reverse();
-    Violation { line, column, path: names.join("/"), what }
+    Violation { line, column, path: names.join("/"), what, unknown: false }
 }
 
 pub(crate) fn document(kind: Kind, root: Node<'_>) -> Outcome {
@@ -82,7 +88,8 @@ fn element(table: &'static Table, row: &'static Row, node: Node<'_>) -> Outcome 
             .or_else(|| row.children.iter().position(|child| child.name == "*"));
         let Some((child, count)) = at.and_then(|at| Some((row.children.get(at)?, counts.get_mut(at)?)))
         else {
-            return Err(violation(inner, format!("the element is not known inside '{}'", node.name())));
+            let what = format!("the element is not known inside '{}'", node.name());
+            return Err(Violation { unknown: true, ..violation(inner, what) });
         };
         *count += 1;
         if *count > child.occurs.most {

@@ -22,6 +22,9 @@ pub use kind::Kind;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use xml::Node;
 
+/// Where clients know the schemas to be.
+const FOLDER: &str = "/usr/share/libvirt/schemas";
+
 /// Holds a document against its schema.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub fn validate(kind: Kind, root: Node<'_>) -> Result<()> {
     match check::document(kind, root) {
         Ok(()) => Ok(()),
         Err(violation) => {
-            let text = format!("Unable to validate doc against {}\n{violation}", kind.file());
+            let text = format!("Unable to validate doc against {FOLDER}/{}\n{violation}", kind.file());
             Err(Error::new(ErrorCode::XML_INVALID_SCHEMA, ErrorDomain::XML, text))
         }
     }

@@ -109,7 +109,7 @@ impl Uri {
                 let _ = write!(out, "{}@", escape(user, ";:&=+$,"));
             }
             if server.contains(':') {
-                let _ = write!(out, "[{server}]");
+                let _ = write!(out, "[{}]", escape(server, ":"));
             } else {
                 out.push_str(&escape(server, "/?;:@"));
             }

@@ -1,6 +1,6 @@
 //! Cells of the guest, and where the host puts their memory.
 
-use crate::fault::{invalid, unsupported};
+use crate::fault::{internal, invalid, unsupported};
 use crate::{Domain, bitmap};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::collections::BTreeSet;
@@ -9,6 +9,10 @@ use xml::Tree;
 pub(super) fn check(domain: &Domain) -> Result<()> {
     if let Some(numa) = domain.tree.at("cpu/numa") {
         cells(numa)?;
+        let sets = numa.all("cell").filter_map(|cell| bitmap::parse(cell.attr("cpus")?));
+        if sets.map(|cpus| cpus.len()).sum::<usize>() > domain.vcpus_max() as usize {
+            return Err(internal("Number of CPUs in <numa> exceeds the <vcpu> count"));
+        }
     }
     let count = domain.tree.at("cpu/numa").map_or(0, |numa| numa.all("cell").count());
     if let Some(tune) = domain.tree.child("numatune") {

@@ -32,7 +32,7 @@ pub(super) fn firmware(domain: &Domain) -> Result<()> {
     }
     match os.attr("firmware") {
         None => {
-            if loader.is_some_and(|loader| loader.body().trim().is_empty())
+            if loader.map_or(nvram.is_some(), |loader| loader.body().trim().is_empty())
                 && os.text_of("type") == Some("hvm")
             {
                 return Err(detail("no loader path specified and firmware auto selection disabled"));

@@ -93,7 +93,7 @@ pub(super) fn random() -> impl FnMut() -> [u8; 16] {
     || std::array::from_fn(|index| index as u8)
 }
 
-pub(super) fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
+pub(crate) fn read(case: &Case, caps: &Caps, text: &str) -> Result<Domain, String> {
     let flags = ParseFlags {
         inactive: true,
         abi_update: case.words("parse_flags").contains(&"abi-update"),

@@ -25,8 +25,22 @@ fn internal(text: impl Into<String>) -> Error {
 
 /// The command line with which the pretended host would start a definition.
 pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<Line> {
+    line_on(case, domain, caps, &hardware(case), &mut |_, _| Ok(()))
+}
+
+/// Changes the facts of a start.
+pub(crate) type Change<'c> = dyn FnMut(&Domain, &mut Start) -> Result<()> + 'c;
+
+/// The same on other hardware, with what another host puts in the place of the pretended one's facts.
+pub(crate) fn line_on(
+    case: &Case,
+    domain: &Domain,
+    caps: &Caps,
+    hardware: &Hardware,
+    change: &mut Change<'_>,
+) -> Result<Line> {
     let mut domain = domain.clone();
-    complete::for_start(&mut domain, caps, &hardware(case))?;
+    complete::for_start(&mut domain, caps, hardware)?;
     if case.text("migrate_from").is_none() {
         complete::align_memory(&mut domain, caps);
     }
@@ -43,6 +57,7 @@ pub(super) fn line(case: &Case, domain: &Domain, caps: &Caps) -> Result<Line> {
     let mut start = start(case, &domain);
     start.secrets = secrets(&domain, &settings)?;
     start.settings = settings;
+    change(&domain, &mut start)?;
     argv::plan(&domain, caps, &start)
 }
 

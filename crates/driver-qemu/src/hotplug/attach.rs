@@ -225,6 +225,7 @@ impl Driver {
         let live = guest.live()?;
         let mut with = live.domain.clone();
         insert(&mut with, fitted, device.clone());
+        let with = self.with_places_beside(&with, &name)?;
         let handed = self.hand_over(&live, &with, &name, node, &held.ends)?;
         if device.name == "disk" {
             let filters = device.child("throttlefilters").map_or(0, |filters| filters.children.len());
@@ -276,6 +277,7 @@ impl Driver {
         crate::console::settle(device);
         match device.name.as_str() {
             "disk" => {
+                self.follow_volume(device)?;
                 chain::of_disk(device)?;
                 let next = crate::block::disk::number(device, self.next_node(live));
                 super::disk::make_overlay(&live.domain, device, next)

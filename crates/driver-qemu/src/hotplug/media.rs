@@ -95,6 +95,7 @@ impl Driver {
         let old = live.domain.devices().get(found).cloned().unwrap_or_default();
         let described = self.fit_instead(&live.domain, found, given)?.device().clone();
         let mut new = with_medium(&old, &described);
+        self.follow_volume(&mut new)?;
         chain::of_disk(&mut new)?;
         let node = self.next_node(&live);
         // An empty drive takes a number too.

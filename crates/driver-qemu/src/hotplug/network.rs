@@ -56,6 +56,10 @@ fn check(old: &Tree, new: &Tree, given: &Tree) -> Result<()> {
             return refuse(format!("cannot modify network device {what}"));
         }
     }
+    let networks = old.is("type", "network") && new.is("type", "network");
+    if networks && differs(old, new, "source", "portgroup") {
+        return refuse("cannot modify network device portgroup attribute".to_owned());
+    }
     if differs(old, new, "mtu", "size") {
         return refuse("cannot modify MTU".to_owned());
     }

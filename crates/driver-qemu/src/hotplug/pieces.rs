@@ -156,6 +156,7 @@ impl Driver {
                 device.child_or_new("driver").unset("copy_on_read");
             }
         }
+        let domain = self.with_places_beside(&domain, alias)?;
         let caps = self.caps_for(&domain)?;
         let mut pieces = argv::pieces(&domain, &caps, &self.start_of(live), alias, self.next_node(live))?;
         let answer = live.command("query-named-block-nodes", json!({"flat": true}))?;

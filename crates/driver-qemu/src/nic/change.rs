@@ -1,6 +1,6 @@
 //! Cards of running guests that are plugged in elsewhere, isolated or limited otherwise.
 
-use super::tap::{is_switch, limit, unlimit};
+use super::tap::{is_switch, limit, limit_at_switch, unlimit, unlimit_at_switch};
 use super::{Nics, Owner, port, system};
 use crate::{FROM, error};
 use base::{Error, ErrorCode, Result};
@@ -52,6 +52,8 @@ impl Nics {
         }
         let settings = settings(owner, &actual)?;
         match &settings.bandwidth {
+            Some(limits) if is_switch(&settings) => limit_at_switch(device(&actual), &settings, limits),
+            None if is_switch(&settings) => unlimit_at_switch(device(&actual), &settings),
             Some(limits) => limit(device(&actual), Some(limits), !actual.is("type", "direct")),
             None => {
                 unlimit(device(&actual));

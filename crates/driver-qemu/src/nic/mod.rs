@@ -9,10 +9,12 @@
 //! * [`port`]: what networks are asked for
 //! * [`tap`]: devices on the host
 //! * [`change`]: cards of running guests
+//! * [`filter`]: what they may send and get
 //!
 //! Other types are connections of the emulator's own, which the host need not know of.
 
 mod change;
+mod filter;
 mod port;
 mod tap;
 
@@ -21,7 +23,7 @@ pub(crate) use change::check_floor;
 use crate::FROM;
 use crate::guest::{MONITOR_WAIT, failed};
 use crate::start::Undo;
-use api::{Call, Network};
+use api::{Call, Network, Nwfilter};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use conf_domain::Domain;
 use conf_network::NetworkPort;
@@ -35,6 +37,8 @@ use xml::Tree;
 /// Connects cards.
 pub(crate) struct Nics {
     networks: Arc<dyn Network>,
+    /// Who filters; nobody in a session.
+    filters: Option<Arc<dyn Nwfilter>>,
     links: Links,
 }
 
@@ -88,10 +92,10 @@ fn queues(interface: &Tree) -> usize {
 impl Nics {
     /// # Errors
     /// When the kernel cannot be asked for links.
-    pub(crate) fn new(networks: Arc<dyn Network>) -> Result<Nics> {
+    pub(crate) fn new(networks: Arc<dyn Network>, filters: Option<Arc<dyn Nwfilter>>) -> Result<Nics> {
         let links =
             Links::open().map_err(|cause| Error::system(FROM, &cause, "cannot ask the kernel for links"))?;
-        Ok(Nics { networks, links })
+        Ok(Nics { networks, filters, links })
     }
 
     /// Connects a card of a guest that starts; none when the host need not know of it.
@@ -121,6 +125,10 @@ impl Nics {
             }
             _ => return Ok(None),
         };
+        if let Some(bound) = self.filter(owner, interface)? {
+            let nics = self.clone();
+            undo.later(move || nics.unfilter(&bound));
+        }
         let vhosts = vhost(owner, interface)?;
         Ok(Some(Ends { taps, vhosts }))
     }
@@ -128,6 +136,7 @@ impl Nics {
     /// Disconnects the cards of a guest that has ended. Taps are gone with the emulator.
     pub(crate) fn disconnect<'t>(&self, owner: &Owner, interfaces: impl Iterator<Item = &'t Tree>) {
         for interface in interfaces {
+            self.unfilter_card(owner, interface);
             let actual = conf_domain::device::actual(interface);
             if let Ok(settings) = NetworkPort::parse(&port::document(owner, &actual)) {
                 self.clear(&actual, &settings);

@@ -9,6 +9,7 @@ use conf_network::vlan::{NativeMode, Vlan};
 use conf_network::{Bandwidth, NetworkPort};
 use host::link::{MacvlanMode, Port, Tag};
 use host::process::Command;
+use network_plan::openvswitch::Owned;
 use network_plan::{openvswitch, traffic};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -63,6 +64,45 @@ pub(super) fn unlimit(dev: &str) {
 /// Whether a card is a port of a switch.
 pub(super) fn is_switch(settings: &NetworkPort) -> bool {
     settings.virtual_port.as_ref().is_some_and(|port| port.kind == Some(PortKind::OpenVswitch))
+}
+
+/// The record that a question of the switch is answered with.
+fn record(question: &firewall::Call) -> Result<Option<String>> {
+    let answer = run(question)?;
+    Ok(answer.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned))
+}
+
+/// Limits a port of a switch, where it may have limits already.
+pub(super) fn limit_at_switch(name: &str, settings: &NetworkPort, limits: &Bandwidth) -> Result<()> {
+    let owned = Owned::new(name, &settings.owner_uuid);
+    match limits.inbound.filter(|rate| rate.average > 0) {
+        Some(rate) => {
+            let (queue, found) = (record(&owned.find_queue())?, record(&owned.find_limits())?);
+            for call in owned.limit_received(&rate, queue.as_deref(), found.as_deref()) {
+                run(&call)?;
+            }
+        }
+        None => forget_received(&owned)?,
+    }
+    run(&owned.limit_sent(limits.outbound.as_ref())).map(drop)
+}
+
+/// Takes the records of a port of a switch away.
+fn forget_received(owned: &Owned) -> Result<()> {
+    let (queue, found) = (record(&owned.find_queue())?, record(&owned.find_limits())?);
+    // A switch keeps limits that a port refers to.
+    let used = record(&owned.port_limits())?.is_some();
+    for call in owned.forget_received(queue.as_deref(), found.as_deref(), used) {
+        run(&call)?;
+    }
+    Ok(())
+}
+
+/// Takes the limits of a port of a switch away.
+pub(super) fn unlimit_at_switch(name: &str, settings: &NetworkPort) -> Result<()> {
+    let owned = Owned::new(name, &settings.owner_uuid);
+    forget_received(&owned)?;
+    run(&owned.limit_sent(None)).map(drop)
 }
 
 /// Tags of a bridge's port.
@@ -146,8 +186,8 @@ impl Nics {
         self.switch_on(&name)?;
         let _ = self.links.set_no_queue(&name);
         if is_switch(settings) {
-            for call in openvswitch::limit(&name, &owner.uuid, settings.bandwidth.as_ref(), true) {
-                run(&call)?;
+            if let Some(limits) = &settings.bandwidth {
+                limit_at_switch(&name, settings, limits)?;
             }
         } else {
             limit(&name, settings.bandwidth.as_ref(), true)?;
@@ -381,10 +421,10 @@ impl Nics {
                 }
             }
             "network" | "bridge" if is_switch(settings) => {
-                if settings.bandwidth.is_some() {
-                    for call in openvswitch::unlimit(name, &settings.owner_uuid) {
-                        let _ = run(&call);
-                    }
+                if settings.bandwidth.is_some()
+                    && let Err(cause) = unlimit_at_switch(name, settings)
+                {
+                    log::warn!("{cause}");
                 }
                 if let Err(cause) = run(&openvswitch::delete_port(name)) {
                     log::warn!("{cause}");

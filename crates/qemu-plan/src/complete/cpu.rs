@@ -7,8 +7,10 @@ use xml::Tree;
 /// What `<cpu>` gets; a definition without one gets the machine's default.
 pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
     topology(domain);
-    let open =
-        domain.tree.child("cpu").is_none_or(|cpu| cpu.attr("mode").is_none() && cpu.child("model").is_none());
+    let open = domain
+        .tree
+        .child("cpu")
+        .is_none_or(|cpu| matches!(cpu.attr("mode"), None | Some("custom")) && cpu.child("model").is_none());
     if open {
         default_model(domain, setting);
         return;

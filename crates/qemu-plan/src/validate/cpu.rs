@@ -12,6 +12,18 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
         address_bits(cpu, setting)?;
         vectors(cpu, setting)?;
     }
+    let topology = domain.tree.at("cpu/topology").map(|topology| {
+        let part = |name: &str| topology.attr(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
+        ["sockets", "dies", "clusters", "cores", "threads"].iter().map(|name| part(name)).product::<u64>()
+    });
+    if topology.is_some_and(|count| count != u64::from(domain.vcpus_max())) {
+        return Err(unsupported("CPU topology doesn't match maximum vcpu count"));
+    }
+    let first =
+        domain.tree.child("vcpus").and_then(|vcpus| vcpus.all("vcpu").find(|vcpu| vcpu.is("id", "0")));
+    if first.is_some_and(|vcpu| vcpu.is("enabled", "no")) {
+        return Err(unsupported("vcpu 0 can't be offline"));
+    }
     let threads =
         domain.tree.attr_at("cpu/topology", "threads").and_then(|threads| threads.parse::<u32>().ok());
     if setting.board == Board::Pseries

@@ -38,6 +38,10 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     if domain.tree.child("bootloader").is_some() {
         return Err(unsupported("bootloader is not supported by QEMU"));
     }
+    let limit = setting.caps.machine(&setting.machine).map_or(0, |machine| machine.max_cpus);
+    if limit > 0 && domain.vcpus_max() > limit {
+        return Err(unsupported(format!("Maximum CPUs greater than specified machine type limit {limit}")));
+    }
     if domain.vcpus_max() > 255 && setting.is_x86() && setting.board != Board::Q35 {
         return Err(unsupported("more than 255 vCPUs are only supported on q35-based machine types"));
     }

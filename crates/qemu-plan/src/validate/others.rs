@@ -6,6 +6,7 @@ use crate::complete::setting::{Board, Setting};
 use crate::complete::unsupported;
 use base::Result;
 use conf_domain::Domain;
+use qemu_caps::Flag;
 use xml::Tree;
 
 pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
@@ -22,13 +23,13 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "hostdev" => hostdev(domain, device),
         "input" => input(device),
         "filesystem" => filesystem(device),
-        "graphics" => graphics(domain, device),
+        "graphics" => graphics(domain, device, setting),
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
         "channel" | "console" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
         "smartcard" | "rng" => spice(domain, device),
         "interface" => interface(device),
-        "video" => video(device),
+        "video" => video(device, setting),
         "memory" => module(domain, device),
         _ => Ok(()),
     }
@@ -256,8 +257,22 @@ fn filesystem(filesystem: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn graphics(domain: &Domain, graphics: &Tree) -> Result<()> {
+/// The emulator can show screens of a type.
+fn shows(kind: &str, setting: &Setting<'_>) -> bool {
+    setting.caps.has(match kind {
+        "vnc" => Flag::Vnc,
+        "spice" => Flag::Spice,
+        "egl-headless" => Flag::EglHeadless,
+        "dbus" | "rdp" => Flag::DisplayDbus,
+        _ => return true,
+    })
+}
+
+fn graphics(domain: &Domain, graphics: &Tree, setting: &Setting<'_>) -> Result<()> {
     let kind = graphics.attr("type").unwrap_or_default();
+    if !shows(kind, setting) {
+        return Err(unsupported(format!("{kind} graphics are not supported with this QEMU")));
+    }
     if graphics.all("listen").count() > 1 {
         return Err(unsupported("QEMU does not support multiple listens for one graphics device."));
     }
@@ -334,9 +349,40 @@ fn interface(interface: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn video(video: &Tree) -> Result<()> {
+/// The emulator has video cards of a type.
+fn draws(kind: &str, setting: &Setting<'_>) -> bool {
+    let any = |flags: &[Flag]| flags.iter().any(|flag| setting.caps.has(*flag));
+    any(match kind {
+        "vga" => &[Flag::Vga],
+        "cirrus" => &[Flag::CirrusVga],
+        "vmvga" => &[Flag::VmwareSvga],
+        "qxl" => &[Flag::Qxl],
+        "virtio" => &[Flag::VirtioGpu, Flag::VirtioGpuCcw],
+        "bochs" => &[Flag::BochsDisplay],
+        "ramfb" => &[Flag::Ramfb],
+        "xen" | "vbox" | "parallels" | "gop" => return false,
+        _ => return true,
+    })
+}
+
+fn video(video: &Tree, setting: &Setting<'_>) -> Result<()> {
     let Some(model) = video.child("model") else { return Ok(()) };
     let kind = model.attr("type").unwrap_or_default();
+    if !draws(kind, setting) {
+        return Err(unsupported(format!("domain configuration does not support video model '{kind}'")));
+    }
+    let outside = video.attr_at("driver", "name") == Some("vhostuser");
+    if outside && !setting.caps.has(Flag::VhostUserGpu) {
+        return Err(unsupported("this QEMU does not support 'vhost-user' video device"));
+    }
+    let gl = [Flag::VirtioGpuVirgl, Flag::VirtioGpuGlPci, Flag::VirtioVgaGl];
+    if kind == "virtio"
+        && !outside
+        && model.attr_at("acceleration", "accel3d") == Some("yes")
+        && !gl.into_iter().any(|flag| setting.caps.has(flag))
+    {
+        return Err(unsupported("3d acceleration is not supported by this QEMU binary"));
+    }
     if model.attr_at("acceleration", "accel3d") == Some("yes") && kind != "virtio" {
         return Err(unsupported("3d acceleration is supported only with 'virtio' video device"));
     }
