@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses() {
+    fn cancels() {
         assert_eq!(cancel_file("/dev/nosuch"), "/dev/null");
     }
 }
