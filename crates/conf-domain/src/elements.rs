@@ -83,7 +83,7 @@ impl Elements {
                 }
             })
             .collect();
-        for (element, block) in values::read(values) {
+        for (element, block) in values::table(values) {
             if let Some(row) = index.get(element).and_then(|at| rows.get_mut(*at)) {
                 row.blocks.push(block);
             }
@@ -112,9 +112,16 @@ impl Place {
         &self.row().blocks
     }
 
-    /// The place of a child.
+    /// Whether a child is known by its name.
+    pub(crate) fn names(self, child: &str) -> bool {
+        self.row().children.iter().any(|(name, _)| *name == child)
+    }
+
+    /// The place of a child; `*` stands for all that are not named.
     pub fn child(self, name: &str) -> Option<Place> {
-        let (_, row) = self.row().children.iter().find(|(child, _)| *child == name)?;
+        let children = &self.row().children;
+        let named = children.iter().find(|(child, _)| *child == name);
+        let (_, row) = named.or_else(|| children.iter().find(|(child, _)| *child == "*"))?;
         Some(Place { table: self.table, row: *row })
     }
 
@@ -202,6 +209,8 @@ pub fn write(tree: &Tree, w: &mut Writer) {
     }
     match &tree.text {
         Some(text) if tree.children.is_empty() => element.text(text),
+        // A table of firmware is a path even when there is none.
+        _ if tree.name == "table" => element.text(""),
         _ if tree.children.is_empty() && is_opened(tree) => element.children_always(|_| {}),
         _ => element.children(|w| {
             for child in &tree.children {

@@ -8,8 +8,8 @@ mod kind;
 use crate::elements::Place;
 use crate::fault::{self, internal, invalid, unsupported};
 use base::{Error, Result};
-pub(crate) use kind::decimal;
 use kind::{Kind, Read};
+pub(crate) use kind::{decimal, number, signed};
 use xml::Tree;
 
 /// Who is asked by a condition: the element itself, the one around it, or one further out.
@@ -83,11 +83,13 @@ struct Value {
     attr: &'static str,
     kind: Kind,
     required: bool,
+    /// That it is missing is told in its own words too.
+    own_words: bool,
     refusal: Option<(&'static str, &'static str)>,
 }
 
 /// Reads the table: names of elements with their rules.
-pub(crate) fn read(text: &'static str) -> Vec<(&'static str, Block)> {
+pub(crate) fn table(text: &'static str) -> Vec<(&'static str, Block)> {
     let mut blocks: Vec<(&'static str, Block)> = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(head) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
@@ -115,10 +117,11 @@ impl Block {
             "child" => self.children.extend(attrs.split(',')),
             _ => {
                 let required = kind.ends_with('!');
+                let own_words = kind.ends_with("!!");
                 let rest: Vec<&'static str> = words.collect();
                 for attr in attrs.split(',') {
                     if let Some(kind) = Kind::read(kind.trim_end_matches('!'), &rest) {
-                        self.values.push(Value { attr, kind, required, refusal });
+                        self.values.push(Value { attr, kind, required, own_words, refusal });
                     }
                 }
             }
@@ -148,7 +151,10 @@ impl Value {
         };
         let Some(value) = own else {
             return match self.required {
-                true => Err(fault::missing(&element.name, self.attr)),
+                true => {
+                    let own = self.own_words.then(|| self.refused("")).flatten();
+                    Err(own.unwrap_or_else(|| fault::missing(&element.name, self.attr)))
+                }
                 false => Ok(()),
             };
         };
@@ -175,6 +181,16 @@ impl Value {
 /// With the first attribute that is missing or has a value that is not accepted, in document order.
 pub(crate) fn apply(place: Place, element: &mut Tree) -> Result<()> {
     within(place, element, &mut Vec::new())
+}
+
+/// Checks the children of one name, as [`apply`] does.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) fn read(place: Place, parent: &mut Tree, name: &str) -> Result<()> {
+    let Some(place) = place.child(name) else { return Ok(()) };
+    let mut around = vec![Tree { name: parent.name.clone(), attrs: parent.attrs.clone(), ..Tree::default() }];
+    parent.all_mut(name).try_for_each(|child| within(place, child, &mut around))
 }
 
 /// As [`apply`], for an element that stands in others, the innermost last.
@@ -268,9 +284,9 @@ mod tests {
 
     #[test]
     fn every_value_has_its_place() {
-        let table = Elements::domain();
-        for (name, block) in read(include_str!("../data/domain.values")) {
-            let place = table.place(name).expect(name);
+        let elements = Elements::domain();
+        for (name, block) in table(include_str!("../data/domain.values")) {
+            let place = elements.place(name).expect(name);
             for value in block.values {
                 assert!(value.attr == "." || place.knows(value.attr), "{name} {}", value.attr);
             }

@@ -166,7 +166,7 @@ fn network(source: &mut Tree) -> Result<()> {
         // The first part is the pool.
         Some(name)
             if matches!(protocol.as_str(), "gluster" | "rbd")
-                && !name.split_once('/').is_some_and(|(pool, _)| !pool.is_empty()) =>
+                && name.split_once('/').is_none_or(|(pool, _)| pool.is_empty()) =>
         {
             return Err(invalid(format!("can't split path '{name}' into pool name and image name")));
         }

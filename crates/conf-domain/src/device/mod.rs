@@ -10,6 +10,7 @@ mod disk;
 mod graphics;
 mod image;
 mod interface;
+mod memory;
 mod reading;
 mod redirection;
 mod secret;
@@ -23,6 +24,62 @@ use crate::{FormatFlags, ParseFlags, domain, values};
 use base::Result;
 use xml::{Tree, Trees};
 
+/// Kinds of devices in the order in which they are read.
+const ORDER: &[&str] = &[
+    "disk",
+    "controller",
+    "lease",
+    "filesystem",
+    "interface",
+    "smartcard",
+    "serial",
+    "parallel",
+    "console",
+    "channel",
+    "input",
+    "graphics",
+    "sound",
+    "audio",
+    "video",
+    "hostdev",
+    "watchdog",
+    "memballoon",
+    "rng",
+    "crypto",
+    "tpm",
+    "nvram",
+    "hub",
+    "redirdev",
+    "redirfilter",
+    "panic",
+    "shmem",
+    "memory",
+    "iommu",
+    "vsock",
+    "pstore",
+];
+
+/// Reads devices: what each says by itself.
+///
+/// # Errors
+/// With the first refusal, in the reference's words.
+pub(crate) fn read(tree: &mut Tree, flags: ParseFlags) -> Result<()> {
+    if !flags.skip_validate && !flags.allow_boot {
+        check::boot(tree)?;
+    }
+    let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
+    for kind in ORDER {
+        let Some(place) = domain::place("domain/devices").child(kind) else { continue };
+        for device in devices.all_mut(kind) {
+            values::apply(place, device)?;
+            if !flags.skip_validate {
+                reading::as_read(device)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What every driver's devices get.
 pub(crate) fn complete(
     tree: &mut Tree,
@@ -31,14 +88,7 @@ pub(crate) fn complete(
 ) -> Result<()> {
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
     let kind = tree.attr("type").unwrap_or_default().to_owned();
-    if !flags.skip_validate && !flags.allow_boot {
-        check::boot(tree)?;
-    }
-    values::apply(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
-    if !flags.skip_validate {
-        devices.children.iter().try_for_each(reading::as_read)?;
-    }
     // Buses that follow from the targets do not count here.
     sort_disks(&mut devices.children);
     let mut seen_video = false;
@@ -59,6 +109,7 @@ pub(crate) fn complete(
             }
             "hostdev" => source::complete(device),
             "interface" => interface::complete(device, flags, random)?,
+            "memory" => memory::complete(device)?,
             "redirfilter" => redirection::complete(device),
             "controller" => controller::complete(device)?,
             "graphics" => graphics::complete(device, flags)?,

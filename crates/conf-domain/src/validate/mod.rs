@@ -15,7 +15,7 @@ mod virtio;
 pub(crate) use controller::{disabled as usb_disabled, usb as usb_controllers};
 
 use crate::fault::unsupported;
-use crate::{Domain, device};
+use crate::{Domain, device, section};
 use base::Result;
 use xml::Tree;
 
@@ -59,14 +59,15 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
         device_alone(domain, device)?;
         driver.device(domain, device)?;
     }
-    system::firmware(domain)?;
     system::boot(domain)?;
     device::check_together(domain.devices())?;
     numa::check(domain)?;
-    system::tuning(domain)?;
-    memory::together(domain)?;
+    section::check_tuning(domain)?;
+    section::check_threads(domain)?;
+    section::check_throttling(domain)?;
+    section::check_rest(domain)?;
     others::together(domain)?;
-    crate::lifecycle::check(domain)
+    section::lifecycle::check(domain)
 }
 
 fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {

@@ -158,6 +158,16 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
     integer(text, 10).and_then(|value| u64::try_from(value).ok())
 }
 
+/// A decimal number of either sign, as C's library reads it.
+pub(crate) fn signed(text: &str) -> Option<i64> {
+    integer(text, 10).and_then(|value| i64::try_from(value).ok())
+}
+
+/// A number from zero up with C's prefixes.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    integer(text, 0).and_then(|value| u64::try_from(value).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -229,7 +229,9 @@ pub(super) fn mmio(domain: &mut Domain, setting: &Setting<'_>) {
     for device in domain.devices_mut() {
         let plain = device.name != "iommu"
             && !device.attr("model").is_some_and(|model| model.ends_with("transitional"));
-        if is_virtio(device) && plain && device.child("address").is_none() {
+        // Controllers of disks are taken for virtio here, whatever their model.
+        let scsi = device.name == "controller" && device.is("type", "scsi");
+        if (is_virtio(device) || scsi) && plain && device.child("address").is_none() {
             device.children.push(Tree::new("address").with("type", "virtio-mmio"));
         }
     }

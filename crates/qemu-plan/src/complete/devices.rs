@@ -99,7 +99,7 @@ fn interface(interface: &mut Tree, setting: &Setting<'_>) {
         let model = match kind.as_str() {
             "vdpa" | "vhostuser" => "virtio",
             _ if setting.is_s390() || setting.board == Board::Virt => "virtio",
-            _ if setting.is_arm() && setting.machine == "versatilepb" => "smc91c111",
+            _ if setting.is_arm() && setting.machine == "versatilepb" => "scm91c111",
             _ if setting.is_arm() => "lan9118",
             _ if setting.has(Flag::Rtl8139) => "rtl8139",
             _ if setting.has(Flag::E1000) => "e1000",

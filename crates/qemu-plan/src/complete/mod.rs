@@ -118,14 +118,14 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     if !flags.skip_validate {
         crate::validate::given(domain, &setting)?;
     }
-    crate::firmware::choose(domain, &site.firmware, abi_update);
+    crate::firmware::choose(domain, &site.firmware, abi_update)?;
     if flags.inactive {
         generated::forget(domain, site)?;
     }
     builtin::add(domain, &setting, site);
     cpu::complete(domain, &setting);
     features::complete(domain, &setting);
-    memory::complete(domain, &setting);
+    memory::complete(domain, &setting)?;
     labels::complete(domain, site);
     controllers::defaults(domain, &setting);
     devices::defaults(domain, &setting);
@@ -160,7 +160,7 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     if setting.abi_update {
         ports::usb(domain)?;
     }
-    ports::memory(domain);
+    ports::memory(domain)?;
     Ok(())
 }
 

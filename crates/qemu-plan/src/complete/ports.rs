@@ -112,7 +112,10 @@ pub(super) fn scsi_hostdevs(domain: &mut Domain) {
 }
 
 /// Memory modules get the lowest free slots.
-pub(super) fn memory(domain: &mut Domain) {
+///
+/// # Errors
+/// When there are fewer slots than modules.
+pub(super) fn memory(domain: &mut Domain) -> Result<()> {
     let slots =
         domain.tree.attr_at("maxMemory", "slots").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
     let mut taken: BTreeSet<u32> = domain
@@ -121,18 +124,22 @@ pub(super) fn memory(domain: &mut Domain) {
         .filter_map(|device| field(device, "slot"))
         .collect();
     for device in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
-        if !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
+        if slots == 0 || !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
             continue;
         }
         if device.attr_at("address", "slot").is_some() {
             continue;
         }
-        let Some(slot) = (0..slots).find(|slot| !taken.contains(slot)) else { return };
+        let slot = (0..slots)
+            .find(|slot| !taken.contains(slot))
+            .ok_or_else(|| Error::internal(ErrorDomain::QEMU, "failed to find an empty memory slot"))?;
         taken.insert(slot);
+        device.remove("address");
         let address = device.child_or_new("address");
         address.set("type", "dimm");
         address.set("slot", slot.to_string());
     }
+    Ok(())
 }
 
 /// Ports of a USB controller.

@@ -6,6 +6,7 @@
 //!
 //! The first refusal wins; its words are the reference's.
 
+mod clock;
 mod controller;
 mod cpu;
 mod disk;
@@ -17,6 +18,7 @@ mod memory;
 mod others;
 mod pci;
 mod shared;
+mod vcpu;
 
 pub use lifecycle::check_lifecycle;
 
@@ -28,13 +30,8 @@ use conf_domain::validate::Rules;
 use std::collections::BTreeSet;
 use xml::Tree;
 
-/// A refusal that is nothing but its text.
-fn detail(text: impl Into<String>) -> Error {
-    Error::new(ErrorCode::XML_DETAIL, ErrorDomain::QEMU, text)
-}
-
 /// Something that contradicts the machine, found while reading.
-fn invalid(text: impl Into<String>) -> Error {
+pub(crate) fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorCode::XML_ERROR, ErrorDomain::QEMU, text)
 }
 
@@ -43,16 +40,7 @@ fn invalid(text: impl Into<String>) -> Error {
 /// # Errors
 /// With the first refusal.
 pub(crate) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
-    let os = domain.tree.child("os");
-    if let Some(os) = os
-        && setting.abi_update
-        && os.attr("firmware").is_none()
-        && os.child("firmware").is_some_and(|firmware| firmware.child("feature").is_some())
-    {
-        return Err(detail(
-            "cannot use feature-based firmware autoselection when firmware autoselection is disabled",
-        ));
-    }
+    domain::firmware_memory(domain, setting)?;
     pci::given(domain, setting)
 }
 
@@ -65,9 +53,12 @@ pub(crate) struct Qemu<'s> {
 impl Rules for Qemu<'_> {
     fn domain(&self, domain: &Domain) -> Result<()> {
         check_lifecycle(domain)?;
-        domain::check(domain, self.setting)?;
         cpu::check(domain, self.setting)?;
         memory::check(domain, self.setting)?;
+        domain::boot(domain)?;
+        vcpu::check(domain, self.setting)?;
+        domain::check(domain, self.setting)?;
+        clock::check(domain, self.setting)?;
         others::together(domain)
     }
 
@@ -80,6 +71,7 @@ impl Rules for Qemu<'_> {
         }
         match &*device.name {
             "disk" => disk::check(domain, device, self.setting),
+            "memory" => memory::device(domain, device, self.setting),
             _ => others::check(domain, device, self.setting, self.site),
         }
     }

@@ -334,7 +334,7 @@ fn usb(domain: &Domain) -> Result<()> {
     let has = domain
         .all("controller")
         .any(|controller| controller.is("type", "usb") && !controller.is("model", "none"));
-    if !has && domain.devices().iter().any(|device| crate::complete::on_usb(device)) {
+    if !has && domain.devices().iter().any(crate::complete::on_usb) {
         return Err(unsupported(
             "USB is disabled for this domain, but USB devices are present in the domain XML",
         ));

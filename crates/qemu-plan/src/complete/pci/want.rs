@@ -62,7 +62,7 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             ("scsi", "ibmvscsi" | "ncr53c90") => return None,
             ("virtio-serial", model) => virtio(Some(model)),
             ("nvme", _) => express,
-            ("usb" | "scsi" | "sata" | "ide", _) => CONVENTIONAL,
+            ("usb" | "scsi" | "sata", _) => CONVENTIONAL,
             // There is nothing that these could be put on.
             ("isa" | "xenbus", _) => Connect::default(),
             _ => return None,
