@@ -163,9 +163,7 @@ impl Domain {
             section::check_clock(&domain)?;
             section::check_sysinfo(&domain)?;
         }
-        if flags.generic {
-            section::memory::settle(&mut domain, flags.abi_update)?;
-        }
+        section::memory::settle(&mut domain, flags.abi_update)?;
         checks::domain(&domain, flags)?;
         place.sort(&mut domain.tree);
         if flags.generic && !flags.skip_validate {
@@ -254,6 +252,9 @@ impl Domain {
     pub fn format_as(&self, w: &mut Writer, name: &str, flags: FormatFlags) {
         let mut tree = self.tree.clone();
         // What is not running has only the stored form.
+        if tree.child("bootloader").is_none() {
+            tree.remove("bootloader_args");
+        }
         device::hide(&mut tree, FormatFlags { inactive: flags.inactive || self.id.is_none(), ..flags });
         if !flags.status {
             place("domain").strip(&mut tree);

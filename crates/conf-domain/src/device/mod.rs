@@ -290,6 +290,9 @@ pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
             }
         }
         if device.name == "disk" {
+            if !flags.status {
+                image::hide_managed(device);
+            }
             disk::spell_mirror(device);
         }
         if !flags.secure {

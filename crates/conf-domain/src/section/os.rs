@@ -16,9 +16,6 @@ const INIT: &[&str] = &["init", "initarg", "initenv", "initdir", "inituser", "in
 pub(crate) fn kind(tree: &mut Tree) -> Result<()> {
     let driver = tree.attr("type").unwrap_or_default().to_owned();
     let bootloader = tree.child("bootloader").is_some();
-    if !bootloader && driver == "xen" {
-        tree.remove("bootloader_args");
-    }
     let os = tree.child_or_new("os");
     if os.text_of("type").is_none_or(|kind| kind.trim().is_empty()) {
         if !bootloader {
