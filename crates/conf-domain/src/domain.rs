@@ -177,7 +177,7 @@ impl Domain {
         let tree = &mut self.tree;
         section::before_devices(tree, flags)?;
         tree.child_or_new("devices");
-        device::read(tree, flags)?;
+        device::read(tree, flags, random)?;
         section::after_devices(tree)?;
         device::complete(tree, flags, random)
     }

@@ -9,7 +9,7 @@ use crate::elements::Place;
 use crate::fault::{self, internal, invalid, unsupported};
 use base::{Error, Result};
 use kind::{Kind, Read};
-pub(crate) use kind::{decimal, number, signed};
+pub(crate) use kind::{decimal, is_format, number, signed};
 use xml::Tree;
 
 /// Who is asked by a condition: the element itself, the one around it, or one further out.

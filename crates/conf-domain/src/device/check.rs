@@ -38,15 +38,6 @@ pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
             return Err(invalid("msi option is only supported with a server"));
         }
     }
-    for interface in of("interface") {
-        let passt = interface.attr_at("backend", "type") == Some("passt")
-            && matches!(interface.attr("type"), Some("user" | "vhostuser"));
-        if interface.child("portForward").is_some() && !passt {
-            return Err(unsupported(
-                "The <portForward> element can only be used with the 'passt' backend of interface type='user' or type='vhostuser'",
-            ));
-        }
-    }
     Ok(())
 }
 

@@ -6,7 +6,6 @@ use xml::Tree;
 pub(crate) fn complete(device: &mut Tree) {
     match device.name.as_str() {
         "controller" => companion(device),
-        "filesystem" => filesystem(device),
         "hostdev" => hostdev(device),
         "redirdev" if device.is("type", "dbus") && device.attr_at("source", "channel").is_none() => {
             device.child_or_new("source").set("channel", "org.qemu.usbredir");
@@ -40,31 +39,6 @@ fn companion(controller: &mut Tree) {
     };
     if controller.child("master").is_none() {
         controller.children.push(Tree::new("master").with("startport", first));
-    }
-}
-
-fn filesystem(filesystem: &mut Tree) {
-    filesystem.default_to("type", "mount");
-    filesystem.default_to("accessmode", "passthrough");
-    for name in ["space_hard_limit", "space_soft_limit"] {
-        if let Some(limit) = filesystem.child_mut(name) {
-            let unit = limit.attr("unit").unwrap_or("bytes");
-            let bytes = limit.body().trim().parse().ok();
-            if let Some(bytes) = bytes.and_then(|value| base::size::scale(value, unit, 1, u64::MAX)) {
-                limit.text = Some(bytes.to_string());
-                limit.set("unit", "bytes");
-            }
-        }
-    }
-    if filesystem.is("type", "ram")
-        && let Some(source) = filesystem.child_mut("source")
-        && let Some(usage) = source.attr("usage").and_then(|usage| usage.parse().ok())
-    {
-        let unit = source.attr("units").unwrap_or("KiB");
-        if let Some(bytes) = base::size::scale(usage, unit, 1024, u64::MAX) {
-            source.set("usage", (bytes / 1024).to_string());
-            source.set("units", "KiB");
-        }
     }
 }
 

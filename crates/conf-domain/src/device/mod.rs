@@ -7,6 +7,7 @@ mod controller;
 pub mod controllers;
 mod defaults;
 mod disk;
+mod filesystem;
 mod graphics;
 mod image;
 mod interface;
@@ -19,6 +20,7 @@ mod source;
 pub use address::Pci;
 pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
+pub(crate) use interface::is_virtio as speaks_virtio;
 
 use crate::{FormatFlags, ParseFlags, domain, values};
 use base::Result;
@@ -63,7 +65,7 @@ const ORDER: &[&str] = &[
 ///
 /// # Errors
 /// With the first refusal, in the reference's words.
-pub(crate) fn read(tree: &mut Tree, flags: ParseFlags) -> Result<()> {
+pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
     if !flags.skip_validate && !flags.allow_boot {
         check::boot(tree)?;
     }
@@ -71,9 +73,17 @@ pub(crate) fn read(tree: &mut Tree, flags: ParseFlags) -> Result<()> {
     for kind in ORDER {
         let Some(place) = domain::place("domain/devices").child(kind) else { continue };
         for device in devices.all_mut(kind) {
+            if device.name == "interface" {
+                interface::prepare(device);
+            }
             values::apply(place, device)?;
             if !flags.skip_validate {
                 reading::as_read(device)?;
+            }
+            match &*device.name {
+                "interface" => interface::read(device, random)?,
+                "filesystem" => filesystem::read(device)?,
+                _ => {}
             }
         }
     }

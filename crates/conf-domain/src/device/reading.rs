@@ -2,7 +2,7 @@
 
 use super::address;
 use crate::fault::{internal, invalid, unsupported};
-use base::{Error, ErrorCode, ErrorDomain, Result};
+use base::Result;
 use xml::Tree;
 
 /// Checks one device before anything is filled in.
@@ -12,6 +12,12 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
     }
     if let Some(loadparm) = device.attr_at("boot", "loadparm") {
         loadable(loadparm)?;
+    }
+    if let Some(rom) = device.child("rom")
+        && rom.is("enabled", "no")
+        && (rom.attr("bar").is_some() || rom.attr("file").is_some())
+    {
+        return Err(unsupported("ROM tuning is not supported when ROM is disabled"));
     }
     match device.name.as_str() {
         "hostdev" if device.child("source").is_none() => {
@@ -36,16 +42,6 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         "shmem" if device.attr("name").is_none() => {
             Err(invalid("shmem element must contain 'name' attribute"))
         }
-        "filesystem" => filesystem(device),
-        "interface" => match device.child("teaming") {
-            Some(teaming) if teaming.is("type", "transient") => match teaming.attr("persistent") {
-                None | Some("") => Err(unsupported(
-                    "teaming persistent attribute must be set if teaming type is 'transient'",
-                )),
-                Some(_) => Ok(()),
-            },
-            _ => Ok(()),
-        },
         "tpm" if device.child("backend").is_none() => Err(invalid("missing TPM device backend")),
         "iommu" if device.is("model", "virtio") && device.child("driver").is_some() => {
             Err(invalid("iommu model 'virtio' doesn't support additional attributes"))
@@ -75,24 +71,6 @@ fn loadable(text: &str) -> Result<()> {
         return Err(internal(format!(
             "invalid loadparm value '{shown}', expecting chars in set of [a-zA-Z0-9.] and blank spaces"
         )));
-    }
-    Ok(())
-}
-
-fn filesystem(filesystem: &Tree) -> Result<()> {
-    let ranges = filesystem.child("idmap").map_or(&[][..], |map| &map.children);
-    for range in ranges {
-        let fits = |name: &str| range.attr(name).is_some_and(|text| text.parse::<u32>().is_ok());
-        if !["start", "target", "count"].iter().all(|name| fits(name)) {
-            return Err(invalid("invalid idmap start/target/count settings"));
-        }
-    }
-    if filesystem.attr_at("target", "dir").is_none_or(str::is_empty) {
-        let source = super::check::source_of(filesystem);
-        return Err(match source.as_str() {
-            "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
-            source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
-        });
     }
     Ok(())
 }

@@ -162,12 +162,11 @@ pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>, named: bool) -> R
 /// # Errors
 /// When one is used twice.
 pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
-    if setting.board != Board::Pseries {
-        return Ok(());
-    }
+    let pseries = setting.board == Board::Pseries;
     let first = |device: &Tree| -> Option<u64> {
         Some(match device.name.as_str() {
             "interface" if device.attr_at("model", "type") == Some("spapr-vlan") => 0x1000,
+            _ if !pseries => return None,
             "controller" if device.is("type", "scsi") && device.is("model", "ibmvscsi") => 0x2000,
             "serial" if device.attr_at("target", "type") == Some("spapr-vio-serial") => 0x3000_0000,
             "nvram" => 0x3000,

@@ -27,10 +27,6 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
                     device.default_to("model", "diag288");
                 }
             }
-            "filesystem" => {
-                device.default_to("type", "mount");
-                device.default_to("accessmode", "passthrough");
-            }
             "hostdev" => {
                 hostdev(device);
                 source::complete(device);

@@ -170,7 +170,11 @@ pub(crate) fn on_usb(device: &Tree) -> bool {
         "sound" => device.is("model", "usb"),
         "hostdev" => device.is("mode", "subsystem") && device.is("type", "usb"),
         "serial" => device.attr_at("target", "type") == Some("usb-serial"),
+        "interface" if device.is("type", "hostdev") => {
+            device.attr_at("source/address", "type") == Some("usb")
+        }
         "interface" => device.attr_at("model", "type") == Some("usb-net"),
+        "filesystem" => device.attr_at("driver", "type") == Some("mtp"),
         "watchdog" | "smartcard" => false,
         "controller" => device.is("type", "ccid"),
         _ => false,
@@ -178,8 +182,18 @@ pub(crate) fn on_usb(device: &Tree) -> bool {
 }
 
 /// Kinds of devices in the order in which they get ports.
-const USB_ORDER: &[&str] =
-    &["hub", "disk", "interface", "sound", "hostdev", "controller", "serial", "input", "redirdev"];
+const USB_ORDER: &[&str] = &[
+    "hub",
+    "disk",
+    "filesystem",
+    "interface",
+    "sound",
+    "hostdev",
+    "controller",
+    "serial",
+    "input",
+    "redirdev",
+];
 
 /// Ports that are taken, by bus and path of hubs.
 type Taken = BTreeMap<(u32, String), BTreeSet<u32>>;

@@ -11,7 +11,9 @@ mod controller;
 mod cpu;
 mod disk;
 mod domain;
+mod filesystem;
 mod image;
+mod interface;
 mod iothread;
 mod lifecycle;
 mod memory;
@@ -71,6 +73,8 @@ impl Rules for Qemu<'_> {
         }
         match &*device.name {
             "disk" => disk::check(domain, device, self.setting),
+            "filesystem" => filesystem::check(domain, device, self.setting),
+            "interface" => interface::check(domain, device),
             "memory" => memory::device(domain, device, self.setting),
             _ => others::check(domain, device, self.setting, self.site),
         }

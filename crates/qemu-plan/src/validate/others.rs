@@ -21,12 +21,10 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "tpm" => tpm(device, setting, site),
         "hostdev" => hostdev(domain, device),
         "input" => input(device),
-        "filesystem" => filesystem(device),
         "graphics" => graphics(domain, device),
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
         "channel" | "console" | "redirdev" => tcp(device),
-        "interface" => interface(device),
         "video" => video(device),
         _ => Ok(()),
     }
@@ -209,38 +207,6 @@ fn input(input: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn filesystem(filesystem: &Tree) -> Result<()> {
-    if !filesystem.is("type", "mount") {
-        return Err(unsupported("only supports mount filesystem type"));
-    }
-    if filesystem.attr_at("driver", "type") != Some("virtiofs") {
-        return Ok(());
-    }
-    for (name, what) in [("model", "model"), ("multidevs", "multidevs")] {
-        if filesystem.attr(name).is_some_and(|value| !(name == "model" && value == "virtio")) {
-            return Err(unsupported(format!("virtiofs does not support {what}")));
-        }
-    }
-    if filesystem.attr("fmode").is_some() || filesystem.attr("dmode").is_some() {
-        return Err(unsupported("virtiofs does not support fmode and dmode"));
-    }
-    if filesystem.attr_at("driver", "format").is_some() {
-        return Err(unsupported("virtiofs does not support format"));
-    }
-    if filesystem.attr_at("driver", "wrpolicy").is_some() {
-        return Err(unsupported("virtiofs does not support wrpolicy"));
-    }
-    if filesystem.attr("accessmode").is_some_and(|mode| mode != "passthrough") {
-        return Err(unsupported("virtiofs only supports passthrough accessmode"));
-    }
-    if filesystem.child("boot").is_some()
-        && filesystem.attr_at("address", "type").is_some_and(|kind| kind != "pci")
-    {
-        return Err(unsupported("setting virtiofs boot order is supported only with PCI bus"));
-    }
-    Ok(())
-}
-
 fn graphics(domain: &Domain, graphics: &Tree) -> Result<()> {
     let kind = graphics.attr("type").unwrap_or_default();
     if graphics.all("listen").count() > 1 {
@@ -300,18 +266,6 @@ fn watchdog(watchdog: &Tree, setting: &Setting<'_>) -> Result<()> {
         ))),
         _ => Ok(()),
     }
-}
-
-fn interface(interface: &Tree) -> Result<()> {
-    let kind = interface.attr("type").unwrap_or_default();
-    if kind == "vdpa"
-        && let Some(model) = interface.attr_at("model", "type").filter(|model| *model != "virtio")
-    {
-        return Err(unsupported(format!(
-            "invalid model for interface of type '{kind}': '{model}' - must be 'virtio'"
-        )));
-    }
-    Ok(())
 }
 
 fn video(video: &Tree) -> Result<()> {
@@ -381,6 +335,11 @@ pub(super) fn start(device: &Tree, setting: &Setting<'_>) -> Result<()> {
             let kind = device.attr("type").unwrap_or_default();
             let mac = device.attr_at("mac", "address").unwrap_or_default();
             let tap = device.attr_at("backend", "tap").is_some();
+            if kind == "hostdev" && device.child("bandwidth").is_some() {
+                return Err(unsupported(format!(
+                    "interface {mac} - bandwidth settings are not supported for hostdev interfaces"
+                )));
+            }
             if tap && !matches!(kind, "ethernet" | "bridge" | "network" | "direct") {
                 return Err(unsupported(format!(
                     "interface {mac} - custom tap device path is not supported for network interfaces of type {kind}"
