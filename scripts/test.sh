@@ -15,7 +15,7 @@ step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 if [ "$quick" = no ]; then
     step "packages"
     scripts/packages.sh libvirt-clients libvirt-daemon-common qemu-system-x86 qemu-utils ovmf seabios busybox-static cpio lz4 xz-utils \
-        iproute2 bsdutils procps
+        iproute2 bsdutils procps dnsmasq-base iptables ebtables nftables kmod
     step "guest image"
     guest/build.sh target/guest
 fi
@@ -37,7 +37,7 @@ step "build"
 cargo build --quiet --workspace --all-targets
 step "tests"
 if [ "$quick" = no ]; then
-    cargo test --workspace --quiet
+    cargo test --workspace --quiet --no-fail-fast
 else
     cargo test --workspace --quiet --exclude testkit
 fi

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask COMMAND
   codegen [--check]     makes the generated Rust from protocol/*.idl
-  capi [--release] [--check]
+  capi [--release] [--check] [--stress SECONDS]
                         builds libvirt.so.0 and its companions with headers into target/capi, and tries them
   conformance OPTIONS   runs a conformance corpus (see its own usage)
   bench OPTIONS         measures the daemon, also against another one (see its own usage)
@@ -20,7 +20,10 @@ fn main() -> ExitCode {
         Some("codegen") => codegen::run(&workspace(), args.iter().any(|arg| arg == "--check")),
         Some("capi") => {
             let has = |option: &str| args.iter().any(|arg| arg == option);
-            cabi::build(&workspace(), has("--release"), has("--check"))
+            let stress = args.iter().position(|arg| arg == "--stress").and_then(|at| args.get(at + 1));
+            let seconds = stress.and_then(|seconds| seconds.parse().ok());
+            let check = seconds.or_else(|| has("--check").then_some(0));
+            cabi::build(&workspace(), has("--release"), check)
         }
         Some(name @ ("conformance" | "bench" | "crash")) => return forward(name, &args[1..]),
         _ => Err(USAGE.to_owned()),

@@ -6,6 +6,7 @@ use base::Result;
 use base::object::{DomainRef, NetworkRef, NodeDeviceRef, SecretRef, StoragePoolRef};
 use base::param::TypedParam;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a connection ended; the numbers are `virConnectCloseReason`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,6 +148,11 @@ pub trait Session: Send + Sync {
     /// Says who hears of the connection's end.
     fn on_close(&self, action: OnClose) {
         let _ = action;
+    }
+
+    /// Reads what the other side says, for programs without a loop; returns when something came or `limit` has passed.
+    fn listen(&self, limit: Duration) {
+        let _ = limit;
     }
 
     /// Gives it a loop to live in.

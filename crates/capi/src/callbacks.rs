@@ -259,7 +259,10 @@ fn check(e: &Entry, id: c_int, count: c_int, function: Generic) -> Result<()> {
     e.present(function.is_some(), "cb")?;
     e.nonnegative(i128::from(id), "eventID")?;
     if id >= count {
-        let text = format!("eventID must be less than {count}");
+        let text = match e.name {
+            "virConnectDomainEventRegisterAny" => format!("eventID must be less than {count}"),
+            name => format!("eventID in {name} must be less than {count}"),
+        };
         return Err(e.bad("eventID", text));
     }
     Ok(())

@@ -76,7 +76,7 @@ pub extern "C" fn virConnectOpenAuth(name: *const c_char, auth: *mut Auth, flags
 /// `virConnectRef`
 #[unsafe(no_mangle)]
 pub extern "C" fn virConnectRef(conn: *mut c_void) -> c_int {
-    enter("virConnectRef", 0, -1, |e| {
+    enter("virConnectRef", 20, -1, |e| {
         e.conn(conn)?;
         handle::retain(conn);
         Ok(0)

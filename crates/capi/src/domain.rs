@@ -29,6 +29,17 @@ pub(crate) fn copies(e: &Entry, fds: &[c_int]) -> Result<Vec<OwnedFd>> {
     fds.iter().map(copy).collect()
 }
 
+/// Graphics are handed a socket.
+fn is_socket(e: &Entry, fd: c_int) -> Result<()> {
+    // SAFETY: the descriptor is the caller's and open during the call.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    let kind = rustix::fs::fstat(borrowed).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
+    if matches!(kind, Ok(rustix::fs::FileType::Socket)) {
+        return Ok(());
+    }
+    Err(e.bad("fd", format!("fd {fd} must be a socket")))
+}
+
 fn refresh(domain: &DomainObj) -> Result<()> {
     let conn = domain.conn.get();
     let now = conn.drivers.hypervisor.domain_lookup_by_uuid(&conn.call(), domain.plain().uuid)?;
@@ -114,12 +125,6 @@ entries! {
         let call = conn.call_with(copies(e, memory::slice(files, nfiles)?)?);
         Ok(conn.drivers.hypervisor.domain_create_xml_with_files(&call, &memory::read(xml), flags)?.wrap(&conn))
     }
-    20, NULL => fn virDomainCreateLinux(conn: Ptr, xml: *const c_char, flags: c_uint) -> Ptr |e| {
-        let conn = e.conn(conn)?;
-        e.writable()?;
-        e.nonnull(xml, "xmlDesc")?;
-        Ok(conn.drivers.hypervisor.domain_create_xml(&conn.call(), &memory::read(xml), flags)?.wrap(&conn))
-    }
     20, -1 => fn virDomainDestroy(domain: Ptr) -> c_int |e| {
         let domain = e.item::<DomainRef>(domain)?;
         e.writable()?;
@@ -149,6 +154,7 @@ entries! {
     20, -1 => fn virDomainOpenGraphics(dom: Ptr, idx: c_uint, fd: c_int, flags: c_uint) -> c_int |e| {
         let domain = e.item::<DomainRef>(dom)?;
         e.nonnegative(i128::from(fd), "fd")?;
+        is_socket(e, fd)?;
         e.writable()?;
         let conn = domain.conn.get();
         let call = conn.call_with(copies(e, &[fd])?);
@@ -240,8 +246,7 @@ entries! {
         e.nonnull(keycodes, "keycodes")?;
         e.positive(i128::from(nkeycodes), "nkeycodes")?;
         if nkeycodes > 16 {
-            let text = "nkeycodes in virDomainSendKey must be less than or equal to 16";
-            return Err(e.bad("nkeycodes", text));
+            return Err(e.bad("nkeycodes", "nkeycodes must be <= 16"));
         }
         let conn = domain.conn.get();
         let codes = memory::slice(keycodes, nkeycodes)?;
@@ -338,14 +343,17 @@ entries! {
             }
         } else {
             e.nonnegative(i128::from(start_cpu), "start_cpu")?;
-            if ncpus == 0 && start_cpu != 0 {
+        }
+        if nparams > 0 {
+            e.nonnull(target, "params")?;
+        } else {
+            e.null(target, "params")?;
+        }
+        if ncpus == 0 {
+            e.null(target, "params")?;
+            if start_cpu != 0 {
                 return Err(e.bad("start_cpu", "start_cpu in virDomainGetCPUStats must be zero"));
             }
-        }
-        if nparams == 0 {
-            e.null(target, "params")?;
-        } else {
-            e.nonnull(target, "params")?;
         }
         if nparams > 0 && ncpus > c_uint::MAX / nparams {
             let text = format!("input too large: {nparams} * {ncpus}");
@@ -371,8 +379,8 @@ entries! {
     }
     20, -1 => fn virDomainGetVcpuPinInfo(domain: Ptr, ncpumaps: c_int, cpumaps: *mut u8, maplen: c_int, flags: c_uint) -> c_int |e| {
         let domain = e.item::<DomainRef>(domain)?;
-        e.nonnull(cpumaps, "cpumaps")?;
         e.positive(i128::from(ncpumaps), "ncpumaps")?;
+        e.nonnull(cpumaps, "cpumaps")?;
         e.positive(i128::from(maplen), "maplen")?;
         one_state(e, flags)?;
         let conn = domain.conn.get();
@@ -400,6 +408,12 @@ entries! {
         let list = conn.drivers.hypervisor.domain_snapshot_list_children_names(&conn.call(), snapshot.plain(), nameslen, flags)?;
         memory::fill_names(names, nameslen, &list)
     }
+}
+
+/// `virDomainCreateLinux`, an older name.
+#[unsafe(no_mangle)]
+pub extern "C" fn virDomainCreateLinux(conn: Ptr, xml: *const c_char, flags: c_uint) -> Ptr {
+    crate::generated::libvirt_domain_lifecycle::virDomainCreateXML(conn, xml, flags)
 }
 
 entries! {

@@ -1,6 +1,6 @@
 //! References on objects, and the getters that ask nobody.
 
-use crate::entry::enter;
+use crate::entry::{Entry, enter};
 use crate::handle;
 use crate::memory;
 use crate::object::{DomainObj, Item, Wrap};
@@ -8,7 +8,7 @@ use base::object::{
     DomainCheckpointRef, DomainRef, DomainSnapshotRef, InterfaceRef, NetworkPortRef, NetworkRef,
     NodeDeviceRef, NwfilterBindingRef, NwfilterRef, SecretRef, StoragePoolRef, StorageVolRef,
 };
-use base::{Error, ErrorCode, Uuid};
+use base::{Error, Uuid};
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 macro_rules! references {
@@ -136,6 +136,15 @@ uuids! {
     NwfilterRef, 33: virNWFilterGetUUID virNWFilterGetUUIDString;
 }
 
+/// A text that is no UUID; each kind of object has its words for it.
+fn malformed(e: &Entry) -> Error {
+    let text = match e.name {
+        "virDomainLookupByUUIDString" => "Invalid UUID".to_owned(),
+        name => format!("uuidstr in {name} must be a valid UUID"),
+    };
+    e.bad("uuidstr", text)
+}
+
 macro_rules! lookups {
     ($($name:ident, $domain:literal: $driver:ident.$method:ident;)+) => {
         $(
@@ -145,7 +154,7 @@ macro_rules! lookups {
                 enter(stringify!($name), $domain, std::ptr::null_mut(), |e| {
                     let conn = e.conn(conn)?;
                     e.nonnull(uuidstr, "uuidstr")?;
-                    let uuid: Uuid = memory::read(uuidstr).parse().map_err(|_| e.bad("uuidstr", "Invalid UUID"))?;
+                    let uuid: Uuid = memory::read(uuidstr).parse().map_err(|_| malformed(e))?;
                     Ok(conn.drivers.$driver.$method(&conn.call(), uuid)?.wrap(&conn))
                 })
             }
@@ -166,13 +175,7 @@ pub extern "C" fn virNetworkPortLookupByUUIDString(net: *mut c_void, uuidstr: *c
     enter("virNetworkPortLookupByUUIDString", 19, std::ptr::null_mut(), |e| {
         let net = e.item::<NetworkRef>(net)?;
         e.nonnull(uuidstr, "uuidstr")?;
-        let uuid: Uuid = memory::read(uuidstr).parse().map_err(|_| {
-            Error::new(
-                ErrorCode::INVALID_ARG,
-                e.domain,
-                "uuidstr in virNetworkPortLookupByUUIDString must be a valid UUID",
-            )
-        })?;
+        let uuid: Uuid = memory::read(uuidstr).parse().map_err(|_| malformed(e))?;
         let conn = net.conn.get();
         Ok(conn.drivers.network.network_port_lookup_by_uuid(&conn.call(), net.plain(), uuid)?.wrap(conn))
     })

@@ -24,11 +24,26 @@ const TUNNELLED: u64 = 4;
 const FEATURE_P2P: i32 = 4;
 const FEATURE_DIRECT: i32 = 5;
 
-fn check_flags(e: &Entry, flags: u64) -> Result<()> {
+fn tunnel_flags(e: &Entry, flags: u64) -> Result<()> {
+    e.exclusive(flags, (4, "VIR_MIGRATE_TUNNELLED"), (0x2_0000, "VIR_MIGRATE_PARALLEL"), "ctl")
+}
+
+fn disk_flags(e: &Entry, flags: u64) -> Result<()> {
     e.exclusive(flags, (64, "VIR_MIGRATE_NON_SHARED_DISK"), (128, "VIR_MIGRATE_NON_SHARED_INC"), "ctl")?;
-    e.exclusive(flags, (4, "VIR_MIGRATE_TUNNELLED"), (0x2_0000, "VIR_MIGRATE_PARALLEL"), "ctl")?;
     let disks = (192, "VIR_MIGRATE_NON_SHARED_DISK | VIR_MIGRATE_NON_SHARED_INC");
     e.requires(flags, disks, (0x4_0000, "VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES"), "ctl")
+}
+
+/// The functions that take a URI look at the tunnel first, and at the disks only where the source leads.
+fn check_uri_flags(e: &Entry, flags: u64) -> Result<()> {
+    tunnel_flags(e, flags)?;
+    if flags & PEER2PEER != 0 { disk_flags(e, flags) } else { Ok(()) }
+}
+
+fn check_flags(e: &Entry, flags: u64) -> Result<()> {
+    e.exclusive(flags, (64, "VIR_MIGRATE_NON_SHARED_DISK"), (128, "VIR_MIGRATE_NON_SHARED_INC"), "ctl")?;
+    tunnel_flags(e, flags)?;
+    disk_flags(e, flags)
 }
 
 /// The arguments of the older functions as parameters.
@@ -174,11 +189,19 @@ fn managed(
 }
 
 /// The functions that take a connection: led by us, or by the source when asked for.
-fn to_connection(e: &mut Entry, domain: Ptr, dconn: Ptr, params: &[TypedParam], flags: u64) -> Result<Ptr> {
+fn to_connection(
+    e: &mut Entry,
+    domain: Ptr,
+    dconn: Ptr,
+    dname: *const c_char,
+    params: &[TypedParam],
+    flags: u64,
+) -> Result<Ptr> {
     let domain = e.item::<DomainRef>(domain)?;
     e.writable()?;
     let dest = e.conn(dconn)?;
     e.of(domain.conn.get());
+    e.nonempty(dname, "dname")?;
     check_flags(e, flags)?;
     if dest.read_only {
         let text = format!("read only access prevents {}", e.name);
@@ -199,24 +222,20 @@ fn to_connection(e: &mut Entry, domain: Ptr, dconn: Ptr, params: &[TypedParam], 
 
 entries! {
     20, std::ptr::null_mut() => fn virDomainMigrate(domain: Ptr, dconn: Ptr, flags: c_ulong, dname: *const c_char, uri: *const c_char, bandwidth: c_ulong) -> Ptr |e| {
-        e.item::<DomainRef>(domain)?;
-        e.nonempty(dname, "dname")?;
-        to_connection(e, domain, dconn, &collected(uri, dname, std::ptr::null(), bandwidth), flags)
+        to_connection(e, domain, dconn, dname, &collected(uri, dname, std::ptr::null(), bandwidth), flags)
     }
     20, std::ptr::null_mut() => fn virDomainMigrate2(domain: Ptr, dconn: Ptr, dxml: *const c_char, flags: c_ulong, dname: *const c_char, uri: *const c_char, bandwidth: c_ulong) -> Ptr |e| {
-        e.item::<DomainRef>(domain)?;
-        e.nonempty(dname, "dname")?;
-        to_connection(e, domain, dconn, &collected(uri, dname, dxml, bandwidth), flags)
+        to_connection(e, domain, dconn, dname, &collected(uri, dname, dxml, bandwidth), flags)
     }
     20, std::ptr::null_mut() => fn virDomainMigrate3(domain: Ptr, dconn: Ptr, list: *mut VirTypedParameter, nparams: c_uint, flags: c_uint) -> Ptr |e| {
-        to_connection(e, domain, dconn, &params::read(list, nparams)?, u64::from(flags))
+        to_connection(e, domain, dconn, std::ptr::null(), &params::read(list, nparams)?, u64::from(flags))
     }
     20, -1 => fn virDomainMigrateToURI(domain: Ptr, duri: *const c_char, flags: c_ulong, dname: *const c_char, bandwidth: c_ulong) -> c_int |e| {
         let domain = e.item::<DomainRef>(domain)?;
         e.writable()?;
         e.nonnull(duri, "duri")?;
         e.nonempty(dname, "dname")?;
-        check_flags(e, flags)?;
+        check_uri_flags(e, flags)?;
         let params = collected(std::ptr::null(), dname, std::ptr::null(), bandwidth);
         to_uri(e, &domain, memory::read_optional(duri), params, flags)
     }
@@ -224,13 +243,13 @@ entries! {
         let domain = e.item::<DomainRef>(domain)?;
         e.writable()?;
         e.nonempty(dname, "dname")?;
-        check_flags(e, flags)?;
+        check_uri_flags(e, flags)?;
         to_uri(e, &domain, memory::read_optional(dconnuri), collected(miguri, dname, dxml, bandwidth), flags)
     }
     20, -1 => fn virDomainMigrateToURI3(domain: Ptr, dconnuri: *const c_char, list: *mut VirTypedParameter, nparams: c_uint, flags: c_uint) -> c_int |e| {
         let domain = e.item::<DomainRef>(domain)?;
         e.writable()?;
-        check_flags(e, u64::from(flags))?;
+        check_uri_flags(e, u64::from(flags))?;
         to_uri(e, &domain, memory::read_optional(dconnuri), params::read(list, nparams)?, u64::from(flags))
     }
 }

@@ -138,6 +138,7 @@ entries! {
     20, -1 => fn virNodeGetSEVInfo(conn: Ptr, target: *mut *mut VirTypedParameter, nparams: *mut c_int, flags: c_uint) -> c_int |e| {
         let conn = e.conn(conn)?;
         e.nonnull(nparams, "nparams")?;
+        e.nonnegative(i128::from(get(nparams)), "*nparams")?;
         e.writable()?;
         let ret = conn.drivers.hypervisor.node_get_sev_info(&conn.call(), get(nparams), flags)?;
         params::give(&ret.params, target, nparams)?;

@@ -122,7 +122,6 @@ entries! {
     20, -1 => fn virDomainBlockStats(dom: Ptr, disk: *const c_char, target: *mut virDomainBlockStatsStruct, size: usize) -> c_int |e| {
         let domain = e.item::<DomainRef>(dom)?;
         e.nonnull(disk, "disk")?;
-        e.nonempty(disk, "disk")?;
         e.nonnull(target, "stats")?;
         if size > size_of::<virDomainBlockStatsStruct>() {
             return Err(e.bad("size", format!("size in virDomainBlockStats must not exceed {}", size_of::<virDomainBlockStatsStruct>())));

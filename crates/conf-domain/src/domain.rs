@@ -182,6 +182,27 @@ impl Domain {
         device::complete(tree, flags, random)
     }
 
+    /// The same definition with one more device at a place among the others, which is completed and checked as if the document had had it from the
+    /// start.
+    ///
+    /// # Errors
+    /// With the reference's words when the device contradicts itself or the others.
+    pub fn with_device(
+        &self,
+        device: Tree,
+        place: usize,
+        flags: ParseFlags,
+        random: &mut dyn FnMut() -> [u8; 16],
+    ) -> Result<Domain> {
+        let mut domain = self.clone();
+        let devices = domain.devices_mut();
+        devices.insert(place.min(devices.len()), device);
+        domain.complete(flags, random)?;
+        checks::domain(&domain, flags)?;
+        domain.sort();
+        Ok(domain)
+    }
+
     /// Whether the kernel of a container, not a machine, is asked for.
     pub fn kind(&self) -> &str {
         self.tree.attr("type").unwrap_or_default()
@@ -304,6 +325,21 @@ pub(crate) fn place(name: &str) -> Place {
         .place(name)
         .or_else(|| table.place("domain"))
         .unwrap_or_else(|| unreachable!("the table has a root"))
+}
+
+/// Reads the document of one device, as far as the table of elements knows it. Nothing is filled in,
+/// but sizes of memory are in KiB.
+///
+/// # Errors
+/// When the text is no XML or no device.
+pub fn read_device(text: &str) -> Result<Tree> {
+    let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
+    let root = document.root();
+    let found = place("domain/devices").child(root.name()).filter(|_| root.name() != "emulator");
+    let found = found.ok_or_else(|| fault::invalid(format!("unknown device type '{}'", root.name())))?;
+    let mut read = found.read(root);
+    device::spell_sizes(&mut read);
+    Ok(read)
 }
 
 /// Refuses a document that does not fit its schema (`VIR_DOMAIN_DEFINE_VALIDATE`).

@@ -105,6 +105,11 @@ fn words(text: &str, error: &XmlError) -> String {
         }
         return "Document is empty".to_owned();
     }
+    let before = text.split('\n').nth((error.line as usize).saturating_sub(1));
+    let before = before.and_then(|line| line.as_bytes().get((error.column as usize).checked_sub(2)?));
+    if detail == "invalid name token" && before == Some(&b'<') {
+        return "StartTag: invalid element name".to_owned();
+    }
     if let Some(rest) = detail.strip_prefix("expected '") {
         let mut names = rest.split('\'');
         let open = names.next().unwrap_or_default();

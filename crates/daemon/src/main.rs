@@ -125,6 +125,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         layout: layout.clone(),
         host_uuid: conf.host_uuid.as_deref().and_then(|text| text.parse().ok()),
         events,
+        networks: network.clone(),
     })
     .map_err(failed)?;
     let running = opener::Running { qemu, network };

@@ -9,6 +9,7 @@
 //! What is wanted is kept as values. Listings of the kernel's rules are never read to find out what networks have; they
 //! are only asked whether private chains exist, and whether they are what they were.
 
+mod handles;
 mod iptables;
 mod nftables;
 
@@ -17,13 +18,16 @@ use crate::{Driver, FROM};
 use base::{Error, Result, Uuid};
 use firewall::removal::Removal;
 use firewall::{Action, Backend, Intent};
-use host::netfilter::Watch;
+use handles::Handles;
+use host::netfilter::{Change, Rule, Watch};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long further changes are waited for after one was heard of.
-const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE: Duration = Duration::from_millis(100);
+/// How long at most.
+const SETTLE_MAX: Duration = Duration::from_millis(500);
 /// How often rules are looked at where the kernel does not tell of changes.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -43,8 +47,10 @@ struct State {
     /// Private chains were seen or made.
     made: bool,
     lacks: Lacks,
-    /// How the private table looked after the last change; nftables only.
-    picture: Option<String>,
+    /// Which rules of the kernel are whose.
+    handles: Handles,
+    /// Links between private chains; nftables only.
+    links: Vec<Rule>,
 }
 
 /// Keeps the rules.
@@ -70,8 +76,8 @@ impl Keeper {
     pub(crate) fn install(&self, uuid: Uuid, intent: Intent) -> Result<Option<Removal>> {
         let mut state = self.state();
         let removal = match self.backend {
-            Backend::Iptables => iptables::install(&mut state, &intent)?,
-            Backend::Nftables => nftables::install(&mut state, &intent)?,
+            Backend::Iptables => iptables::install(&mut state, uuid, &intent)?,
+            Backend::Nftables => nftables::install(&mut state, uuid, &intent)?,
             Backend::None => return Ok(None),
         };
         state.wanted.insert(uuid, intent);
@@ -82,14 +88,21 @@ impl Keeper {
     pub(crate) fn remove(&self, uuid: Uuid, removal: &Removal) {
         let mut state = self.state();
         state.wanted.remove(&uuid);
+        if state.handles.delete(uuid) {
+            return;
+        }
+        state.handles.begin();
         match removal.backend {
             Backend::Iptables => iptables::run(&removal.actions().collect::<Vec<_>>()),
             Backend::Nftables => nftables::run(&removal.actions().collect::<Vec<_>>()),
             Backend::None => {}
         }
-        if self.backend == Backend::Nftables {
-            state.picture = nftables::picture();
-        }
+        state.handles.end();
+    }
+
+    /// Whether all of these changes of the kernel's rules are ours.
+    fn are_own(&self, generations: &[u32]) -> bool {
+        self.state().handles.are_own(generations)
     }
 
     /// Puts the rules of networks in order that ran before this daemon: what each wants, and what removes the rules it
@@ -157,7 +170,7 @@ impl Keeper {
         match self.backend {
             _ if state.wanted.is_empty() => true,
             Backend::Iptables => iptables::intact(&state),
-            Backend::Nftables => nftables::picture() == state.picture,
+            Backend::Nftables => nftables::intact(&state),
             Backend::None => true,
         }
     }
@@ -176,7 +189,7 @@ impl Keeper {
 impl Driver {
     /// Looks whether somebody has taken rules away, and makes them again.
     fn mend(&self) {
-        if self.rules.intact() {
+        if !self.has_networks() || self.rules.intact() {
             return;
         }
         log::warn!("the packet filter's rules of networks were changed by somebody else; making them again");
@@ -215,12 +228,23 @@ pub(crate) fn watch(driver: &Arc<Driver>) {
     let driver: Weak<Driver> = Arc::downgrade(driver);
     let body = move || {
         loop {
-            let heard = watch.changed(GLANCE);
-            if heard {
-                while watch.changed(SETTLE) {}
-            }
+            let mut heard = watch.changes(GLANCE);
             let Some(driver) = driver.upgrade() else { return };
-            if (heard || silent) && driver.has_networks() {
+            let foreign = |heard: &Option<Vec<Change>>| match heard {
+                None => true,
+                Some(changes) => {
+                    let generations: Vec<u32> = changes.iter().map(|change| change.generation).collect();
+                    !driver.rules.are_own(&generations)
+                }
+            };
+            if foreign(&heard) {
+                // Whoever changes one rule often changes more.
+                let end = Instant::now() + SETTLE_MAX;
+                while heard.is_none_or(|changes| !changes.is_empty()) && Instant::now() < end {
+                    heard = watch.changes(SETTLE);
+                }
+                driver.mend();
+            } else if silent {
                 driver.mend();
             }
         }

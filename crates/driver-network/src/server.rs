@@ -67,19 +67,20 @@ impl Driver {
         self.run_dir().join(format!("{}.pid", xml::escape(&network.name)))
     }
 
-    /// The program that keeps leases: the installed one, or this program under its name.
+    /// The program that keeps leases: the installed one, else the one beside the daemon. A daemon below a root of its
+    /// own takes its own, which finds the root.
     fn lease_helper(&self) -> String {
-        let installed = HELPERS.iter().find(|path| host::process::executable(std::path::Path::new(path)));
-        if let Some(installed) = installed {
-            return (*installed).to_owned();
-        }
-        let link = self.run_dir().join("libvirt_leaseshelper");
-        if let Ok(program) = std::env::current_exe()
-            && let Err(error) = host::store::link(&program, &link)
-        {
-            log::error!("{}: {error}", link.display());
-        }
-        link.display().to_string()
+        let beside =
+            std::env::current_exe().ok().map(|program| program.with_file_name("libvirt_leaseshelper"));
+        let beside = beside.filter(|path| host::process::executable(path));
+        let installed = HELPERS.iter().map(PathBuf::from).find(|path| host::process::executable(path));
+        let found = if self.own_root() { installed.or(beside) } else { beside.or(installed) };
+        found.unwrap_or_else(|| HELPERS[0].into()).display().to_string()
+    }
+
+    /// Whether the whole host is the daemon's.
+    fn own_root(&self) -> bool {
+        self.layout.root() == std::path::Path::new("/")
     }
 
     /// Writes all files of the server.
@@ -116,7 +117,11 @@ impl Driver {
             "--leasefile-ro".to_owned(),
             format!("--dhcp-script={}", self.lease_helper()),
         ];
-        let env = [("VIR_BRIDGE_NAME", bridge::name(network))];
+        let mut env = vec![("VIR_BRIDGE_NAME", bridge::name(network))];
+        let root = self.layout.root().display().to_string();
+        if !self.own_root() {
+            env.push(("FERROVIRT_ROOT", &root));
+        }
         let program = program.display().to_string();
         Run { program: &program, args: &args, env: &env, input: "" }.finish()?;
         // The server writes its number before it leaves its parent.

@@ -20,8 +20,7 @@ impl Driver {
         let guest = self.find(dom)?;
         let live = guest.live()?;
         match source {
-            // Networks of ours keep no leases yet.
-            LEASES => Ok(Vec::new()),
+            LEASES => self.nics.lent(&live.domain),
             AGENT => self.agent_addresses(&guest),
             NEIGHBOURS => {
                 let known = host::neighbours::all();

@@ -54,6 +54,20 @@ fn open(device: &Tree) -> Result<OwnedFd> {
     }
 }
 
+/// Says of a device whose characters go over the network that they go in the clear, where its definition leaves it open.
+pub(crate) fn settle(device: &mut xml::Tree) {
+    let carries = matches!(
+        device.name.as_str(),
+        "serial" | "parallel" | "channel" | "console" | "redirdev" | "smartcard" | "rng"
+    );
+    if carries
+        && device.is("type", "tcp")
+        && let Some(source) = device.child_mut("source")
+    {
+        source.default_to("tls", "no");
+    }
+}
+
 impl Driver {
     /// Opens a character device for one client; a second is refused or takes the first one's place.
     fn session(&self, guest: &Arc<Guest>, live: &Arc<Live>, device: &Tree, flags: u32) -> Result<Stream> {

@@ -70,10 +70,17 @@ impl Driver {
             "STOP" => self.stopped(guest, live),
             "RESUME" => self.resumed(guest, live),
             "SHUTDOWN" => {
+                self.agent_did(live);
                 let from_guest = event.data.get("guest").and_then(Json::as_bool);
                 self.shut_down(guest, live, from_guest);
             }
-            "RESET" => self.events.publish(Event::DomainReboot(DomainEventRebootMsg { dom })),
+            "RESET" => {
+                self.agent_did(live);
+                self.events.publish(Event::DomainReboot(DomainEventRebootMsg { dom }));
+            }
+            "SUSPEND" => self.fell_asleep(guest, live, false),
+            "SUSPEND_DISK" => self.fell_asleep(guest, live, true),
+            "WAKEUP" => self.woke_up(guest),
             "RTC_CHANGE" => {
                 if let Some(offset) = number("offset") {
                     self.events.publish(Event::DomainRtcChange(DomainEventRtcChangeMsg { dom, offset }));

@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -100,6 +100,14 @@ pub(crate) struct Session {
     pub(crate) removals: Removals,
     /// Images whose marks were set by their number; events name them so.
     pub(crate) indexed: Mutex<BTreeSet<u32>>,
+    /// How often a tray was opened or closed.
+    pub(crate) trays: AtomicU32,
+    /// The number of the next block node, once one was added after the start.
+    pub(crate) nodes: AtomicU32,
+    /// The agent, while the guest listens to it.
+    pub(crate) agent: Mutex<Option<Arc<qga::Agent>>>,
+    /// How long it may take to answer, counted from -2, which is no end.
+    pub(crate) agent_seconds: AtomicI32,
     /// Fastest migration in MiB a second; 0 is no limit.
     pub(crate) bandwidth: AtomicU64,
     /// The end of the monitor, and all it told before, has been dealt with.
@@ -156,6 +164,20 @@ impl Guest {
         let mut next = (**current).clone();
         change(&mut next);
         *current = Arc::new(next);
+    }
+
+    /// Changes the definition of the running guest in one step; one that fails changes nothing.
+    pub(crate) fn change_live(&self, change: impl FnOnce(&mut Domain) -> Result<()>) -> Result<()> {
+        let mut current = self.value.write().unwrap_or_else(PoisonError::into_inner);
+        let live = current.live.as_ref().ok_or_else(not_running)?;
+        let mut domain = live.domain.clone();
+        change(&mut domain)?;
+        domain.sort();
+        let next = Live { domain, vcpus: live.vcpus.clone(), run: live.run.clone() };
+        let mut value = (**current).clone();
+        value.live = Some(Arc::new(next));
+        *current = Arc::new(value);
+        Ok(())
     }
 
     /// How a client names it.
@@ -241,6 +263,15 @@ impl Run {
     pub(crate) fn will_reboot(&self) -> bool {
         self.session.reboot_on_shutdown.load(Ordering::Acquire)
     }
+}
+
+/// Refuses two flags of which a call can mean but one.
+pub(crate) fn exclusive_of(flags: u32, one: (u32, &str), other: (u32, &str), function: &str) -> Result<()> {
+    if flags & one.0 != 0 && flags & other.0 != 0 {
+        let text = format!("Flags '{}' and '{}' are mutually exclusive", one.1, other.1);
+        return Err(Error::invalid_arg(FROM, function, "flags", &text));
+    }
+    Ok(())
 }
 
 /// Refuses flags that mean both definitions where there can be but one answer.

@@ -6,8 +6,8 @@ use crate::{Driver, FROM, check_flags, not_running};
 use api::domain_info::{
     DomainBlockStatsFlagsRet, DomainBlockStatsRet, DomainDiskError, DomainGetBlockInfoRet,
     DomainGetControlInfoRet, DomainGetCpuStatsRet, DomainGetDiskErrorsRet, DomainGetInfoRet,
-    DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetVcpusRet,
-    DomainInterface, DomainInterfaceStatsRet, DomainMemoryStat, DomainStatsRecord,
+    DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetTimeRet,
+    DomainGetVcpusRet, DomainInterface, DomainInterfaceStatsRet, DomainMemoryStat, DomainStatsRecord,
 };
 use api::domain_job::{DomainGetJobInfoRet, DomainGetJobStatsRet};
 use api::{Call, DomainInfo, DomainJob};
@@ -65,10 +65,10 @@ impl DomainInfo for Driver {
         check_flags(flags, 15, "qemuDomainGetVcpusFlags")?;
         const MAXIMUM: u32 = 4;
         const GUEST: u32 = 8;
-        let value = self.find(dom)?.value();
+        let guest = self.find(dom)?;
+        let value = guest.value();
         if flags & GUEST != 0 {
-            value.live.as_ref().ok_or_else(not_running)?;
-            return Err(crate::lifecycle::no_agent());
+            return self.guest_vcpu_count(&guest, flags & MAXIMUM != 0);
         }
         let domain = value.definition(flags)?;
         Ok(if flags & MAXIMUM != 0 { domain.vcpus_max() } else { domain.vcpus() } as i32)
@@ -90,6 +90,25 @@ impl DomainInfo for Driver {
     fn domain_is_updated(&self, _cx: &Call, dom: &DomainRef) -> Result<i32> {
         self.find(dom)?;
         Ok(0)
+    }
+
+    fn domain_get_hostname(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
+        self.hostname(dom, flags)
+    }
+
+    fn domain_get_time(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetTimeRet> {
+        self.guest_time(dom, flags)
+    }
+
+    fn domain_set_time(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        seconds: i64,
+        nseconds: u32,
+        flags: u32,
+    ) -> Result<()> {
+        self.set_guest_time(dom, seconds, nseconds, flags)
     }
 
     fn domain_get_control_info(

@@ -10,6 +10,7 @@
 //!
 //! * [`guest`]: one domain: its current value, which readers take as it is, and its job
 //! * [`start`], [`stop`], [`events`]: the arrows above
+//! * [`nic`]: network cards, on the host's side
 //! * [`reconnect`]: guests that outlived an earlier daemon
 //! * [`describe`]: what clients are told about the host and its guests
 //! * [`emulators`]: what the installed emulators can do
@@ -36,13 +37,13 @@ mod lifecycle;
 mod lookup;
 mod migration_limits;
 mod monitor;
+mod nic;
 mod peek;
 mod perf;
 mod placement;
 mod processor;
 mod reconnect;
 mod removal;
-mod shaping;
 mod site;
 mod start;
 mod statistics;
@@ -52,7 +53,7 @@ mod surroundings;
 mod tuning;
 mod unserved;
 
-use api::{ConnectionId, EventSink, Hypervisor};
+use api::{ConnectionId, EventSink, Hypervisor, Network};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use emulators::Emulators;
 use engine::Registry;
@@ -74,6 +75,8 @@ pub struct Setup {
     pub host_uuid: Option<Uuid>,
     /// Who hears of events.
     pub events: Arc<dyn EventSink>,
+    /// Where guests are connected.
+    pub networks: Arc<dyn Network>,
 }
 
 impl std::fmt::Debug for Setup {
@@ -90,6 +93,8 @@ pub struct Driver {
     pub(crate) guests: Registry<Guest>,
     pub(crate) emulators: Arc<Emulators>,
     pub(crate) hub: Hub,
+    /// Connects cards of guests.
+    pub(crate) nics: Arc<nic::Nics>,
     pub(crate) next_id: AtomicI32,
     /// What the host adds to definitions.
     pub(crate) sites: site::Sites,
@@ -124,6 +129,7 @@ impl Driver {
             events: setup.events,
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
+            nics: Arc::new(nic::Nics::new(setup.networks)?),
             next_id: AtomicI32::new(1),
             sites: site::Sites::default(),
             processors: processor::Processors::default(),

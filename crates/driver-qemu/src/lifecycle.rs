@@ -2,7 +2,7 @@
 
 use crate::guest::{Guest, Value};
 use crate::start::How;
-use crate::{Driver, FROM, check_flags, error, not_running};
+use crate::{Driver, FROM, check_flags, not_running};
 use api::consts::domain_state as state;
 use api::consts::{
     domain_event_resumed_detail_type as resumed, domain_event_suspended_detail_type as suspended,
@@ -77,9 +77,13 @@ impl Driver {
     fn shut(&self, dom: &DomainRef, flags: u32) -> Result<()> {
         check_flags(flags, 3, "qemuDomainShutdownFlags")?;
         let guest = self.find(dom)?;
-        if flags == 2 {
-            guest.live()?;
-            return Err(no_agent());
+        let by_agent = flags & AGENT != 0;
+        // Without a wish the guest is asked itself, when its agent is there.
+        if by_agent || (flags == 0 && guest.value().live.as_ref().is_some_and(|live| self.has_agent(live))) {
+            let done = self.agent_shutdown(&guest, false);
+            if done.is_ok() || flags == AGENT {
+                return done;
+            }
         }
         let _job = guest.begin(JobKind::Modify, "shutdown")?;
         // This call alone says so in the name of the driver.
@@ -89,10 +93,8 @@ impl Driver {
     }
 }
 
-/// "QEMU guest agent is not configured".
-pub(crate) fn no_agent() -> Error {
-    error(ErrorCode::ARGUMENT_UNSUPPORTED, "QEMU guest agent is not configured")
-}
+/// The guest is asked itself to end or start anew.
+const AGENT: u32 = 2;
 
 impl DomainLifecycle for Driver {
     fn domain_create(&self, cx: &Call, dom: &DomainRef) -> Result<()> {
@@ -147,9 +149,13 @@ impl DomainLifecycle for Driver {
     fn domain_reboot(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {
         check_flags(flags, 3, "qemuDomainReboot")?;
         let guest = self.find(dom)?;
-        if flags == 2 {
-            guest.live()?;
-            return Err(no_agent());
+        if flags & AGENT != 0
+            || (flags == 0 && guest.value().live.as_ref().is_some_and(|live| self.has_agent(live)))
+        {
+            let done = self.agent_shutdown(&guest, true);
+            if done.is_ok() || flags == AGENT {
+                return done;
+            }
         }
         let _job = guest.begin(JobKind::Modify, "reboot")?;
         let live = guest.live()?;
@@ -185,6 +191,17 @@ impl DomainLifecycle for Driver {
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "inject NMI")?;
         guest.live()?.command("inject-nmi", Json::Null).map(drop)
+    }
+
+    fn domain_pm_suspend_for_duration(
+        &self,
+        _cx: &Call,
+        dom: &DomainRef,
+        target: u32,
+        duration: u64,
+        flags: u32,
+    ) -> Result<()> {
+        self.suspend_guest(dom, target, duration, flags)
     }
 
     fn domain_pm_wakeup(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {

@@ -1,7 +1,6 @@
 //! Talking to the emulator and to the guest's agent directly.
 
 use crate::guest::MONITOR_WAIT;
-use crate::lifecycle::no_agent;
 use crate::{Driver, FROM, check_flags};
 use api::{Call, LxcNamespace, QemuMonitor};
 use base::object::DomainRef;
@@ -46,13 +45,12 @@ impl QemuMonitor for Driver {
         &self,
         _cx: &Call,
         dom: &DomainRef,
-        _cmd: &str,
-        _timeout: i32,
+        cmd: &str,
+        timeout: i32,
         flags: u32,
     ) -> Result<Option<String>> {
         check_flags(flags, 0, "qemuDomainAgentCommand")?;
-        self.find(dom)?.live()?;
-        Err(no_agent())
+        self.agent_text(dom, cmd, timeout)
     }
 }
 

@@ -94,7 +94,10 @@ impl Driver {
         definition.write(&mut writer);
         let text = writer.finish();
         let document = Document::parse(&text).map_err(|fault| Error::internal(FROM, fault.to_string()))?;
-        *domain.tree.child_or_new("cpu") = Tree::of(document.root());
+        let numa = element.child("numa").cloned();
+        let mut next = Tree::of(document.root());
+        next.children.extend(numa);
+        *domain.tree.child_or_new("cpu") = next;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! ended meanwhile and what is left of it is cleaned up.
 
 use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
+use crate::nic::Owner;
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
 use api::consts::domain_state as state;
@@ -97,9 +98,13 @@ impl Driver {
                 guest
             });
             let (private_dir, cgroup) = (status.private_dir.clone(), status.cgroup.clone());
+            let (owner, domain) = (Owner::of(&status.domain), status.domain.clone());
             if let Err(cause) = self.take_over(&guest, status) {
                 log::warn!("guest '{name}' has ended while there was no daemon: {cause}");
+                self.nics.disconnect(&owner, domain.all("interface"));
                 self.bury(&guest, &private_dir, cgroup.as_deref());
+            } else {
+                self.nics.keep(&owner, &domain);
             }
         }
         self.sweep();
@@ -170,9 +175,12 @@ impl Driver {
             (false, _) => (state::PAUSED, paused::UNKNOWN),
         };
         let vcpus = qemu_live::vcpus::ask(&Asking(&monitor), status.domain.vcpus_max())?;
-        let base = guest.value().config.clone().unwrap_or_else(|| Arc::new(status.domain.clone()));
+        let chardevs = ask("query-chardev")?;
+        let mut domain = status.domain;
+        qemu_live::channels::note(domain.devices_mut().iter_mut(), &chardevs);
+        let base = guest.value().config.clone().unwrap_or_else(|| Arc::new(domain.clone()));
         let live = Live {
-            domain: status.domain,
+            domain,
             vcpus,
             run: Arc::new(Run {
                 base,
@@ -190,6 +198,9 @@ impl Driver {
             value.live = Some(Arc::new(live));
             value.state = now;
         });
+        if let Some(live) = &guest.value().live {
+            self.agent_taken_over(guest, live);
+        }
         log::info!("guest '{}' runs on", guest.value().name);
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::guest::{Guest, Live, MONITOR_WAIT, Run, Session, failed};
+use crate::nic::{self, Owner};
 use crate::placement;
 use crate::{Driver, FROM, error};
 use api::ConnectionId;
@@ -130,6 +131,7 @@ impl Driver {
             .refresh(&monitor, &mut domain, kind.as_deref())
             .map_err(|cause| self.explain(cause, &process, &log_path, offset));
         refresh?;
+        nic::pull_plugs(&monitor, &domain)?;
         let vcpus = self.bring_processors(&monitor, &mut domain, process.pid(), cgroup.as_ref())?;
         let tainted = if rustix::process::geteuid().is_root() { vec!["high-privileges"] } else { Vec::new() };
         for taint in &tainted {
@@ -155,6 +157,7 @@ impl Driver {
             value.state = (state::PAUSED, if how.paused { paused::USER } else { paused::STARTING_UP });
         });
         undo.forget();
+        self.agent_awaited(guest, &live.domain);
         if how.paused {
             self.write_status(guest)?;
             self.lifecycle(guest, kind::STARTED, started::BOOTED);
@@ -228,6 +231,7 @@ impl Driver {
             ..Start::default()
         };
         fds.push(monitor);
+        let owner = Owner::of(domain);
         for device in domain.devices_mut().iter_mut() {
             let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
             match device.name.as_str() {
@@ -258,14 +262,16 @@ impl Driver {
                     }
                 }
                 "interface" => {
-                    if let Some(tap) = tap(device)? {
-                        start.tap_fds.insert(alias, vec![tap.as_raw_fd()]);
-                        fds.push(tap);
+                    if let Some(ends) = self.nics.connect(&owner, device, undo)? {
+                        start.tap_fds.insert(alias.clone(), nic::numbers(&ends.taps));
+                        start.vhost_fds.insert(alias, nic::numbers(&ends.vhosts));
+                        fds.extend(ends.taps.into_iter().chain(ends.vhosts));
                     }
                 }
                 _ => {}
             }
         }
+        domain.devices_mut().iter_mut().for_each(crate::console::settle);
         crate::chain::of_domain(domain)?;
         argv::number_images(domain);
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
@@ -344,6 +350,10 @@ impl Driver {
                     device.set("tty", path);
                 }
             }
+        }
+        if domain.all("memory").next().is_some() {
+            let answer = ask("query-memory-devices")?;
+            qemu_live::memory::note(domain.devices_mut().iter_mut(), &answer);
         }
         let processors = ask("query-cpus-fast")?;
         self.refresh_cpu(monitor, domain, &processors, kind)?;
@@ -450,34 +460,6 @@ fn listen(path: &Path) -> Result<UnixListener> {
     std::fs::set_permissions(path, mode)
         .map_err(|cause| system(&cause, format!("cannot set mode of {}", path.display())))?;
     Ok(listener)
-}
-
-/// The tap device of an interface that is connected to the host by one.
-fn tap(interface: &mut xml::Tree) -> Result<Option<OwnedFd>> {
-    let bridge = match interface.attr("type").unwrap_or_default() {
-        "ethernet" => None,
-        "bridge" => interface.attr_at("source", "bridge").map(str::to_owned),
-        "network" => {
-            let name = interface.attr_at("source", "network").unwrap_or_default();
-            return Err(Error::new(
-                ErrorCode::NO_NETWORK,
-                base::ErrorDomain::NETWORK,
-                format!("no network with matching name '{name}'"),
-            ));
-        }
-        _ => return Ok(None),
-    };
-    let wanted = interface.attr_at("target", "dev").unwrap_or("vnet%d").to_owned();
-    let model = interface.attr_at("model", "type").unwrap_or_default();
-    let (fd, name) = host::tap::create(&wanted, model.starts_with("virtio"))
-        .map_err(|cause| system(&cause, format!("Unable to create tap device {wanted}")))?;
-    if let Some(bridge) = bridge {
-        host::tap::join(&bridge, &name)
-            .map_err(|cause| system(&cause, format!("Unable to add bridge {bridge} port {name}")))?;
-    }
-    host::tap::up(&name).map_err(|cause| system(&cause, format!("Unable to set interface {name} online")))?;
-    interface.child_or_new("target").set("dev", name);
-    Ok(Some(fd))
 }
 
 /// A variable store that does not exist yet is copied from its template.

@@ -1,13 +1,12 @@
 //! Status documents: what a later daemon needs to find a running guest again.
 
 use crate::config::header;
-use crate::guest::{Guest, Live};
+use crate::guest::Guest;
 use crate::{Driver, FROM};
 use api::consts::domain_state as state;
 use base::{Error, Result};
 use conf_domain::{Domain, FormatFlags};
 use std::path::PathBuf;
-use std::sync::Arc;
 use xml::Writer;
 
 /// Words for states.
@@ -127,16 +126,7 @@ impl Driver {
         guest: &Guest,
         change: impl FnOnce(&mut Domain) -> Result<()>,
     ) -> Result<()> {
-        let live = guest.live()?;
-        let mut domain = live.domain.clone();
-        change(&mut domain)?;
-        domain.sort();
-        let next = Arc::new(Live { domain, vcpus: live.vcpus.clone(), run: live.run.clone() });
-        guest.change(|value| {
-            if value.live.is_some() {
-                value.live = Some(next);
-            }
-        });
+        guest.change_live(change)?;
         self.write_status(guest)
     }
 }

@@ -1,6 +1,7 @@
 //! The end of a guest: by a client, by itself, by accident. However it comes, what is left of it goes once.
 
 use crate::guest::{Guest, Live};
+use crate::nic::Owner;
 use crate::{Driver, not_running};
 use api::consts::{domain_event_stopped_detail_type as stopped, domain_event_type as kind};
 use api::consts::{domain_shutoff_reason as reason, domain_state as state};
@@ -55,6 +56,7 @@ impl Driver {
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
             let _ = writeln!(log, "shutting down, reason={word}");
         }
+        self.nics.disconnect(&Owner::of(&live.domain), live.domain.all("interface"));
         let _ = std::fs::remove_dir_all(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))

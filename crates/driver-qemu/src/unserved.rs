@@ -1,9 +1,7 @@
 //! Families of procedures that are not served yet: every one answers that it is not supported.
 
 use crate::Driver;
-use api::{DomainAgent, DomainCheckpoint, DomainDevice, DomainSnapshot};
+use api::{DomainCheckpoint, DomainSnapshot};
 
-impl DomainAgent for Driver {}
 impl DomainCheckpoint for Driver {}
-impl DomainDevice for Driver {}
 impl DomainSnapshot for Driver {}

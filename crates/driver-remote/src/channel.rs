@@ -260,6 +260,13 @@ impl Channel {
         poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&limit)).is_ok_and(|count| count > 0)
     }
 
+    /// Reads once something comes, if nobody else does.
+    pub(crate) fn listen(&self, limit: Duration) {
+        if self.readable_within(limit) {
+            self.read_if_free();
+        }
+    }
+
     fn stop_reading(&self) -> MutexGuard<'_, State> {
         let mut state = self.state();
         state.reading = false;

@@ -158,6 +158,10 @@ impl Session for Remote {
         self.channel.state().on_close = Some(action);
     }
 
+    fn listen(&self, limit: Duration) {
+        self.channel.listen(limit);
+    }
+
     fn attach(&self, event_loop: Arc<dyn EventLoop>) {
         let channel = self.channel.clone();
         let looping = event_loop.clone();

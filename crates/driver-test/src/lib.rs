@@ -197,3 +197,65 @@ impl api::QemuMonitor for Test {}
 impl api::LxcNamespace for Test {}
 impl api::Secret for Test {}
 impl api::Nwfilter for Test {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::credential::Kind;
+    use api::{Call, DomainConfig, DomainJob, DomainLifecycle, DomainLookup};
+
+    /// Answers every question with the same text.
+    struct Says(&'static str);
+
+    impl Answerer for Says {
+        fn knows(&self, kind: Kind) -> bool {
+            matches!(kind, Kind::AuthName | Kind::PassPhrase)
+        }
+
+        fn answer(&self, _: &Question) -> Result<String> {
+            Ok(self.0.to_owned())
+        }
+    }
+
+    #[test]
+    fn a_file_says_what_exists_and_who_is_let_in() {
+        let path = std::env::temp_dir().join(format!("ferrovirt-world-{}.xml", std::process::id()));
+        let domain = "<domain type='test'><name>a</name><memory>1</memory><os><type>hvm</type></os></domain>";
+        std::fs::write(&path, format!("<node>{domain}<auth><user password='me'>me</user></auth></node>"))
+            .unwrap();
+        let file = path.to_string_lossy().into_owned();
+        assert_eq!(open(&file, None).unwrap_err().code(), ErrorCode::AUTH_FAILED);
+        assert_eq!(open(&file, Some(&Says("you"))).unwrap_err().code(), ErrorCode::AUTH_FAILED);
+        let test = open(&file, Some(&Says("me"))).unwrap();
+        assert_eq!(test.domain_lookup_by_name(&Call::internal(), "a").unwrap().id, 1);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_saved_comes_back_and_the_stored_definition_stays() {
+        let (test, cx) = (open_alone().unwrap(), Call::internal());
+        let dom = test.domain_lookup_by_name(&cx, "test").unwrap();
+        let path = std::env::temp_dir().join(format!("ferrovirt-saved-{}", std::process::id()));
+        let file = path.to_string_lossy().into_owned();
+        let before = test.domain_get_xml_desc(&cx, &dom, 2).unwrap();
+        test.domain_save(&cx, &dom, &file).unwrap();
+        assert_eq!(test.domain_lookup_by_name(&cx, "test").unwrap().id, -1);
+        test.domain_restore(&cx, &file).unwrap();
+        assert_eq!(test.domain_lookup_by_name(&cx, "test").unwrap().id, 2);
+        assert_eq!(test.domain_get_xml_desc(&cx, &dom, 2).unwrap(), before);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn refusals() {
+        let (test, cx) = (open_alone().unwrap(), Call::internal());
+        let dom = test.domain_lookup_by_name(&cx, "test").unwrap();
+        let text = |outcome: Result<()>| outcome.unwrap_err().message().to_owned();
+        assert_eq!(text(test.domain_create(&cx, &dom)), "internal error: Domain 'test' is already running");
+        assert_eq!(text(test.domain_resume(&cx, &dom)), "internal error: domain 'test' not paused");
+        test.domain_destroy(&cx, &dom).unwrap();
+        let not_running = "Requested operation is not valid: domain is not running";
+        assert_eq!(text(test.domain_destroy(&cx, &dom)), not_running);
+        assert!(open("", None).unwrap_err().message().contains("supply a path"));
+    }
+}

@@ -69,6 +69,19 @@ pub fn known_chains(table: &str, lines: &[&str]) -> Vec<(&'static str, bool, boo
         .collect()
 }
 
+/// Whether the links out of the common chain for forwarded packets, as far as a listing of its table shows them, are all
+/// there and in order: traffic within a bridge and what comes in is decided before anything that goes out.
+pub fn forward_in_order(lines: &[&str]) -> bool {
+    let place = |chain: &str| {
+        let link = format!("-A FORWARD -j {chain}");
+        lines.iter().position(|line| line.trim_end() == link)
+    };
+    match (place("LIBVIRT_FWX"), place("LIBVIRT_FWI"), place("LIBVIRT_FWO")) {
+        (Some(cross), Some(into), Some(out)) => cross < into && into < out,
+        _ => false,
+    }
+}
+
 /// A rule: inserted at the head of its chain.
 struct Rule<'a> {
     layer: Layer,

@@ -11,6 +11,7 @@
 //! * [`transaction`]: groups of actions, what undoes them, and the order in which that happens
 //! * [`intent`]: what one virtual network wants of the filter
 //! * [`iptables`], [`nftables`]: the rules of an intent, and the private chains they stand in
+//! * [`foreign`]: what rules of others do to packets of virtual networks
 //! * [`batch`]: many actions as the input of one process
 //! * [`removal`]: what removes a network's rules, as the status document keeps it
 //!
@@ -22,6 +23,7 @@
 
 pub mod batch;
 pub mod call;
+pub mod foreign;
 pub mod intent;
 pub mod iptables;
 pub mod nftables;

@@ -1,7 +1,7 @@
-//! Image files of disks: their beginning and the room they take.
+//! Image files of disks: their beginning, the room they take, new ones.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -54,6 +54,25 @@ pub fn peek(path: &Path, offset: u64, size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(size).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Makes a file with bytes at places. It must not be there yet.
+///
+/// # Errors
+/// When it is there or cannot be written; then nothing is left of it.
+pub fn create(path: &Path, parts: &[(u64, Vec<u8>)], length: u64) -> io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let write = |file: &mut File| {
+        file.set_len(length)?;
+        for (place, bytes) in parts {
+            file.seek(SeekFrom::Start(*place))?;
+            file.write_all(bytes)?;
+        }
+        file.sync_all()
+    };
+    write(&mut file).inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
 }
 
 #[cfg(test)]

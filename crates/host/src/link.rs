@@ -43,6 +43,9 @@ const BRIDGE_FAMILY: u8 = 7;
 const AF_SPEC: u16 = 26;
 const VLAN_INFO: u16 = 2;
 
+const NEW_QUEUE: u16 = 36;
+const QUEUE_ROOT: u32 = u32::MAX;
+
 const UP: u32 = 1;
 const FAMILY_V4: u8 = 2;
 const FAMILY_V6: u8 = 10;
@@ -66,6 +69,10 @@ pub struct Link {
     pub name: String,
     /// The bridge it is a port of, by number.
     pub master: Option<u32>,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// Hardware address, where it is one of Ethernet's.
+    pub mac: Option<[u8; 6]>,
 }
 
 /// An address of a link.
@@ -175,6 +182,8 @@ fn link(body: &[u8]) -> Option<Link> {
     Some(Link {
         index: netlink::u32_at(body, 4)?,
         name: text(find(LINK_NAME)?),
+        mtu: find(LINK_MTU).and_then(|value| netlink::u32_at(value, 0)).unwrap_or(0),
+        mac: find(LINK_ADDRESS).and_then(|value| value.try_into().ok()),
         master: find(LINK_MASTER).and_then(|value| netlink::u32_at(value, 0)),
     })
 }
@@ -346,6 +355,30 @@ impl Links {
             }
         });
         self.0.change(&message)
+    }
+
+    /// Whether a bridge's port is isolated, as the kernel shows it. Kernels that know nothing of isolation accept the
+    /// wish for it without a word, so a port that must be isolated is looked at.
+    ///
+    /// # Errors
+    /// When the kernel does not show the port.
+    pub fn is_isolated(name: &str) -> io::Result<bool> {
+        let text = std::fs::read_to_string(format!("/sys/class/net/{name}/brport/isolated"))?;
+        Ok(text.trim() == "1")
+    }
+
+    /// Has a link send at once: packets of guests have waited in the guest already.
+    ///
+    /// # Errors
+    /// When there is none of this name or the kernel refuses.
+    pub fn set_no_queue(&self, name: &str) -> io::Result<()> {
+        let index = self.find(name)?.index;
+        let mut fixed = vec![0; 4];
+        for number in [index, 0, QUEUE_ROOT, 0] {
+            fixed.extend(number.to_ne_bytes());
+        }
+        let mut message = Message::new(NEW_QUEUE, netlink::CREATE | netlink::REPLACE, &fixed);
+        self.0.change(message.attr_text(1, "noqueue"))
     }
 
     /// Gives a bridge's port tags, or takes them away.

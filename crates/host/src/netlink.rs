@@ -21,6 +21,8 @@ const ACKNOWLEDGE: u16 = 4;
 const DUMP: u16 = 0x300;
 /// The object must not be there yet; with [`CREATE`].
 pub(crate) const EXCLUSIVE: u16 = 0x200;
+/// Another object in this place makes way; with [`CREATE`].
+pub(crate) const REPLACE: u16 = 0x100;
 /// The object is made when it is not there.
 pub(crate) const CREATE: u16 = 0x400;
 /// Most bytes of one answer.
@@ -170,13 +172,7 @@ impl Socket {
         let mut buffer = vec![0; ANSWER_MAX];
         loop {
             let (_, size) = rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::empty())?;
-            let mut rest = &buffer[..size.min(ANSWER_MAX)];
-            while let (Some(length), Some(kind), Some(number)) =
-                (u32_at(rest, 0), u16_at(rest, 4), u32_at(rest, 8))
-            {
-                let length = length as usize;
-                let Some(body) = rest.get(HEADER..length) else { break };
-                rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            for (kind, number, body) in messages_in(buffer.get(..size).unwrap_or(&buffer)) {
                 // An answer to a question that was given up.
                 if number != sequence {
                     continue;
@@ -193,21 +189,93 @@ impl Socket {
         }
     }
 
-    /// Waits until messages of the joined groups come, at most for `limit`; takes them all. True when there were any.
-    pub(crate) fn heard(&self, limit: std::time::Duration) -> bool {
+    /// Sends messages that belong together, framed by their begin and end. The last but one is answered, errors of all
+    /// are.
+    pub(crate) fn batch(&self, messages: &[Message]) -> io::Result<()> {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut bytes, first) = (Vec::new(), turn.wrapping_add(1));
+        let answered = messages.len().saturating_sub(2);
+        for (at, message) in messages.iter().enumerate() {
+            *turn = turn.wrapping_add(1);
+            bytes.extend(message.bytes(if at == answered { ACKNOWLEDGE } else { 0 }, *turn));
+        }
+        rustix::net::send(&self.fd, &bytes, SendFlags::empty())?;
+        let awaited = first.wrapping_add(answered as u32);
+        let mut buffer = vec![0; ANSWER_MAX];
+        let mut outcome = Ok(());
+        loop {
+            let (_, size) = rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::empty())?;
+            for (kind, number, body) in messages_in(buffer.get(..size).unwrap_or(&buffer)) {
+                // An answer to a question that was given up.
+                if kind != ERROR || number.wrapping_sub(first) > awaited.wrapping_sub(first) {
+                    continue;
+                }
+                let errno = u32_at(body, 0).map(u32::cast_signed).unwrap_or(0);
+                if errno != 0 && outcome.is_ok() {
+                    outcome = Err(io::Error::from_raw_os_error(errno.saturating_neg()));
+                }
+                // A refusal of the frame is one of everything in it.
+                if number == awaited || number == first {
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    /// Gives up on answers that take longer.
+    pub(crate) fn limit(&self, time: std::time::Duration) {
+        let side = rustix::net::sockopt::Timeout::Recv;
+        let _ = rustix::net::sockopt::set_socket_timeout(&self.fd, side, Some(time));
+    }
+
+    /// Lets many messages of the joined groups wait.
+    pub(crate) fn widen(&self, bytes: usize) {
+        let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&self.fd, bytes);
+    }
+
+    /// Waits until messages of the joined groups come, at most for `limit`; takes them all.
+    pub(crate) fn heard(&self, limit: std::time::Duration) -> Heard {
         let timeout = rustix::event::Timespec {
             tv_sec: limit.as_secs() as i64,
             tv_nsec: i64::from(limit.subsec_nanos()),
         };
         let mut fds = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::IN)];
-        if !matches!(rustix::event::poll(&mut fds, Some(&timeout)), Ok(count) if count > 0) {
-            return false;
-        }
+        let _ = rustix::event::poll(&mut fds, Some(&timeout));
         let mut buffer = vec![0; ANSWER_MAX];
-        // A queue that ran over tells the same: something has changed.
-        while rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::DONTWAIT).is_ok() {}
-        true
+        let mut all = Vec::new();
+        let mut lost = false;
+        loop {
+            match rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
+                Ok((_, size)) => {
+                    let messages = messages_in(buffer.get(..size).unwrap_or(&buffer));
+                    all.extend(messages.map(|(kind, _, body)| (kind, body.to_vec())));
+                }
+                Err(rustix::io::Errno::NOBUFS) => lost = true,
+                Err(_) => return if lost { Heard::Lost } else { Heard::Messages(all) },
+            }
+        }
     }
+}
+
+/// What came of the joined groups.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// These.
+    Messages(Vec<Answer>),
+    /// More than could wait.
+    Lost,
+}
+
+/// The messages in `bytes`: kind, number of the question, what follows the header.
+fn messages_in(bytes: &[u8]) -> impl Iterator<Item = (u16, u32, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (length, kind, number) = (u32_at(rest, 0)?, u16_at(rest, 4)?, u32_at(rest, 8)?);
+        let length = length as usize;
+        let body = rest.get(HEADER..length)?;
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, number, body))
+    })
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ impl Command {
             command.pre_exec(move || {
                 if detach {
                     rustix::process::setsid()?;
+                    // The program's files may be written by its group.
+                    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o002));
                 }
                 for number in &numbers {
                     let fd = std::os::fd::BorrowedFd::borrow_raw(*number);
@@ -72,7 +74,8 @@ impl Command {
         command
     }
 
-    /// Starts the program in a session of its own; its standard output and error go to `log`.
+    /// Starts the program in a session of its own, its files writable for its group; its standard output and error go to
+    /// `log`.
     ///
     /// # Errors
     /// When it cannot be started.

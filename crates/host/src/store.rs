@@ -125,6 +125,16 @@ pub fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     found
 }
 
+/// Waits until nobody else holds the lock file, and holds it until the file is dropped.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn lock(path: &Path) -> io::Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+    Ok(file)
+}
+
 /// A file without a name, gone when it is closed.
 ///
 /// # Errors

@@ -1,9 +1,15 @@
-//! Tap devices for guests.
+//! Tap devices for guests, their own ones and those above an interface of the host.
+//!
+//! ```text
+//! tap       /dev/net/tun, told a name        lives as long as its descriptors; its other side joins a bridge
+//! macvtap   /dev/tap<number of the link>     the link is made and removed by itself
+//! ```
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::raw::{c_int, c_short, c_ulong};
+use std::time::{Duration, Instant};
 
 /// `struct ifreq` as far as the calls here use it.
 #[repr(C)]
@@ -14,75 +20,92 @@ struct Request {
 }
 
 const TUNSETIFF: c_ulong = 0x4004_54ca;
-const SIOCBRADDIF: c_ulong = 0x89a2;
-const SIOCSIFFLAGS: c_ulong = 0x8914;
-const SIOCGIFFLAGS: c_ulong = 0x8913;
-const IFF_UP: c_short = 1;
 const IFF_TAP: c_short = 2;
+const IFF_MULTI_QUEUE: c_short = 0x100;
 const IFF_NO_PI: c_short = 0x1000;
 const IFF_VNET_HDR: c_short = 0x4000;
+/// How long the node of a new macvtap interface is waited for.
+const NODE_WAIT: Duration = Duration::from_secs(5);
 
 unsafe extern "C" {
     fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
 }
 
-fn request(name: &str) -> io::Result<Request> {
-    let mut request = Request { name: [0; 16], flags: 0, padding: [0; 22] };
-    if name.len() >= request.name.len() || name.contains('\0') {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "interface name is too long"));
+/// Whether the kernel takes a name of this length.
+pub fn fits(name: &str) -> bool {
+    name.len() < 16 && !name.contains('\0')
+}
+
+fn request(name: &str, flags: c_short) -> io::Result<Request> {
+    if !fits(name) {
+        return Err(io::Error::from_raw_os_error(rustix::io::Errno::RANGE.raw_os_error()));
     }
+    let mut request = Request { name: [0; 16], flags, padding: [0; 22] };
     request.name[..name.len()].copy_from_slice(name.as_bytes());
     Ok(request)
 }
 
-fn call(fd: c_int, number: c_ulong, request: &mut Request) -> io::Result<()> {
-    // SAFETY: `request` outlives the call, and its layout is at least as large as the kernel's `struct ifreq` for the
-    // numbers used in this module (40 bytes).
-    let outcome = unsafe { ioctl(fd, number, std::ptr::from_mut(request)) };
+fn set(file: &File, request: &mut Request) -> io::Result<()> {
+    // SAFETY: `request` outlives the call, and its layout is at least as large as the kernel's `struct ifreq` (40
+    // bytes), which is what this number reads and writes.
+    let outcome = unsafe { ioctl(file.as_raw_fd(), TUNSETIFF, std::ptr::from_mut(request)) };
     if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Creates a tap device that lives as long as its descriptor; the kernel replaces `%d` in the name. `vnet_header`:
-/// offload headers, for virtio cards. Gives the descriptor and the name.
+fn flags(vnet_header: bool, queues: usize) -> c_short {
+    let header = if vnet_header { IFF_VNET_HDR } else { 0 };
+    let many = if queues > 1 { IFF_MULTI_QUEUE } else { 0 };
+    IFF_TAP | IFF_NO_PI | header | many
+}
+
+/// Creates a tap device that lives as long as its descriptors, one for each queue; the kernel replaces `%d` in the
+/// name. `vnet_header`: offload headers, for virtio cards. Gives the descriptors and the name.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn create(name: &str, vnet_header: bool) -> io::Result<(OwnedFd, String)> {
-    let file = File::options().read(true).write(true).open("/dev/net/tun")?;
-    let mut request = request(name)?;
-    request.flags = IFF_TAP | IFF_NO_PI | if vnet_header { IFF_VNET_HDR } else { 0 };
-    call(file.as_raw_fd(), TUNSETIFF, &mut request)?;
-    let end = request.name.iter().position(|byte| *byte == 0).unwrap_or(request.name.len());
-    Ok((file.into(), String::from_utf8_lossy(&request.name[..end]).into_owned()))
+pub fn create(name: &str, vnet_header: bool, queues: usize) -> io::Result<(Vec<OwnedFd>, String)> {
+    let mut name = name.to_owned();
+    let mut fds = Vec::new();
+    for _ in 0..queues.max(1) {
+        let file = File::options().read(true).write(true).open("/dev/net/tun")?;
+        let mut request = request(&name, flags(vnet_header, queues))?;
+        set(&file, &mut request)?;
+        let end = request.name.iter().position(|byte| *byte == 0).unwrap_or(request.name.len());
+        name = String::from_utf8_lossy(&request.name[..end]).into_owned();
+        fds.push(file.into());
+    }
+    Ok((fds, name))
 }
 
-fn control() -> io::Result<OwnedFd> {
-    std::net::UdpSocket::bind("127.0.0.1:0").map(OwnedFd::from)
-}
-
-/// Switches an interface on.
+/// Opens the macvtap interface with a number and name, once for each queue.
 ///
 /// # Errors
-/// When there is none of this name or the kernel refuses.
-pub fn up(name: &str) -> io::Result<()> {
-    let socket = control()?;
-    let mut request = request(name)?;
-    call(socket.as_raw_fd(), SIOCGIFFLAGS, &mut request)?;
-    request.flags |= IFF_UP;
-    call(socket.as_raw_fd(), SIOCSIFFLAGS, &mut request)
+/// When its node does not appear or cannot be used.
+pub fn open_macvtap(index: u32, name: &str, vnet_header: bool, queues: usize) -> io::Result<Vec<OwnedFd>> {
+    let path = format!("/dev/tap{index}");
+    let end = Instant::now() + NODE_WAIT;
+    let mut fds: Vec<OwnedFd> = Vec::new();
+    while fds.len() < queues.max(1) {
+        let file = match File::options().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            // The node is made by the kernel's file system of devices, or by whoever listens to the kernel.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        set(&file, &mut request(name, flags(vnet_header, queues))?)?;
+        fds.push(file.into());
+    }
+    Ok(fds)
 }
 
-/// Makes an interface a port of a bridge.
+/// Opens the kernel's own back end of virtio cards, once for each queue.
 ///
 /// # Errors
-/// When there is no such bridge or interface.
-pub fn join(bridge: &str, name: &str) -> io::Result<()> {
-    let index = std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex"))?;
-    let index: i32 = index.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    let socket = control()?;
-    let mut request = request(bridge)?;
-    let bytes = index.to_ne_bytes();
-    request.flags = c_short::from_ne_bytes([bytes[0], bytes[1]]);
-    request.padding[..2].copy_from_slice(&bytes[2..]);
-    call(socket.as_raw_fd(), SIOCBRADDIF, &mut request)
+/// When the kernel has none.
+pub fn vhost(queues: usize) -> io::Result<Vec<OwnedFd>> {
+    let open = |_| File::options().read(true).write(true).open("/dev/vhost-net").map(OwnedFd::from);
+    (0..queues.max(1)).map(open).collect()
 }

@@ -68,7 +68,7 @@ fn bridges_ports_addresses_and_routes() {
     assert!(links.routes(true).unwrap().iter().any(|route| route.prefix == 64 && route.link == index));
     links.create_bridge("br1", None, &Bridge { stp: false, delay: 300, vlan_filtering: false }).unwrap();
     let tap = "t0";
-    let (_fd, name) = host::tap::create(tap, false).unwrap();
+    let (_fd, name) = host::tap::create(tap, false, 1).unwrap();
     assert_eq!(name, tap);
     links.set_master(tap, Some("br0")).unwrap();
     links.set_port(tap, &Port { isolated: Some(true), learning: Some(false), flood: Some(false) }).unwrap();

@@ -1,4 +1,4 @@
-//! What a disk image says of itself: its format, its size, the image it is based on.
+//! What a disk image says of itself: its format, its size, the image it is based on; and new images.
 //!
 //! Everything is read from the first [`HEAD`] bytes of the image, big or little endian as its format has it; nothing an
 //! image says is believed beyond the bounds of these bytes.
@@ -6,9 +6,11 @@
 //! * [`probe`]: which format the bytes are of
 //! * [`Header::read`]: size and base of an image of a known format
 //! * [`Base`]: where the base lies
+//! * [`overlay`]: new images on top of others
 
 mod base;
 mod header;
+pub mod overlay;
 mod qcow;
 
 pub use base::Base;

@@ -95,9 +95,7 @@ pub fn with(text: &str, told: &Told, now: i64) -> Option<String> {
     add("hostname", told.hostname.as_ref());
     add("client-id", told.client_id.as_ref());
     add("server-duid", told.server_duid.as_ref());
-    if told.expiry > 0 {
-        entry.insert("expiry-time".to_owned(), told.expiry.into());
-    }
+    entry.insert("expiry-time".to_owned(), told.expiry.into());
     list.push(Value::Object(entry));
     Some(pretty(&Value::Array(list)))
 }

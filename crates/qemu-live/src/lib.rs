@@ -7,8 +7,13 @@
 //! Nothing in here opens anything: an emulator is a [`Monitor`], which may as well be a list of recorded answers.
 //!
 //! * [`vcpus`]: processors, those that are switched off too
+//! * [`matching`]: the device a client means
 //! * [`throttle`]: limits of disks
 
+pub mod channels;
+pub mod matching;
+pub mod memory;
+pub mod moment;
 pub mod throttle;
 pub mod vcpus;
 

@@ -67,6 +67,36 @@ pub fn assign(domain: &mut Domain) {
     domain.sort();
 }
 
+/// The name a device gets that is added to a running guest.
+pub fn of_new(domain: &Domain, device: &Tree) -> String {
+    let lsi = domain.all("controller").filter(|c| c.is("type", "scsi") && c.is("model", "lsilogic"));
+    let narrow: BTreeSet<String> = lsi.filter_map(|c| c.attr("index")).map(str::to_owned).collect();
+    // One more than the highest number of its like.
+    let mut count = |base: &str| {
+        let number = |other: &Tree| {
+            let name = other.attr_at("alias", "name")?;
+            let alike = name.strip_prefix(base).or_else(|| {
+                // The console of the first serial port goes by that port's name.
+                name.strip_prefix("serial").filter(|_| base == "console" && other.name == "console")
+            });
+            alike?.parse::<u32>().ok()
+        };
+        let highest = domain.devices().iter().filter_map(number).max();
+        format!("{base}{}", highest.map_or(0, |number| number.saturating_add(1)))
+    };
+    match device.name.as_str() {
+        "disk" => disk(device, &narrow),
+        "controller" => controller(device, Board::of_domain(domain)),
+        "memory" => memory(device, &mut count),
+        "interface" if device.is("type", "hostdev") => count("hostdev"),
+        "interface" => count("net"),
+        "redirdev" => count("redir"),
+        "filesystem" => count("fs"),
+        "memballoon" => count("balloon"),
+        kind => count(kind),
+    }
+}
+
 /// The name of a disk; `narrow` are the SCSI controllers whose targets have no units.
 fn disk(disk: &Tree, narrow: &BTreeSet<String>) -> String {
     let bus = disk.attr_at("target", "bus").unwrap_or_default();

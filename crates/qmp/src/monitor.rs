@@ -6,9 +6,12 @@
 
 use crate::message::{Event, Lines, Message};
 use mio::net::UnixStream;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -137,6 +140,50 @@ impl Monitor {
         outcome.map(|()| results)
     }
 
+    /// Sends a command and with it a descriptor, which the emulator keeps for a later command that names it.
+    ///
+    /// # Errors
+    /// As [`Monitor::command`].
+    pub fn command_with_fd(
+        &self,
+        name: &str,
+        arguments: &Value,
+        fd: BorrowedFd<'_>,
+        limit: Duration,
+    ) -> Result<Value, CommandError> {
+        let id = self.next_id();
+        let mut line = json!({ "execute": name, "arguments": arguments, "id": id }).to_string();
+        line.push('\n');
+        let receiver = self.expect(&id)?;
+        let end = Instant::now() + limit;
+        if let Err(error) = self.write_with_fd(line.as_bytes(), fd, end) {
+            self.forget(&id);
+            return Err(error);
+        }
+        self.receive(&receiver, &id, end, limit)
+    }
+
+    /// Writes a line whose first byte carries a descriptor.
+    fn write_with_fd(&self, bytes: &[u8], fd: BorrowedFd<'_>, end: Instant) -> Result<(), CommandError> {
+        let turn = locked(&self.writing);
+        let fds = [fd];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let sent = loop {
+            let mut ancillary = SendAncillaryBuffer::new(&mut space);
+            ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+            match sendmsg(&self.stream, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL) {
+                Ok(count) => break count,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) if Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(rustix::io::Errno::AGAIN) => return Err(CommandError::Stalled(Duration::ZERO)),
+                Err(_) => return Err(CommandError::Closed),
+            }
+        };
+        self.write_on(bytes.get(sent..).unwrap_or_default(), end, &turn)
+    }
+
     fn next_id(&self) -> String {
         format!("libvirt-{}", self.next.fetch_add(1, Ordering::Relaxed))
     }
@@ -189,8 +236,17 @@ impl Monitor {
         }
     }
 
-    fn write(&self, mut bytes: &[u8], end: Instant) -> Result<(), CommandError> {
-        let _turn = locked(&self.writing);
+    fn write(&self, bytes: &[u8], end: Instant) -> Result<(), CommandError> {
+        let turn = locked(&self.writing);
+        self.write_on(bytes, end, &turn)
+    }
+
+    fn write_on(
+        &self,
+        mut bytes: &[u8],
+        end: Instant,
+        _turn: &MutexGuard<'_, ()>,
+    ) -> Result<(), CommandError> {
         while !bytes.is_empty() {
             match (&self.stream).write(bytes) {
                 Ok(0) => return Err(CommandError::Closed),

@@ -23,11 +23,20 @@ impl Daemon {
     /// # Panics
     /// When it does not come up.
     pub fn start() -> Daemon {
+        Daemon::prepared(|_| {})
+    }
+
+    /// Like [`Daemon::start`], after `prepare` has put files below the root.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn prepared(prepare: impl FnOnce(&Path)) -> Daemon {
         let uri = std::env::var("FERROVIRT_TEST_URI").ok();
         // Socket paths may have 107 bytes, and QEMU's monitor lies deep below the root.
         let root =
             PathBuf::from(format!("/tmp/fv{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir_all(&root).expect("temporary root");
+        prepare(&root);
         let mut daemon = Daemon { root, child: None, uri };
         daemon.resume();
         daemon

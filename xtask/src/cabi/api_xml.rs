@@ -9,8 +9,9 @@ fn escaped(text: &str) -> String {
 
 fn arguments(out: &mut String, params: &[Param]) {
     for param in params {
-        let _ =
-            writeln!(out, "      <arg name='{}' type='{}' info='{0}'/>", param.name, escaped(&param.kind));
+        let (name, kind) = (&param.name, escaped(&param.kind));
+        let optional = if param.optional { "(optional) " } else { "" };
+        let _ = writeln!(out, "      <arg name='{name}' type='{kind}' info='{optional}{name}'/>");
     }
 }
 
@@ -107,8 +108,22 @@ fn symbols(out: &mut String, header: &Header, table: &Table) {
             data.node
         );
     }
+    // The part of the library that a function is in decides whether bindings wrap it.
+    let module = |tag: &str| {
+        match (tag, file.as_str()) {
+            ("function", "libvirt-common") => "virtypedparam-public",
+            ("function", "libvirt-event") => "virevent",
+            ("function", "virterror") => "virerror",
+            (_, file) => file,
+        }
+        .to_owned()
+    };
     let mut call = |tag: &str, name: &str, since: &str, returns: &str, params: &[Param]| {
-        let _ = writeln!(out, "    <{tag} name='{name}' file='{file}' module='{file}' version='{since}'>");
+        let _ = writeln!(
+            out,
+            "    <{tag} name='{name}' file='{file}' module='{}' version='{since}'>",
+            module(tag)
+        );
         let _ =
             writeln!(out, "      <info><![CDATA[{name} of the public interface, since {since}.]]></info>");
         let info = if returns == "void" { "" } else { " info='the result'" };

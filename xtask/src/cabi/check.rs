@@ -56,8 +56,8 @@ fn layout(table: &Table) -> String {
     out
 }
 
-/// Compiles and tries.
-pub(crate) fn run_all(table: &Table, workspace: &Path, out: &Path) -> Result<(), String> {
+/// Compiles and tries; random calls from many threads for so many seconds.
+pub(crate) fn run_all(table: &Table, workspace: &Path, out: &Path, seconds: u32) -> Result<(), String> {
     let source = out.join("build/layout.c");
     write(&source, &layout(table))?;
     let ours = out.join("include");
@@ -84,6 +84,18 @@ pub(crate) fn run_all(table: &Table, workspace: &Path, out: &Path) -> Result<(),
     run(&mut cc)?;
     run(Command::new(&smoke).env("LD_LIBRARY_PATH", out))?;
     println!("smoke: every kind of object");
+    if seconds > 0 {
+        let stress = out.join("build/stress");
+        let mut cc = Command::new("cc");
+        cc.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Wno-cast-function-type", "-Werror"]);
+        cc.arg("-I").arg(&ours).arg(tests.join("stress.c")).arg("-L").arg(out);
+        run(cc.args(["-lvirt", "-lpthread", "-o"]).arg(&stress))?;
+        let told = run(Command::new(&stress).arg(seconds.to_string()).env("LD_LIBRARY_PATH", out))?;
+        print!("stress: {told}");
+        if told.contains("no progress") {
+            return Err("a thread stood still".to_owned());
+        }
+    }
     if Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()) {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["-q", "--leak-check=full", "--error-exitcode=3"]);

@@ -62,7 +62,7 @@ fn pkg_config(library: &str, out: &Path) -> String {
 }
 
 /// Builds everything into `target/capi`.
-pub(crate) fn build(workspace: &Path, release: bool, check: bool) -> Result<(), String> {
+pub(crate) fn build(workspace: &Path, release: bool, check: Option<u32>) -> Result<(), String> {
     let table = Table::read(&workspace.join("protocol/c"))?;
     let target = target(workspace);
     let out = target.join("capi");
@@ -88,7 +88,10 @@ pub(crate) fn build(workspace: &Path, release: bool, check: bool) -> Result<(), 
         compare(&table, library, &out)?;
     }
     println!("{}", out.display());
-    if check { check::run_all(&table, workspace, &out) } else { Ok(()) }
+    match check {
+        Some(seconds) => check::run_all(&table, workspace, &out, seconds),
+        None => Ok(()),
+    }
 }
 
 fn link(table: &Table, library: &str, archive: &Path, out: &Path) -> Result<(), String> {

@@ -86,6 +86,8 @@ pub(crate) struct Data {
 pub(crate) struct Param {
     pub(crate) kind: String,
     pub(crate) name: String,
+    /// Bindings may leave it out.
+    pub(crate) optional: bool,
 }
 
 /// An exported function with what it checks first, in order.
@@ -164,7 +166,7 @@ fn declaration(text: &str) -> Result<Param, String> {
     let start =
         text.rfind(|c: char| !c.is_alphanumeric() && c != '_').ok_or_else(|| format!("'{text}': no type"))?;
     let (kind, name) = text.split_at(start + 1);
-    Ok(Param { kind: kind.trim().to_owned(), name: name.to_owned() })
+    Ok(Param { kind: kind.trim().to_owned(), name: name.to_owned(), optional: false })
 }
 
 fn parameters(text: &str) -> Result<Vec<Param>, String> {
@@ -300,6 +302,11 @@ impl Reader<'_> {
                 let words: Vec<&str> = line.split_whitespace().collect();
                 let own = |word: &str| word.to_owned();
                 match words[..] {
+                    ["optional", name] => {
+                        if let Some(param) = function.params.iter_mut().find(|param| param.name == name) {
+                            param.optional = true;
+                        }
+                    }
                     ["since", since] => function.since = own(since),
                     ["object", _] => function.checks.push(Check::Object),
                     ["write"] => function.checks.push(Check::Write),

@@ -163,6 +163,14 @@ impl Glue<'_> {
         (array(&params[at].kind) && (counts || pointed)).then_some(count)
     }
 
+    /// The count is checked before the array, or not at all: an array without elements need not be there.
+    fn count_first(&self, check: &Check, count: &Param) -> bool {
+        let checks = &self.function.checks;
+        let own = checks.iter().position(|other| std::ptr::eq(other, check));
+        let of_count = |other: &Check| matches!(other, Check::Arg(_, name) if name.trim_start_matches('*') == count.name);
+        checks.iter().position(of_count).is_none_or(|at| own.is_some_and(|own| at < own))
+    }
+
     fn check(&self, check: &Check) -> Option<String> {
         let flag = |name: &str| {
             let bits = name
@@ -188,15 +196,17 @@ impl Glue<'_> {
                 let plain = &ident(original);
                 let value = if name.starts_with('*') { format!("get({plain})") } else { plain.clone() };
                 match how.as_str() {
-                    "nonnull" | "null" => match self.counted(original) {
-                        Some(count) if how == "nonnull" && count.kind == "int *" => {
-                            format!("if get({}) > 0 {{ e.nonnull({plain}, {name:?})?; }}\n", count.name)
+                    "nonnull" | "null" => {
+                        match self.counted(original).filter(|count| self.count_first(check, count)) {
+                            Some(count) if how == "nonnull" && count.kind == "int *" => {
+                                format!("if get({}) > 0 {{ e.nonnull({plain}, {name:?})?; }}\n", count.name)
+                            }
+                            Some(count) if how == "nonnull" => {
+                                format!("if {} > 0 {{ e.nonnull({plain}, {name:?})?; }}\n", count.name)
+                            }
+                            _ => format!("e.{how}({plain}, {name:?})?;\n"),
                         }
-                        Some(count) if how == "nonnull" => {
-                            format!("if {} > 0 {{ e.nonnull({plain}, {name:?})?; }}\n", count.name)
-                        }
-                        _ => format!("e.{how}({plain}, {name:?})?;\n"),
-                    },
+                    }
                     "nonempty" => format!("e.nonempty({plain}, {name:?})?;\n"),
                     other => format!("e.{other}(i128::from({value}), {name:?})?;\n")
                         .replace("i128::from(size)", "size as i128"),
@@ -277,7 +287,7 @@ impl Glue<'_> {
     }
 
     fn body(&self) -> Option<Body> {
-        let own = |param: &Param| Param { kind: param.kind.clone(), name: ident(&param.name) };
+        let own = |param: &Param| Param { name: ident(&param.name), ..param.clone() };
         let mut left: Vec<Param> = self.function.params.iter().map(own).collect();
         let mut body = Body { before: String::new(), args: Vec::new(), left: Vec::new() };
         let first = left.first()?.clone();

@@ -96,9 +96,7 @@ pub extern "C" fn virDomainSetLaunchSecurityState(
     enter("virDomainSetLaunchSecurityState", 20, -1, |e| {
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.positive(i128::from(nparams), "nparams")?;
         e.writable()?;
         let params_ = params::read(params, nparams)?;
@@ -193,9 +191,7 @@ pub extern "C" fn virDomainSetPerfEvents(
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.positive(i128::from(nparams), "nparams")?;
         let params_ = params::read(params, nparams)?;
         conn_.drivers.hypervisor.domain_set_perf_events(

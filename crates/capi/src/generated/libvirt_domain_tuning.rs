@@ -163,9 +163,7 @@ pub extern "C" fn virDomainSetBlkioParameters(
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.nonnegative(i128::from(nparams), "nparams")?;
         let params_ = params::read(params, nparams)?;
         conn_.drivers.hypervisor.domain_set_blkio_parameters(
@@ -191,9 +189,7 @@ pub extern "C" fn virDomainSetIOThreadParams(
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.positive(i128::from(nparams), "nparams")?;
         let params_ = params::read(params, nparams)?;
         conn_.drivers.hypervisor.domain_set_iothread_params(
@@ -220,9 +216,7 @@ pub extern "C" fn virDomainSetInterfaceParameters(
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.positive(i128::from(nparams), "nparams")?;
         let device_ = memory::read(device);
         let params_ = params::read(params, nparams)?;
@@ -293,9 +287,7 @@ pub extern "C" fn virDomainSetMemoryParameters(
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.positive(i128::from(nparams), "nparams")?;
         let params_ = params::read(params, nparams)?;
         conn_.drivers.hypervisor.domain_set_memory_parameters(
@@ -338,9 +330,7 @@ pub extern "C" fn virDomainSetNumaParameters(
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.positive(i128::from(nparams), "nparams")?;
         let params_ = params::read(params, nparams)?;
         conn_.drivers.hypervisor.domain_set_numa_parameters(
@@ -364,9 +354,7 @@ pub extern "C" fn virDomainSetSchedulerParameters(
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.nonnegative(i128::from(nparams), "nparams")?;
         let params_ = params::read(params, nparams)?;
         conn_.drivers.hypervisor.domain_set_scheduler_parameters(
@@ -390,9 +378,7 @@ pub extern "C" fn virDomainSetSchedulerParametersFlags(
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.nonnegative(i128::from(nparams), "nparams")?;
         let params_ = params::read(params, nparams)?;
         conn_.drivers.hypervisor.domain_set_scheduler_parameters_flags(
@@ -622,9 +608,7 @@ pub extern "C" fn virDomainGetSchedulerParameters(
     enter("virDomainGetSchedulerParameters", 20, -1, |e| {
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
-        if get(nparams) > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.nonnull(nparams, "nparams")?;
         e.positive(i128::from(get(nparams)), "*nparams")?;
         let ret = conn_.drivers.hypervisor.domain_get_scheduler_parameters(
@@ -648,9 +632,7 @@ pub extern "C" fn virDomainGetSchedulerParametersFlags(
     enter("virDomainGetSchedulerParametersFlags", 20, -1, |e| {
         let object = e.item::<DomainRef>(domain)?;
         let conn_ = object.conn.get().clone();
-        if get(nparams) > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.nonnull(nparams, "nparams")?;
         e.positive(i128::from(get(nparams)), "*nparams")?;
         e.exclusive(

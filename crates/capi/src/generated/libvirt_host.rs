@@ -309,9 +309,7 @@ pub extern "C" fn virNodeSetMemoryParameters(
     enter("virNodeSetMemoryParameters", 20, -1, |e| {
         let conn_ = e.conn(conn)?;
         e.writable()?;
-        if nparams > 0 {
-            e.nonnull(params, "params")?;
-        }
+        e.nonnull(params, "params")?;
         e.nonnegative(i128::from(nparams), "nparams")?;
         let params_ = params::read(params, nparams)?;
         conn_.drivers.hypervisor.node_set_memory_parameters(&conn_.call(), &params_, flags as _)?;

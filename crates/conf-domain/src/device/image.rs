@@ -102,6 +102,14 @@ fn source(source: &mut Tree, kind: &str) -> Result<()> {
     }
 }
 
+/// Sockets of reservations that the driver manages itself are known only to a running guest's own document.
+pub(crate) fn forget_sockets(device: &mut Tree) {
+    if device.name == "reservations" && device.is("managed", "yes") {
+        device.remove("source");
+    }
+    device.children.iter_mut().for_each(forget_sockets);
+}
+
 /// Reservations that another process manages are reached through a socket.
 fn reservations(reservations: &Tree) -> Result<()> {
     if reservations.is("managed", "yes") {

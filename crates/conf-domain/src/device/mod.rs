@@ -20,6 +20,7 @@ mod source;
 pub use address::Pci;
 pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
+pub use interface::actual;
 pub(crate) use interface::is_virtio as speaks_virtio;
 
 use crate::{FormatFlags, ParseFlags, domain, values};
@@ -109,6 +110,9 @@ pub(crate) fn complete(
         }
         address::spell(device);
         defaults::complete(device);
+        if !flags.status && matches!(device.name.as_str(), "disk" | "hostdev") {
+            image::forget_sockets(device);
+        }
         if let Some(boot) = device.child_mut("boot") {
             load_parameter(boot);
         }
@@ -276,6 +280,25 @@ pub fn mirror_console(domain: &mut crate::Domain) {
 fn forget_live(device: &mut Tree) {
     if !device.attr_at("alias", "name").is_some_and(|name| name.starts_with("ua-")) {
         device.remove("alias");
+    }
+}
+
+/// Rewrites the sizes of a memory device into KiB.
+pub(crate) fn spell_sizes(device: &mut Tree) {
+    if device.name != "memory" {
+        return;
+    }
+    if let Some(page) = device.child_mut("source").and_then(|source| source.child_mut("pagesize")) {
+        crate::section::memory::spell(page);
+    }
+    let Some(target) = device.child_mut("target") else { return };
+    for name in ["size", "block", "requested", "current"] {
+        if let Some(size) = target.child_mut(name) {
+            crate::section::memory::spell(size);
+        }
+    }
+    if let Some(size) = target.child_mut("label").and_then(|label| label.child_mut("size")) {
+        crate::section::memory::spell(size);
     }
 }
 

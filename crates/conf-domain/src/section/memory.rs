@@ -56,6 +56,14 @@ pub(crate) fn kib(tree: &mut Tree, path: &str) -> Result<Option<u64>> {
     Ok(Some(kib))
 }
 
+/// Rewrites a size into KiB when it can be read.
+pub(crate) fn spell(tree: &mut Tree) {
+    let mut copy = tree.clone();
+    if kib(&mut copy, "").is_ok() {
+        *tree = copy;
+    }
+}
+
 /// The same, for an element that must say something.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use firewall::nftables::{self, TABLE};
 use firewall::removal::Removal;
 use firewall::transaction::failed;
 use firewall::{Action, Backend, Intent, Layer};
+use host::netfilter::Rule;
 use netaddr::Family;
 use std::collections::BTreeMap;
 
@@ -17,13 +18,26 @@ fn script(actions: &[&Action]) -> std::result::Result<String, String> {
     if input.is_empty() { Ok(String::new()) } else { batch("nft", &["-a", "-e", "-f", "-"], &input) }
 }
 
-/// How the private tables look, without counters.
-pub(super) fn picture() -> Option<String> {
-    let mut text = String::new();
-    for (_, family) in FAMILIES {
-        text.push_str(&batch("nft", &["-s", "list", "table", family, TABLE], "").ok()?);
-    }
-    Some(text)
+/// Rules of the private tables.
+fn listed(state: &State) -> Option<BTreeMap<(u8, &'static str), Vec<Rule>>> {
+    let list = |number: u8| Some(((number, TABLE), state.handles.listed(number, TABLE)?));
+    [2, 10].into_iter().map(list).collect()
+}
+
+/// Whether every link and rule is there.
+pub(super) fn intact(state: &State) -> bool {
+    let Some(tables) = listed(state) else { return true };
+    let linked = state
+        .links
+        .iter()
+        .all(|link| tables.get(&(link.family, TABLE)).is_some_and(|rules| rules.contains(link)));
+    linked && state.handles.all_there(state.wanted.keys(), &tables) != Some(false)
+}
+
+/// Notes the links between chains.
+fn note_links(state: &mut State) {
+    let tables = listed(state).unwrap_or_default();
+    state.links = tables.into_values().flatten().filter(|rule| rule.jump.is_some()).collect();
 }
 
 /// Makes the tables that are missing.
@@ -37,9 +51,12 @@ fn ensure_chains(state: &mut State) -> Result<()> {
             actions.extend(nftables::make_chains(family));
         }
     }
-    script(&actions.iter().collect::<Vec<_>>())
-        .map_err(|complaint| Error::internal(ErrorDomain::FIREWALL, complaint))?;
+    state.handles.begin();
+    let outcome = script(&actions.iter().collect::<Vec<_>>());
+    state.handles.end();
+    outcome.map_err(|complaint| Error::internal(ErrorDomain::FIREWALL, complaint))?;
     state.made = true;
+    note_links(state);
     Ok(())
 }
 
@@ -85,16 +102,18 @@ fn inserts(intent: &Intent) -> Vec<Action> {
 }
 
 /// Installs the rules of one network.
-pub(super) fn install(state: &mut State, intent: &Intent) -> Result<Removal> {
+pub(super) fn install(state: &mut State, uuid: Uuid, intent: &Intent) -> Result<Removal> {
     ensure_chains(state)?;
     let inserted = inserts(intent);
     let refs: Vec<&Action> = inserted.iter().collect();
+    state.handles.begin();
     let output = match script(&refs) {
         Ok(output) => output,
         Err(_) => {
             // Chains that somebody has taken away are made again.
             state.made = false;
             ensure_chains(state)?;
+            state.handles.begin();
             script(&refs).map_err(|complaint| {
                 let first = inserted.first().map(|action| action.call(Backend::Nftables));
                 first.map_or_else(
@@ -104,8 +123,9 @@ pub(super) fn install(state: &mut State, intent: &Intent) -> Result<Removal> {
             })?
         }
     };
+    let new = state.handles.end().unwrap_or_default();
+    state.handles.note(uuid, new, inserted.len());
     let checksum = fill_checksums(state, &intent.bridge);
-    state.picture = picture();
     Ok(removal(&inserted, &nftables::handles(&output), checksum))
 }
 
@@ -135,10 +155,20 @@ pub(super) fn rebuild(state: &mut State) -> Result<BTreeMap<Uuid, Removal>> {
     let planned: Vec<(Uuid, Vec<Action>)> =
         wanted.iter().map(|(uuid, intent)| (*uuid, inserts(intent))).collect();
     let refs: Vec<&Action> = all.iter().chain(planned.iter().flat_map(|(_, actions)| actions)).collect();
-    let output = script(&refs).map_err(|complaint| {
+    state.handles.begin();
+    let outcome = script(&refs);
+    let new = state.handles.end().unwrap_or_default();
+    state.handles.clear();
+    let output = outcome.map_err(|complaint| {
         Error::internal(ErrorDomain::FIREWALL, format!("Failed to apply firewall rules: {complaint}"))
     })?;
     state.made = true;
+    let mut new = new.into_iter().skip(links);
+    for (uuid, actions) in &planned {
+        let own: Vec<Rule> = new.by_ref().take(actions.len()).collect();
+        state.handles.note(*uuid, own, actions.len());
+    }
+    note_links(state);
     let handles = nftables::handles(&output);
     let mut rest = handles.get(links..).unwrap_or_default();
     let mut removals = BTreeMap::new();
@@ -148,6 +178,5 @@ pub(super) fn rebuild(state: &mut State) -> Result<BTreeMap<Uuid, Removal>> {
         let checksum = fill_checksums(state, &intent.bridge);
         removals.insert(*uuid, removal(actions, own, checksum));
     }
-    state.picture = picture();
     Ok(removals)
 }

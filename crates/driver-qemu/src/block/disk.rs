@@ -59,6 +59,14 @@ pub(crate) fn split_index(name: &str) -> (&str, Option<u32>) {
     }
 }
 
+/// Whether a disk or a part of its chain has an image. The source of an empty drive may have a number.
+pub(crate) fn has_image(element: &Tree) -> bool {
+    element.child("source").is_some_and(|source| {
+        let named = source.attrs.iter().any(|(name, _)| !matches!(name, "index" | "startupPolicy"));
+        named || !source.children.is_empty()
+    })
+}
+
 /// A disk's images from the top on: the element that holds each image, and the image's number.
 pub(crate) fn images(disk: &Tree) -> Vec<(&Tree, u32)> {
     let number = |element: &Tree, at: &str| {
@@ -66,11 +74,11 @@ pub(crate) fn images(disk: &Tree) -> Vec<(&Tree, u32)> {
         text.and_then(|text| text.parse().ok()).unwrap_or(0)
     };
     let mut all = Vec::new();
-    if disk.child("source").is_some() {
+    if has_image(disk) {
         all.push((disk, number(disk, "source")));
     }
     let mut element = disk.child("backingStore");
-    while let Some(below) = element.filter(|below| below.child("source").is_some()) {
+    while let Some(below) = element.filter(|below| has_image(below)) {
         all.push((below, number(below, "")));
         element = below.child("backingStore");
     }

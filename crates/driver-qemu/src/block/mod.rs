@@ -3,8 +3,10 @@
 pub(crate) mod disk;
 mod info;
 mod limits;
+mod overlay;
 
 pub(crate) use info::capacity;
+pub(crate) use overlay::create as create_overlay;
 
 use crate::Driver;
 use api::domain_block::DomainGetBlockIoTuneRet;

@@ -1,7 +1,8 @@
 //! Bandwidth of a guest's network interface.
 
 use super::params::{self, STRING_OKAY, kind};
-use crate::{Driver, FROM, check_flags, shaping};
+use crate::nic::{self, Owner};
+use crate::{Driver, check_flags};
 use api::domain_tuning::DomainGetInterfaceParametersRet;
 use base::object::DomainRef;
 use base::param::{TypedParam, TypedValue};
@@ -78,13 +79,21 @@ fn state(domain: &mut Domain, device: &str, bandwidth: &Tree) -> Result<()> {
     let address = find(domain, device)?.attr_at("mac", "address").unwrap_or_default().to_owned();
     let interfaces = domain.devices_mut().iter_mut().filter(|device| device.name == "interface");
     for interface in interfaces.filter(|interface| interface.attr_at("mac", "address") == Some(&address)) {
-        let had = interface.child("bandwidth").is_some();
-        interface.remove("bandwidth");
-        if had || !bandwidth.children.is_empty() {
-            interface.children.push(bandwidth.clone());
-        }
+        state_in(interface, bandwidth);
     }
     Ok(())
+}
+
+/// States limits in an interface, and in what it is really connected to.
+fn state_in(interface: &mut Tree, bandwidth: &Tree) {
+    if let Some(actual) = interface.child_mut("actual") {
+        state_in(actual, bandwidth);
+    }
+    let had = interface.child("bandwidth").is_some();
+    interface.remove("bandwidth");
+    if had || !bandwidth.children.is_empty() {
+        interface.children.push(bandwidth.clone());
+    }
 }
 
 impl Driver {
@@ -110,16 +119,11 @@ impl Driver {
             let live = guest.live()?;
             let interface = find(&live.domain, device)?;
             let bandwidth = merge(interface.child("bandwidth"), &wish);
-            shaping::check_floor(interface, &bandwidth)?;
-            let name = interface.attr_at("target", "dev").unwrap_or_default();
-            if !shaping::supported(interface) {
-                let text = "setting bandwidth on interfaces of this type is not implemented yet";
-                return Err(Error::new(ErrorCode::OPERATION_UNSUPPORTED, FROM, text));
-            }
-            if let Err(cause) = shaping::apply(name, Some(&bandwidth)) {
-                let _ = shaping::apply(name, interface.child("bandwidth"));
-                return Err(cause);
-            }
+            nic::check_floor(interface, &bandwidth)?;
+            let owner = Owner::of(&live.domain);
+            let mut wanted = interface.clone();
+            state_in(&mut wanted, &bandwidth);
+            self.nics.shape(&owner, &wanted).inspect_err(|_| drop(self.nics.shape(&owner, interface)))?;
             self.change_live(&guest, |domain| state(domain, device, &bandwidth))?;
         }
         if target.config {

@@ -69,7 +69,7 @@ impl Driver {
         check_flags(flags, 31, "qemuDomainSetVcpusFlags")?;
         let guest = self.find(dom)?;
         if flags & GUEST != 0 {
-            return self.set_guest_vcpu_count(&guest, count, flags);
+            return self.set_guest_vcpu_count(&guest, count);
         }
         let _job = guest.begin(JobKind::Modify, "set processors")?;
         let value = guest.value();

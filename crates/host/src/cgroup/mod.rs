@@ -186,7 +186,7 @@ impl Cgroup {
         let mut group = Cgroup::default();
         let mut failed = None;
         if let Some((mount, served)) = found.unified {
-            let outcome = make(&mount, &below, None, parents).inspect(|_path| {
+            let outcome = make(&mount, &below, None, parents).inspect(|_| {
                 let mut up = mount.clone();
                 delegate(&up);
                 for component in below.components() {

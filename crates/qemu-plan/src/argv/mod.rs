@@ -18,6 +18,7 @@ mod extension;
 mod filesystem;
 mod firmware;
 mod hostdev;
+mod hotplug;
 mod input;
 mod iothread;
 mod json;
@@ -45,6 +46,7 @@ mod video;
 mod virtio;
 
 pub use disk::{nbdkit, number_images};
+pub use hotplug::pieces;
 pub use json::Json;
 pub use quote::{one_line, shell};
 pub use screen::{PortUse, choose_ports};
@@ -54,6 +56,7 @@ use crate::Caps;
 use crate::complete::{Board, unsupported};
 use base::Result;
 use conf_domain::Domain;
+use piece::Piece;
 use secret::{Secrets, Vault};
 use settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
@@ -141,6 +144,8 @@ pub(crate) struct Builder<'d> {
     pub(crate) board: Board,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    /// The pieces themselves, when it is they that are asked for and not a line.
+    pieces: Option<Vec<Piece>>,
     /// Number of the next block node.
     pub(crate) next_node: u32,
     /// Number of the next set of descriptors.
@@ -163,7 +168,12 @@ impl Builder<'_> {
     pub(crate) fn device(&mut self, json: Json) {
         let json = extension::overridden(self.domain, json);
         let id = json.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
-        if let Some(companion) = self.zpci(id) {
+        let companion = self.zpci(id);
+        if let Some(pieces) = &mut self.pieces {
+            pieces.extend(companion.into_iter().chain([json]).map(Piece::Device));
+            return;
+        }
+        if let Some(companion) = companion {
             self.option("-device", companion.text());
         }
         let text = if ability::device_json(self.caps) { json.text() } else { json.plain("driver") };
@@ -171,6 +181,10 @@ impl Builder<'_> {
     }
 
     pub(crate) fn object(&mut self, json: Json) {
+        if let Some(pieces) = &mut self.pieces {
+            pieces.push(Piece::Object(json));
+            return;
+        }
         self.option("-object", json.text());
     }
 
@@ -235,6 +249,7 @@ pub fn plan(domain: &Domain, caps: &Caps, start: &Start) -> Result<Line> {
         board,
         args: Vec::new(),
         env: start.env.clone(),
+        pieces: None,
         next_node: 1,
         next_fdset: 0,
         host_card_boot: Vec::new(),

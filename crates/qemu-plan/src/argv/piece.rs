@@ -40,6 +40,12 @@ pub enum Piece {
 impl Builder<'_> {
     /// Appends a piece.
     pub(crate) fn add(&mut self, piece: Piece) {
+        if let Some(pieces) = &mut self.pieces
+            && !matches!(piece, Piece::Device(_))
+        {
+            pieces.push(piece);
+            return;
+        }
         match piece {
             Piece::Passed(Passed { set, fd, opaque }) => {
                 self.option("-add-fd", format!("set={set},fd={fd},opaque={opaque}"));

@@ -18,6 +18,15 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     if plugged && cells == 0 && !setting.is_ppc64() {
         return Err(unsupported("At least one numa node has to be configured when enabling memory hotplug"));
     }
+    let slotted =
+        domain.all("memory").filter(|memory| matches!(memory.attr("model"), Some("dimm" | "nvdimm")));
+    let slots = domain.tree.child("maxMemory").and_then(|most| most.attr("slots")?.parse().ok()).unwrap_or(0);
+    let count = slotted.count();
+    if plugged && count > slots {
+        return Err(unsupported(format!(
+            "count of memory devices requiring memory slots '{count}' exceeds slots count '{slots}'"
+        )));
+    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "parallel" if setting.is_ppc64() || setting.is_s390() => {
             Err(unsupported("parallel ports are not supported"))
         }
-        "serial" => serial(device, setting),
+        "serial" => spice(domain, device).and_then(|()| serial(device, setting)),
         "controller" => super::controller::check(domain, device, setting),
         "shmem" => shmem(device),
         "tpm" => tpm(device, setting, site),
@@ -24,7 +24,8 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "graphics" => graphics(domain, device),
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
-        "channel" | "console" | "redirdev" => tcp(device),
+        "channel" | "console" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
+        "smartcard" | "rng" => spice(domain, device),
         "video" => video(device),
         _ => Ok(()),
     }
@@ -176,7 +177,20 @@ fn tpm(tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     Ok(())
 }
 
+/// Channels of Spice need its screen.
+fn spice(domain: &Domain, device: &Tree) -> Result<()> {
+    let kind = device.attr("type").unwrap_or_default();
+    let screen = domain.all("graphics").any(|graphics| graphics.is("type", "spice"));
+    if matches!(kind, "spicevmc" | "spiceport") && !screen {
+        return Err(unsupported(format!("chardev '{kind}' not supported without spice graphics")));
+    }
+    Ok(())
+}
+
 fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
+    if hostdev.is("mode", "capabilities") {
+        return Err(unsupported("hostdev mode 'capabilities' is not supported in qemu"));
+    }
     let model = hostdev.attr("model").unwrap_or_default();
     let boots = hostdev.child("boot").is_some();
     if hostdev.is("type", "mdev") && boots && matches!(model, "vfio-ap" | "vfio-pci") {

@@ -355,6 +355,13 @@ fn forget(interface: &mut Tree) {
     }
 }
 
+/// A connection through a network, as it is while the guest runs; any other interface unchanged.
+pub fn actual(interface: &Tree) -> Tree {
+    let mut shown = interface.clone();
+    show_actual(&mut shown);
+    shown
+}
+
 /// A connection through a network, as it is: where the port really leads takes the place of what was asked for.
 pub(crate) fn show_actual(interface: &mut Tree) {
     let Some(at) = interface.children.iter().position(|child| child.name == "actual") else { return };

@@ -260,7 +260,7 @@ pub(crate) fn chain<'d>(b: &mut Builder<'d>, disk: &'d Tree) -> Option<Image<'d>
     let manner = Manner::of(disk);
     let format = disk.attr_at("driver", "type").unwrap_or("raw");
     let read_only = disk.child("readonly").is_some() || disk.is("device", "cdrom");
-    let mut top = numbered(b, location, format, read_only, manner);
+    let mut top = numbered(b, location, location.source.attr("index"), format, read_only, manner);
     top.table_cache = disk.child("driver").and_then(table_cache);
     top.floppy = disk.is("device", "floppy");
     let path = location.source.attr("dev").unwrap_or_default();
@@ -288,12 +288,17 @@ pub(crate) fn chain<'d>(b: &mut Builder<'d>, disk: &'d Tree) -> Option<Image<'d>
 fn numbered<'d>(
     b: &mut Builder<'d>,
     location: Location<'d>,
+    stated: Option<&str>,
     format: &'d str,
     read_only: bool,
     manner: Manner<'d>,
 ) -> Image<'d> {
-    let number = b.next_node;
-    b.next_node += 1;
+    // Images of a running guest may have their numbers already.
+    let stated = stated.filter(|_| b.pieces.is_some()).and_then(|number| number.parse().ok());
+    let number = stated.unwrap_or_else(|| {
+        b.next_node += 1;
+        b.next_node - 1
+    });
     let mut image = Image::plain(number.to_string(), location, format);
     image.read_only = read_only;
     image.dressed = !super::super::ability::bare_raw(b.caps);
@@ -303,7 +308,7 @@ fn numbered<'d>(
         && let Some(location) = Location::of(store)
     {
         let format = store.attr_at("format", "type").unwrap_or("raw");
-        image.data = Some(Box::new(numbered(b, location, format, read_only, manner)));
+        image.data = Some(Box::new(numbered(b, location, store.attr("index"), format, read_only, manner)));
     }
     image
 }
@@ -312,7 +317,7 @@ fn behind<'d>(b: &mut Builder<'d>, holder: &'d Tree, manner: Manner<'d>) -> Opti
     let store = holder.child("backingStore")?;
     let location = Location::of(store)?;
     let format = store.attr_at("format", "type").unwrap_or("raw");
-    let mut image = numbered(b, location, format, true, manner);
+    let mut image = numbered(b, location, store.attr("index"), format, true, manner);
     image.table_cache = store.child("format").and_then(table_cache);
     image.ends = store.child("backingStore").is_some_and(|store| store.children.is_empty());
     image.backing = behind(b, store, manner);
