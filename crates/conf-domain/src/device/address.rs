@@ -73,7 +73,7 @@ impl Pci {
             ("domain", format!("0x{:04x}", self.domain)),
             ("bus", format!("0x{:02x}", self.bus)),
             ("slot", format!("0x{:02x}", self.slot)),
-            ("function", format!("0x{:x}", self.function)),
+            ("function", format!("0x{}", self.function)),
         ]
     }
 
@@ -95,7 +95,10 @@ pub(crate) fn pci_source(address: &mut Tree) -> Result<()> {
     let part = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
     let pci =
         Pci { domain: part("domain"), bus: part("bus"), slot: part("slot"), function: part("function") };
-    pci.check()?;
+    // One without a place is none yet.
+    if (pci.domain, pci.bus, pci.slot) != (0, 0, 0) {
+        pci.check()?;
+    }
     for (name, text) in pci.spelled() {
         address.set(name, text);
     }

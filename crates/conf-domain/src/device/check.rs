@@ -115,35 +115,13 @@ fn hostdevs(devices: &[Tree]) -> Result<()> {
     let mut framebuffers = 0;
     for (at, hostdev) in all.iter().enumerate() {
         let kind = hostdev.attr("type").unwrap_or_default();
-        if kind != "scsi" {
-            for name in ["rawio", "sgio"] {
-                if hostdev.attr(name).is_some() {
-                    return Err(invalid(format!("{name} is only supported for scsi host device")));
-                }
-            }
-        }
         if kind == "mdev" {
-            let model = hostdev.attr("model").unwrap_or_default();
-            let place = hostdev.attr_at("address", "type");
-            let wanted = match model {
-                "vfio-pci" => Some("pci"),
-                "vfio-ccw" => Some("ccw"),
-                _ => None,
-            };
-            if let (Some(place), Some(wanted)) = (place, wanted)
-                && place != wanted
-                && place != "unassigned"
-            {
-                return Err(invalid(format!(
-                    "Unsupported address type '{place}' with mediated device model '{model}'"
-                )));
-            }
             framebuffers += u32::from(hostdev.is("ramfb", "on"));
         }
         let same = |other: &&&Tree| {
             other.attr("mode") == hostdev.attr("mode")
                 && other.is("type", kind)
-                && matches!(kind, "pci" | "usb" | "scsi")
+                && hostdev.is("mode", "subsystem")
                 && other.child("source").is_some_and(|source| Some(source) == hostdev.child("source"))
         };
         if all.get(..at).into_iter().flatten().any(|other| same(&other)) {

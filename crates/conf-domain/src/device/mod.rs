@@ -9,6 +9,7 @@ mod defaults;
 mod disk;
 mod filesystem;
 mod graphics;
+mod hostdev;
 mod image;
 mod interface;
 mod memory;
@@ -74,8 +75,10 @@ pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() 
     for kind in ORDER {
         let Some(place) = domain::place("domain/devices").child(kind) else { continue };
         for device in devices.all_mut(kind) {
-            if device.name == "interface" {
-                interface::prepare(device);
+            match &*device.name {
+                "interface" => interface::prepare(device),
+                "hostdev" => hostdev::prepare(device)?,
+                _ => {}
             }
             values::apply(place, device)?;
             if !flags.skip_validate {
@@ -84,6 +87,7 @@ pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() 
             match &*device.name {
                 "interface" => interface::read(device, random)?,
                 "filesystem" => filesystem::read(device)?,
+                "hostdev" => hostdev::read(device)?,
                 _ => {}
             }
         }
@@ -121,7 +125,7 @@ pub(crate) fn complete(
                 disk::complete(device, flags)?;
                 source::complete(device);
             }
-            "hostdev" => source::complete(device),
+            "hostdev" => source::complete_iscsi(device),
             "interface" => interface::complete(device, flags, random)?,
             "memory" => memory::complete(device)?,
             "redirfilter" => redirection::complete(device),
@@ -170,6 +174,7 @@ pub(crate) fn complete(
         devices.children.insert(first, screen);
     }
     controllers::number(&mut devices.children);
+    hostdev::place(&mut devices.children);
     if !flags.skip_validate {
         check::duplicate_controllers(&devices.children)?;
     }

@@ -18,6 +18,7 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
             }
             Ok(())
         }
+        "hostdev" => hostdev(device),
         "iommu" => iommu(domain, device),
         "smartcard" => match device.attr_at("address", "type") {
             None | Some("ccid") => Ok(()),
@@ -25,6 +26,17 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
         },
         _ => Ok(()),
     }
+}
+
+fn hostdev(hostdev: &Tree) -> Result<()> {
+    let Some(teaming) = hostdev.child("teaming") else { return Ok(()) };
+    if !teaming.is("type", "transient") {
+        return Err(unsupported("teaming hostdev devices must have type='transient'"));
+    }
+    if !hostdev.is("type", "pci") {
+        return Err(unsupported("teaming is only supported for pci hostdev devices"));
+    }
+    Ok(())
 }
 
 fn input(domain: &Domain, input: &Tree) -> Result<()> {

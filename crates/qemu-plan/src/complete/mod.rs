@@ -129,7 +129,6 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     labels::complete(domain, site);
     controllers::defaults(domain, &setting);
     devices::defaults(domain, &setting);
-    ports::scsi_hostdevs(domain);
     controllers::for_devices(domain, &setting);
     addresses(domain, &setting)?;
     if domain.vcpus_max() == 0 {

@@ -77,40 +77,6 @@ pub(super) fn serial(domain: &mut Domain) {
     }
 }
 
-/// SCSI devices of the host get the next free units, seven to a controller.
-pub(super) fn scsi_hostdevs(domain: &mut Domain) {
-    let on_drive = |device: &Tree| device.attr_at("address", "type") == Some("drive");
-    let mut taken: BTreeSet<(u32, u32, u32)> = domain
-        .devices()
-        .iter()
-        .filter(|device| {
-            on_drive(device) && (device.name == "hostdev" || device.attr_at("target", "bus") == Some("scsi"))
-        })
-        .map(|device| {
-            (
-                field(device, "controller").unwrap_or(0),
-                field(device, "target").unwrap_or(0),
-                field(device, "unit").unwrap_or(0),
-            )
-        })
-        .collect();
-    for device in domain.devices_mut() {
-        if device.name != "hostdev" || !device.is("type", "scsi") || device.child("address").is_some() {
-            continue;
-        }
-        let free = (0..255u32).flat_map(|index| (0..7u32).map(move |unit| (index, 0, unit)));
-        let Some(place) = free.into_iter().find(|place| !taken.contains(place)) else { return };
-        taken.insert(place);
-        let address = Tree::new("address")
-            .with("type", "drive")
-            .with("controller", place.0.to_string())
-            .with("bus", "0")
-            .with("target", "0")
-            .with("unit", place.2.to_string());
-        device.children.push(address);
-    }
-}
-
 /// Memory modules get the lowest free slots.
 ///
 /// # Errors

@@ -71,6 +71,14 @@ impl Rules for Qemu<'_> {
                 self.setting.machine
             )));
         }
+        if device.attr_at("address", "type").is_some_and(|place| place != "pci") {
+            if device.child("rom").is_some() {
+                return Err(unsupported("ROM tuning is only supported for PCI devices"));
+            }
+            if device.child("acpi").is_some() {
+                return Err(unsupported("ACPI index is only supported for PCI devices"));
+            }
+        }
         match &*device.name {
             "disk" => disk::check(domain, device, self.setting),
             "filesystem" => filesystem::check(domain, device, self.setting),

@@ -6,6 +6,7 @@ use crate::complete::setting::{Board, Setting};
 use crate::complete::unsupported;
 use base::Result;
 use conf_domain::Domain;
+use qemu_caps::Flag;
 use xml::Tree;
 
 pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
@@ -19,7 +20,7 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "controller" => super::controller::check(domain, device, setting),
         "shmem" => shmem(device),
         "tpm" => tpm(device, setting, site),
-        "hostdev" => hostdev(domain, device),
+        "hostdev" => hostdev(domain, device, setting),
         "input" => input(device),
         "graphics" => graphics(domain, device),
         "watchdog" => watchdog(device, setting),
@@ -187,11 +188,29 @@ fn spice(domain: &Domain, device: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
+fn hostdev(domain: &Domain, hostdev: &Tree, setting: &Setting<'_>) -> Result<()> {
     if hostdev.is("mode", "capabilities") {
         return Err(unsupported("hostdev mode 'capabilities' is not supported in qemu"));
     }
     let model = hostdev.attr("model").unwrap_or_default();
+    if hostdev.is("type", "scsi") {
+        super::controller::drive(domain, hostdev, "scsi")?;
+    }
+    if hostdev.attr_at("source", "writeFiltering").is_some() {
+        return Err(unsupported(
+            "Write filtering of PCI device configuration space is not supported by qemu",
+        ));
+    }
+    let lacking = match model {
+        "vfio-ap" if !setting.has(Flag::VfioAp) => Some("AP"),
+        "vfio-ccw" if !setting.has(Flag::VfioCcw) => Some("CCW"),
+        _ => None,
+    };
+    if let Some(lacking) = lacking {
+        return Err(unsupported(format!(
+            "VFIO {lacking} device assignment is not supported by this version of QEMU"
+        )));
+    }
     let boots = hostdev.child("boot").is_some();
     if hostdev.is("type", "mdev") && boots && matches!(model, "vfio-ap" | "vfio-pci") {
         return Err(unsupported(format!(
@@ -201,10 +220,8 @@ fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
     if hostdev.is("type", "scsi_host") && boots {
         return Err(unsupported("booting from assigned devices is not supported by vhost SCSI devices"));
     }
-    if hostdev.is("type", "mdev") && model != "vfio-pci" && hostdev.is("display", "on") {
-        return Err(unsupported("<hostdev> attribute 'display' is only supported with model='vfio-pci'"));
-    }
-    if hostdev.is("display", "on") && domain.all("graphics").next().is_none() {
+    let shows = hostdev.is("type", "pci") || model == "vfio-pci";
+    if shows && hostdev.is("display", "on") && domain.all("graphics").next().is_none() {
         return Err(unsupported("graphics device is needed for attribute value 'display=on' in <hostdev>"));
     }
     Ok(())
@@ -338,6 +355,11 @@ pub(super) fn together(domain: &Domain) -> Result<()> {
 
 pub(super) fn start(device: &Tree, setting: &Setting<'_>) -> Result<()> {
     match device.name.as_str() {
+        "hostdev"
+            if device.is("type", "mdev") && !device.is("model", "vfio-pci") && device.is("display", "on") =>
+        {
+            Err(unsupported("<hostdev> attribute 'display' is only supported with model='vfio-pci'"))
+        }
         "shmem" if device.attr_at("address", "type").is_some_and(|kind| kind != "pci") => {
             Err(unsupported("only 'pci' addresses are supported for the shared memory device"))
         }

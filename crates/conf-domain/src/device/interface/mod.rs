@@ -118,6 +118,7 @@ pub(super) fn read(interface: &mut Tree, random: &mut dyn FnMut() -> [u8; 16]) -
         interface.unset("managed");
     }
     match interface.child("teaming") {
+        Some(teaming) if teaming.attrs.is_empty() => interface.remove("teaming"),
         Some(teaming) if teaming.attr("type").is_none() => {
             return Err(unsupported("unknown teaming type '(null)'"));
         }

@@ -11,6 +11,8 @@ const INTEGRATED: Connect = Connect::PCI.with(Connect::INTEGRATED);
 pub(super) fn rank(device: &Tree) -> u32 {
     match device.name.as_str() {
         "filesystem" => 1,
+        // A device of the host, whatever the guest sees.
+        "interface" if device.is("type", "hostdev") => 6,
         "interface" => 2,
         "sound" => 3,
         "controller" => 4,
