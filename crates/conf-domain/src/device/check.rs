@@ -91,6 +91,17 @@ fn disks(devices: &[Tree]) -> Result<()> {
     Ok(())
 }
 
+/// Two devices of sound of a number.
+pub(crate) fn duplicate_audio(devices: &[Tree]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for id in devices.iter().filter(|device| device.name == "audio").filter_map(|audio| audio.attr("id")) {
+        if !seen.insert(id) {
+            return Err(invalid(format!("audio ID {id} is used multiple times")));
+        }
+    }
+    Ok(())
+}
+
 /// Two controllers of a type and number; the parts of an EHCI family share theirs.
 pub(crate) fn duplicate_controllers(devices: &[Tree]) -> Result<()> {
     crate::validate::usb_disabled(devices)?;

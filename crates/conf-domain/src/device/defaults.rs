@@ -6,6 +6,13 @@ use xml::Tree;
 pub(crate) fn complete(device: &mut Tree) {
     match device.name.as_str() {
         "controller" => companion(device),
+        "audio" => {
+            for name in ["input", "output"] {
+                if let Some(way) = device.child_mut(name).filter(|way| way.is("fixedSettings", "yes")) {
+                    way.child_or_new("settings");
+                }
+            }
+        }
         "hostdev" => hostdev(device),
         "redirdev" if device.is("type", "dbus") && device.attr_at("source", "channel").is_none() => {
             device.child_or_new("source").set("channel", "org.qemu.usbredir");
@@ -20,7 +27,6 @@ pub(crate) fn complete(device: &mut Tree) {
         }
         "sound" if device.is("model", "virtio") => device.default_to("streams", "2"),
         "shmem" => shared_memory(device),
-        "video" => video(device),
         "vsock" if device.child("cid").is_none() => {
             device.children.push(Tree::new("cid").with("auto", "yes"));
         }
@@ -49,27 +55,6 @@ fn hostdev(hostdev: &mut Tree) {
     }
     if let Some(source) = hostdev.child_mut("source") {
         address::spell_host(source);
-    }
-}
-
-fn video(video: &mut Tree) {
-    if let Some(driver) = video.child_mut("driver")
-        && driver.is("vgaconf", "io")
-    {
-        driver.unset("vgaconf");
-        if driver.attrs.is_empty() {
-            video.remove("driver");
-        }
-    }
-    let Some(model) = video.child_mut("model") else { return };
-    match model.attr("type").unwrap_or_default() {
-        "vga" | "cirrus" | "vmvga" | "bochs" => model.default_to("vram", "16384"),
-        "qxl" => {
-            for name in ["ram", "vram"] {
-                model.default_to(name, "65536");
-            }
-        }
-        _ => {}
     }
 }
 

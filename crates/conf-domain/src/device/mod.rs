@@ -17,6 +17,7 @@ mod reading;
 mod redirection;
 mod secret;
 mod source;
+mod video;
 
 pub use address::Pci;
 pub(crate) use disk::is_wwn;
@@ -88,6 +89,8 @@ pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() 
                 "interface" => interface::read(device, random)?,
                 "filesystem" => filesystem::read(device)?,
                 "hostdev" => hostdev::read(device)?,
+                "graphics" => graphics::read(device, flags)?,
+                "video" => video::read(device)?,
                 _ => {}
             }
         }
@@ -130,7 +133,6 @@ pub(crate) fn complete(
             "memory" => memory::complete(device)?,
             "redirfilter" => redirection::complete(device),
             "controller" => controller::complete(device)?,
-            "graphics" => graphics::complete(device, flags)?,
             "serial" | "parallel" | "console" | "channel" | "smartcard" | "redirdev" | "rng" => {
                 chardev::complete(device, flags)?;
             }
@@ -150,15 +152,10 @@ pub(crate) fn complete(
                 let primary = !seen_video && !marked;
                 seen_video = true;
                 let model = device.child_or_new("model");
-                if !model.is("type", "none") {
-                    model.default_to("heads", "1");
-                    if primary {
-                        model.default_to("primary", "yes");
-                    }
-                    if model.is("primary", "no") {
-                        model.unset("primary");
-                    }
+                if primary && !model.is("type", "none") {
+                    model.default_to("primary", "yes");
                 }
+                video::complete(device);
             }
             _ => {}
         }
@@ -177,6 +174,7 @@ pub(crate) fn complete(
     hostdev::place(&mut devices.children);
     if !flags.skip_validate {
         check::duplicate_controllers(&devices.children)?;
+        check::duplicate_audio(&devices.children)?;
     }
     chardev::number(&mut devices.children);
     if hvm && !flags.no_stub_console {
@@ -207,6 +205,11 @@ fn sort_disks(devices: &mut Trees) {
     }
     devices.extend(sorted);
     devices.extend(others);
+}
+
+/// Completes an adapter whose model a driver chose.
+pub fn video(video: &mut Tree) {
+    video::complete(video);
 }
 
 /// Types of storage that images have.
@@ -311,6 +314,9 @@ pub(crate) fn spell_sizes(device: &mut Tree) {
 pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
     let Some(devices) = tree.child_mut("devices") else { return };
     for device in &mut devices.children {
+        if device.name == "video" {
+            video::hide(device);
+        }
         if device.name == "interface" {
             if !flags.inactive && !flags.status && !flags.actual_net {
                 interface::show_actual(device);

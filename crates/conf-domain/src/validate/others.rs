@@ -19,11 +19,40 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
             Ok(())
         }
         "hostdev" => hostdev(device),
+        "audio" => audio(device),
+        "sound" => listened(domain, device),
+        "graphics" if device.is("type", "vnc") => listened(domain, device),
         "iommu" => iommu(domain, device),
         "smartcard" => match device.attr_at("address", "type") {
             None | Some("ccid") => Ok(()),
             Some(_) => Err(unsupported("Controllers must use the 'ccid' address type")),
         },
+        _ => Ok(()),
+    }
+}
+
+fn audio(audio: &Tree) -> Result<()> {
+    if audio.attr("dspPolicy").is_some_and(|policy| policy.starts_with('-')) {
+        let policy = audio.attr("dspPolicy").unwrap_or_default();
+        return Err(invalid(format!("cannot parse 'dspPolicy' value '{policy}'")));
+    }
+    for way in ["input", "output"].iter().filter_map(|name| audio.child(name)) {
+        if !way.is("mixingEngine", "yes") && way.is("fixedSettings", "yes") {
+            return Err(unsupported("fixed audio settings requires mixing engine"));
+        }
+        if way.child("settings").is_some() && !way.is("fixedSettings", "yes") {
+            return Err(unsupported("audio settings specified without fixed settings flag"));
+        }
+    }
+    Ok(())
+}
+
+/// What is to be heard goes somewhere that there is.
+fn listened(domain: &Domain, device: &Tree) -> Result<()> {
+    match device.attr_at("audio", "id") {
+        Some(id) if !domain.all("audio").any(|audio| audio.is("id", id)) => {
+            Err(invalid(format!("no audio device with ID {id}")))
+        }
         _ => Ok(()),
     }
 }
@@ -55,12 +84,26 @@ fn input(domain: &Domain, input: &Tree) -> Result<()> {
 
 fn video(video: &Tree) -> Result<()> {
     let Some(model) = video.child("model") else { return Ok(()) };
-    if !model.is("type", "qxl") {
+    let kind = model.attr("type").unwrap_or_default();
+    if kind != "qxl" {
         for name in ["ram", "vram64", "vgamem"] {
             if model.attr(name).is_some() {
-                return Err(invalid(format!("{name} attribute only supported for video type qxl")));
+                return Err(unsupported(format!("{name} attribute only supported for video type qxl")));
             }
         }
+    }
+    if kind != "virtio" && model.attr("blob").is_some() {
+        return Err(unsupported(format!("video type '{kind}' does not support blob resources")));
+    }
+    let served = video.attr_at("driver", "name") == Some("vhostuser");
+    if model.attr_at("acceleration", "rendernode").is_some() && !served {
+        return Err(unsupported("unsupported rendernode accel attribute without 'vhostuser'"));
+    }
+    if served && kind != "virtio" {
+        return Err(unsupported("'vhostuser' driver is only supported with 'virtio' device"));
+    }
+    if kind != "virtio" {
+        super::virtio::absent(video)?;
     }
     if let Some(resolution) = model.child("resolution")
         && ["x", "y"].iter().any(|name| resolution.attr(name).is_none_or(|value| value == "0"))

@@ -136,7 +136,7 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
     audio(domain, site);
 }
 
-/// Sound of a guest goes where its first screen goes; without a screen nowhere, unless the host is told to play it.
+/// Sound of a guest goes where its last screen goes; without a screen nowhere, unless the host is told to play it.
 fn audio(domain: &mut Domain, site: &Site) {
     if domain.all("audio").next().is_some() {
         return;
@@ -157,20 +157,16 @@ fn audio(domain: &mut Domain, site: &Site) {
     for graphics in domain.all("graphics") {
         any = true;
         match graphics.attr("type").unwrap_or_default() {
-            "vnc" if new.is_none() => new = Some(host(site.audio.with_vnc)),
-            "spice" => {
-                new = Some(Tree::new("audio").with("id", "1").with("type", "spice"));
-                break;
-            }
-            "sdl" if site.audio.driver.is_some() => {
+            "vnc" => new = Some(host(site.audio.with_vnc)),
+            "spice" => new = Some(Tree::new("audio").with("id", "1").with("type", "spice")),
+            "sdl" => {
                 let mut audio = host(true);
                 if audio.is("type", "sdl")
                     && let Some(driver) = &site.audio.sdl_driver
                 {
                     audio.set("driver", driver.clone());
                 }
-                new = Some(audio);
-                break;
+                new = Some(audio).filter(|_| site.audio.driver.is_some());
             }
             _ => {}
         }

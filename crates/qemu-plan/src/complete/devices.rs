@@ -162,21 +162,10 @@ fn video(video: &mut Tree, setting: &Setting<'_>) {
     {
         model.set("type", kind);
     }
-    match model.attr("type").unwrap_or_default() {
-        "vga" | "cirrus" | "vmvga" | "bochs" => model.default_to("vram", "16384"),
-        "qxl" => {
-            for name in ["ram", "vram"] {
-                model.default_to(name, "65536");
-            }
-            model.default_to("vgamem", "16384");
-        }
-        "none" => {
-            model.unset("heads");
-            return;
-        }
-        _ => {}
+    if model.is("type", "qxl") {
+        model.default_to("vgamem", "16384");
     }
-    model.default_to("heads", "1");
+    device::video(video);
 }
 
 /// Memory shared between guests: sizes in MiB, and interrupts with all that belongs to them.

@@ -59,6 +59,10 @@ pub struct Site {
     pub security: String,
     /// Versions of TPM the emulator of the host offers; `None` when it was not asked.
     pub tpm_versions: Option<Vec<String>>,
+    /// Whether the host has what serves screens over RDP; `None` when it was not looked for.
+    pub rdp: Option<bool>,
+    /// Whether screens may be served by SPICE over TLS; `None` when it was not asked.
+    pub spice_tls: Option<bool>,
     /// IOMMU groups of the host's PCI devices by address (`0000:01:00.0`). Only guests of POWER need them.
     pub iommu_groups: HashMap<String, u32>,
     /// Folder of channel sockets.

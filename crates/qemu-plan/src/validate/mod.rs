@@ -102,7 +102,7 @@ pub(crate) fn start(
     for device in domain.devices() {
         match device.name.as_str() {
             "disk" => disk::start(device, setting)?,
-            _ => others::start(device, setting)?,
+            _ => others::start(domain, device, setting)?,
         }
     }
     memory::start(domain, host_nodes)

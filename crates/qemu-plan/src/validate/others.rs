@@ -4,7 +4,7 @@ use super::invalid;
 use crate::complete::Site;
 use crate::complete::setting::{Board, Setting};
 use crate::complete::unsupported;
-use base::Result;
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 use qemu_caps::Flag;
 use xml::Tree;
@@ -22,12 +22,21 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "tpm" => tpm(device, setting, site),
         "hostdev" => hostdev(domain, device, setting),
         "input" => input(device),
-        "graphics" => graphics(domain, device),
+        "graphics" => graphics(domain, device, setting, site),
+        "audio"
+            if device.is("type", "spice")
+                && !domain.all("graphics").any(|graphics| graphics.is("type", "spice")) =>
+        {
+            Err(unsupported("Spice audio is not supported without spice graphics"))
+        }
+        "sound" if device.is("model", "ich7") => {
+            Err(Error::internal(ErrorDomain::QEMU, "sound card model 'ich7' is not supported by qemu"))
+        }
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
         "channel" | "console" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
         "smartcard" | "rng" => spice(domain, device),
-        "video" => video(device),
+        "video" => video(domain, device, setting),
         _ => Ok(()),
     }
     .and_then(|()| spapr_register(device))
@@ -238,22 +247,26 @@ fn input(input: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn graphics(domain: &Domain, graphics: &Tree) -> Result<()> {
+fn graphics(domain: &Domain, graphics: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     let kind = graphics.attr("type").unwrap_or_default();
-    if graphics.all("listen").count() > 1 {
-        return Err(unsupported("QEMU does not support multiple listens for one graphics device."));
+    let known = match kind {
+        "sdl" => setting.has(Flag::Sdl),
+        "egl-headless" => setting.has(Flag::EglHeadless),
+        "dbus" => setting.has(Flag::DisplayDbus),
+        "rdp" => setting.has(Flag::DisplayDbus) && site.rdp != Some(false),
+        "spice" => setting.has(Flag::Spice),
+        "vnc" => setting.has(Flag::Vnc),
+        _ => false,
+    };
+    if !known {
+        return Err(unsupported(format!("{kind} graphics are not supported with this QEMU")));
     }
-    let same = domain.all("graphics").filter(|other| other.is("type", kind)).count();
-    if same > 1 {
-        return Err(unsupported(
-            "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus, rdp) is supported",
-        ));
+    let encrypted = graphics.attr("tlsPort").is_some_and(|port| !port.starts_with('-'));
+    if kind == "spice" && encrypted && site.spice_tls == Some(false) {
+        return Err(unsupported("spice TLS port set in XML configuration, but TLS is disabled in qemu.conf"));
     }
-    let gl = domain
-        .all("graphics")
-        .filter(|other| other.is("type", "egl-headless") || other.attr_at("gl", "enable") == Some("yes"))
-        .count();
-    if gl > 1 {
+    let headless = domain.all("graphics").any(|other| other.is("type", "egl-headless"));
+    if headless && kind == "spice" && graphics.attr_at("gl", "enable") == Some("yes") {
         return Err(unsupported("multiple OpenGL displays are not supported by QEMU"));
     }
     if kind == "egl-headless"
@@ -264,14 +277,6 @@ fn graphics(domain: &Domain, graphics: &Tree) -> Result<()> {
         return Err(unsupported(
             "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics types",
         ));
-    }
-    if kind == "vnc"
-        && let Some(port) = graphics.attr("port").and_then(|port| port.parse::<i64>().ok())
-        && graphics.attr("autoport") != Some("yes")
-        && port != -1
-        && !(5900..=65535).contains(&port)
-    {
-        return Err(unsupported("vnc port must be in range [5900,65535]"));
     }
     Ok(())
 }
@@ -299,17 +304,58 @@ fn watchdog(watchdog: &Tree, setting: &Setting<'_>) -> Result<()> {
     }
 }
 
-fn video(video: &Tree) -> Result<()> {
+fn video(domain: &Domain, video: &Tree, setting: &Setting<'_>) -> Result<()> {
     let Some(model) = video.child("model") else { return Ok(()) };
     let kind = model.attr("type").unwrap_or_default();
+    let known = match kind {
+        "none" => return Ok(()),
+        "vga" => setting.has(Flag::Vga),
+        "cirrus" => setting.has(Flag::CirrusVga),
+        "vmvga" => setting.has(Flag::VmwareSvga),
+        "qxl" => setting.has(Flag::Qxl),
+        "virtio" => setting.has(Flag::VirtioGpu),
+        "bochs" => setting.has(Flag::BochsDisplay),
+        "ramfb" => setting.has(Flag::Ramfb),
+        _ => false,
+    };
+    if !known {
+        return Err(unsupported(format!("domain configuration does not support video model '{kind}'")));
+    }
+    let alone = !matches!(kind, "qxl" | "virtio");
+    if alone && !model.is("primary", "yes") {
+        return Err(unsupported(format!("video type '{kind}' is only valid as primary video device")));
+    }
+    if model.attr_at("acceleration", "accel2d") == Some("yes") {
+        return Err(unsupported("qemu does not support the accel2d setting"));
+    }
     if model.attr_at("acceleration", "accel3d") == Some("yes") && kind != "virtio" {
         return Err(unsupported("3d acceleration is supported only with 'virtio' video device"));
     }
-    if !model.is("primary", "yes")
-        && matches!(kind, "vga" | "cirrus" | "vmvga" | "bochs" | "ramfb")
-        && kind != "bochs"
+    if alone && model.attr("heads").is_some_and(|heads| heads != "1") {
+        return Err(unsupported(format!("video type '{kind}' doesn't support multiple 'heads'")));
+    }
+    if matches!(kind, "cirrus" | "vmvga" | "ramfb") && model.child("resolution").is_some() {
+        let text = "model resolution is not supported";
+        return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::QEMU, text));
+    }
+    let size = |name: &str| model.attr(name).and_then(|size| size.parse::<u32>().ok());
+    let checked = match kind {
+        "qxl" => Some("vgamem"),
+        "vga" | "vmvga" => Some("vram"),
+        _ => None,
+    };
+    if let Some(name) = checked
+        && let Some(size) = size(name)
     {
-        return Err(unsupported(format!("video type '{kind}' is only valid as primary video device")));
+        if size < 1024 {
+            return Err(unsupported(format!("value for '{name}' must be at least 1 MiB (1024 KiB)")));
+        }
+        if !size.is_power_of_two() {
+            return Err(unsupported(format!("value for '{name}' must be power of two")));
+        }
+    }
+    if model.is("blob", "on") && domain.tree.attr_at("memoryBacking/source", "type") != Some("memfd") {
+        return Err(unsupported("'blob' support for virtio-gpu devices requires a memfd memory backend"));
     }
     Ok(())
 }
@@ -346,15 +392,35 @@ pub(super) fn together(domain: &Domain) -> Result<()> {
     if actions.any(|action| Some(action) != first) {
         return Err(unsupported("watchdogs with different actions are not supported with this QEMU binary"));
     }
-    let spice_audio = domain.all("audio").any(|audio| audio.is("type", "spice"));
-    if spice_audio && !domain.all("graphics").any(|graphics| graphics.is("type", "spice")) {
-        return Err(unsupported("Spice audio is not supported without spice graphics"));
+    Ok(())
+}
+
+/// What is checked of screens only when the guest is started.
+fn start_graphics(domain: &Domain, graphics: &Tree) -> Result<()> {
+    let kind = graphics.attr("type").unwrap_or_default();
+    if graphics.all("listen").count() > 1 {
+        return Err(unsupported("QEMU does not support multiple listens for one graphics device."));
+    }
+    let same = domain.all("graphics").filter(|other| other.is("type", kind)).count();
+    if same > 1 {
+        return Err(unsupported(
+            "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus, rdp) is supported",
+        ));
+    }
+    if kind == "vnc"
+        && let Some(port) = graphics.attr("port").and_then(|port| port.parse::<i64>().ok())
+        && graphics.attr("autoport") != Some("yes")
+        && port != -1
+        && !(5900..=65535).contains(&port)
+    {
+        return Err(unsupported("vnc port must be in range [5900,65535]"));
     }
     Ok(())
 }
 
-pub(super) fn start(device: &Tree, setting: &Setting<'_>) -> Result<()> {
+pub(super) fn start(domain: &Domain, device: &Tree, setting: &Setting<'_>) -> Result<()> {
     match device.name.as_str() {
+        "graphics" => start_graphics(domain, device),
         "hostdev"
             if device.is("type", "mdev") && !device.is("model", "vfio-pci") && device.is("display", "on") =>
         {

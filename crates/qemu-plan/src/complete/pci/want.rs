@@ -87,11 +87,14 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
         "sound" => match model.unwrap_or_default() {
             "usb" | "sb16" | "pcspk" => return None,
             "virtio" => express,
+            // Nothing is known of it.
+            "ich7" => Connect::default(),
             _ => CONVENTIONAL,
         },
         "video" => match device.attr_at("model", "type").unwrap_or_default() {
-            "none" | "ramfb" | "gop" => return None,
-            "virtio" => express,
+            "none" | "ramfb" => return None,
+            "gop" => Connect::default(),
+            "virtio" | "bochs" => express,
             _ => CONVENTIONAL,
         },
         "memballoon" => match model.unwrap_or_default() {
