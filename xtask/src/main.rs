@@ -12,7 +12,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                         builds libvirt.so.0 and its companions with headers into target/capi, and tries them
   conformance OPTIONS   runs a conformance corpus (see its own usage)
   bench OPTIONS         measures the daemon, also against another one (see its own usage)
-  crash OPTIONS         kills a daemon in the middle of its work, again and again (see its own usage)";
+  crash OPTIONS         kills a daemon in the middle of its work, again and again (see its own usage)
+  fuzz OPTIONS          throws changed inputs at everything that reads what strangers wrote (see its own usage)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
             let check = seconds.or_else(|| has("--check").then_some(0));
             cabi::build(&workspace(), has("--release"), check)
         }
-        Some(name @ ("conformance" | "bench" | "crash")) => return forward(name, &args[1..]),
+        Some(name @ ("conformance" | "bench" | "crash" | "fuzz")) => return forward(name, &args[1..]),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
@@ -46,7 +47,7 @@ fn workspace() -> PathBuf {
 fn forward(package: &str, args: &[String]) -> ExitCode {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["run", "--quiet", "--package", package]);
-    if matches!(package, "bench" | "crash") {
+    if matches!(package, "bench" | "crash" | "fuzz") {
         command.arg("--release");
     }
     command.arg("--").args(args);

@@ -271,15 +271,22 @@ impl Domain {
 
     /// The document as part of another, where it has another name.
     pub fn format_as(&self, w: &mut Writer, name: &str, flags: FormatFlags) {
-        let mut tree = self.tree.clone();
         // What is not running has only the stored form.
-        if tree.child("bootloader").is_none() {
-            tree.remove("bootloader_args");
-        }
-        device::hide(&mut tree, FormatFlags { inactive: flags.inactive || self.id.is_none(), ..flags });
-        if !flags.status {
-            place("domain").strip(&mut tree);
-        }
+        let shown = FormatFlags { inactive: flags.inactive || self.id.is_none(), ..flags };
+        let print = |child: &Tree, w: &mut Writer| {
+            if child.name == "devices" {
+                let devices = place("domain/devices");
+                w.element("devices").children_always(|w| {
+                    for device in &child.children {
+                        device::print(devices.child(&device.name), device, w, shown);
+                    }
+                });
+            } else if flags.status {
+                elements::write(child, w);
+            } else {
+                elements::write(&place("domain").open(child), w);
+            }
+        };
         let mut element = w.element(name).attr("type", self.kind());
         if !flags.inactive
             && let Some(id) = self.id
@@ -294,11 +301,9 @@ impl Domain {
         element.children(|w| {
             w.leaf("name", &self.name);
             w.leaf("uuid", self.uuid);
-            let early = ["genid", "title", "description"];
-            let (before, after): (Vec<&Tree>, Vec<&Tree>) =
-                tree.children.iter().partition(|child| early.contains(&child.name.as_str()));
-            for child in before {
-                elements::write(child, w);
+            let early = |child: &&Tree| matches!(child.name.as_str(), "genid" | "title" | "description");
+            for child in self.tree.children.iter().filter(early) {
+                print(child, w);
             }
             if !self.metadata.is_empty() {
                 w.element("metadata").children(|w| {
@@ -307,8 +312,10 @@ impl Domain {
                     }
                 });
             }
-            for child in after {
-                elements::write(child, w);
+            let boots = self.tree.child("bootloader").is_some();
+            let later = |child: &&Tree| !early(child) && (boots || child.name != "bootloader_args");
+            for child in self.tree.children.iter().filter(later) {
+                print(child, w);
             }
             for extension in &self.extensions {
                 let text = extension.text.replace("\n  ", "\n");
@@ -377,7 +384,7 @@ pub fn with_namespace(text: &str, key: &str, uri: &str) -> Result<String> {
 pub fn without_namespace(text: &str) -> Result<String> {
     let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
     let root = document.root();
-    let Some(prefix) = root.namespace().and_then(|uri| root.raw().lookup_prefix(uri)) else {
+    let Some(prefix) = root.prefix() else {
         return Ok(text.trim_end().to_owned());
     };
     let name = root.name();

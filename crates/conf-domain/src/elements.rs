@@ -4,7 +4,9 @@
 //! the reference does; formatting sorts by it.
 
 use crate::values::{self, Block};
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 use xml::{Node, Tree, Trees, Writer};
 
@@ -12,23 +14,67 @@ use xml::{Node, Tree, Trees, Writer};
 #[derive(Debug, Default)]
 struct Row {
     attrs: Vec<&'static str>,
-    /// Attributes and children that only the driver's own documents hold.
+    /// Attributes that only the driver's own documents hold.
     private: Vec<&'static str>,
+    /// Something of the driver's own stands here or below.
+    holds_private: bool,
     /// Children stay in the order they come in.
     unordered: bool,
-    /// Name of the child and index of its row.
-    children: Vec<(&'static str, usize)>,
+    children: Vec<Child>,
+    /// The child that stands for all that are not named.
+    others: Option<usize>,
     /// What attributes may hold.
     blocks: Vec<Block>,
-    /// Children of which there may be several; of others the first counts.
-    many: Vec<&'static str>,
+}
+
+/// A child of an element of the table.
+#[derive(Debug)]
+struct Child {
+    name: &'static str,
+    row: usize,
+    /// Only the driver's own documents hold it.
+    private: bool,
+    /// There may be several; of others the first counts.
+    many: bool,
+}
+
+impl Row {
+    /// The child of a name, else the one that stands for all that are not named. The search begins at the one that was found before, since children mostly come in order.
+    fn find(&self, from: usize, name: &str) -> Option<usize> {
+        let (before, behind) = self.children.split_at_checked(from)?;
+        let is = |child: &Child| xml::same_name(child.name, name);
+        let named = behind.iter().position(is).map(|at| from + at).or_else(|| before.iter().position(is));
+        named.or(self.others)
+    }
 }
 
 /// The table.
 #[derive(Debug)]
 pub struct Elements {
     rows: Vec<Row>,
-    index: HashMap<&'static str, usize>,
+    index: HashMap<&'static str, usize, BuildHasherDefault<Names>>,
+}
+
+/// Names of the table are hashed the short way (FNV-1a): they are our own.
+#[derive(Debug)]
+struct Names(u64);
+
+impl Default for Names {
+    fn default() -> Names {
+        Names(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Names {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A place in the table.
@@ -54,35 +100,48 @@ impl Elements {
             .filter(|line| !line.starts_with('#') && !line.is_empty())
             .map(|line| line.split('|').map(str::trim).collect())
             .collect();
-        let index: HashMap<&str, usize> =
+        let index: HashMap<&str, usize, BuildHasherDefault<Names>> =
             lines.iter().enumerate().map(|(at, parts)| (parts[0], at)).collect();
         let mut rows: Vec<Row> = lines
             .iter()
             .map(|parts| {
                 let words = |at: usize| parts.get(at).map_or("", |part| part).split_whitespace();
-                let plain = |word: &'static str| word.trim_start_matches('~');
-                let mut many = Vec::new();
-                let children = words(2).map(plain).filter_map(|word| {
+                let children = words(2).filter_map(|word| {
+                    let (word, private) = word.strip_prefix('~').map_or((word, false), |word| (word, true));
                     let (name, target) = word.split_once('=').unwrap_or((word, ""));
-                    let name = name.strip_suffix('+').inspect(|name| many.push(*name)).unwrap_or(name);
-                    match target {
-                        "" => Some((name, *index.get(format!("{}/{name}", parts[0]).as_str())?)),
-                        target => Some((name, *index.get(target)?)),
-                    }
+                    let (name, many) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+                    let row = match target {
+                        "" => *index.get(format!("{}/{name}", parts[0]).as_str())?,
+                        target => *index.get(target)?,
+                    };
+                    Some(Child { name, row, private, many })
                 });
-                let children = children.collect();
-                let private = words(1).chain(words(2)).filter_map(|word| word.strip_prefix('~'));
-                let name = |word: &'static str| word.split(['=', '+']).next().unwrap_or(word);
+                let children: Vec<Child> = children.collect();
                 Row {
-                    attrs: words(1).map(plain).collect(),
-                    private: private.map(name).collect(),
+                    others: children.iter().position(|child| child.name == "*"),
+                    attrs: words(1).map(|word| word.trim_start_matches('~')).collect(),
+                    private: words(1).filter_map(|word| word.strip_prefix('~')).collect(),
+                    holds_private: words(1).chain(words(2)).any(|word| word.starts_with('~')),
                     unordered: words(2).next() == Some("^"),
                     children,
                     blocks: Vec::new(),
-                    many,
                 }
             })
             .collect();
+        // Private parts show through to all that is above them; elements may hold themselves.
+        loop {
+            let holds = |row: &Row| {
+                row.children.iter().any(|child| rows.get(child.row).is_some_and(|row| row.holds_private))
+            };
+            let more: Vec<usize> =
+                (0..rows.len()).filter(|at| !rows[*at].holds_private && holds(&rows[*at])).collect();
+            if more.is_empty() {
+                break;
+            }
+            for at in more {
+                rows[at].holds_private = true;
+            }
+        }
         for (element, block) in values::table(values) {
             if let Some(row) = index.get(element).and_then(|at| rows.get_mut(*at)) {
                 row.blocks.push(block);
@@ -114,15 +173,29 @@ impl Place {
 
     /// Whether a child is known by its name.
     pub(crate) fn names(self, child: &str) -> bool {
-        self.row().children.iter().any(|(name, _)| *name == child)
+        self.row().children.iter().any(|known| known.name == child)
     }
 
     /// The place of a child; `*` stands for all that are not named.
     pub fn child(self, name: &str) -> Option<Place> {
-        let children = &self.row().children;
-        let named = children.iter().find(|(child, _)| *child == name);
-        let (_, row) = named.or_else(|| children.iter().find(|(child, _)| *child == "*"))?;
-        Some(Place { table: self.table, row: *row })
+        let row = self.row();
+        let child = row.children.get(row.find(0, name)?)?;
+        Some(Place { row: child.row, ..self })
+    }
+
+    /// Children with their places in the table, in the order in which they stand.
+    pub(crate) fn each<'t>(
+        self,
+        children: impl Iterator<Item = &'t mut Tree>,
+    ) -> impl Iterator<Item = (&'t mut Tree, Option<Place>)> {
+        let row = self.row();
+        let mut last = 0;
+        children.map(move |child| {
+            let found = row.find(last, &child.name);
+            last = found.unwrap_or(last);
+            let place = found.and_then(|at| row.children.get(at));
+            (child, place.map(|child| Place { row: child.row, ..self }))
+        })
     }
 
     /// Copies a parsed element as far as the table knows it, without what is the driver's own.
@@ -137,36 +210,60 @@ impl Place {
 
     fn copy(self, node: Node<'_>, private: bool) -> Tree {
         let row = self.row();
-        let open = |name: &str| private || !row.private.contains(&name);
-        let known = |name: &str| row.attrs.contains(&name) && open(name);
-        let attrs = node
-            .attrs()
-            .filter(|(namespace, name, _)| namespace.is_none() && known(name))
-            .map(|(_, name, value)| (name, value))
-            .collect();
+        let known = |name: &str| {
+            row.attrs.iter().any(|known| xml::same_name(known, name))
+                && (private || !row.private.contains(&name))
+        };
+        let attrs = node.own_attrs(known);
         let mut children = Trees::default();
-        let own = node.elements().filter(|child| child.namespace().is_none());
-        for child in own.filter(|child| open(child.name())) {
-            let name = child.name();
-            let again = !self.row().many.contains(&name) && children.iter().any(|known| known.name == name);
-            if let Some(place) = self.child(name).filter(|_| !again) {
-                children.push(place.copy(child, private));
+        let (mut seen, mut last) = (0u128, 0);
+        for child in node.elements().filter(|child| child.namespace().is_none()) {
+            let Some(at) = row.find(last, child.name()) else { continue };
+            last = at;
+            let Some(known) = row.children.get(at) else { continue };
+            let again = seen >> at & 1 == 1 && !known.many;
+            if again || known.private && !private {
+                continue;
             }
+            seen |= 1 << at;
+            children.push(Place { row: known.row, ..self }.copy(child, private));
         }
-        let text =
-            if children.is_empty() { Some(node.text()).filter(|text| !text.trim().is_empty()) } else { None };
+        let text = if children.is_empty() { node.leaf_text() } else { None };
         Tree { name: node.name().into(), attrs, children, text }
+    }
+
+    /// Whether something here or below is the driver's own.
+    pub(crate) fn holds_private(self) -> bool {
+        self.row().holds_private
+    }
+
+    /// A child without what is the driver's own.
+    pub(crate) fn open(self, child: &Tree) -> Cow<'_, Tree> {
+        match self.child(&child.name) {
+            Some(place) if place.holds_private() => {
+                let mut child = child.clone();
+                place.strip(&mut child);
+                Cow::Owned(child)
+            }
+            _ => Cow::Borrowed(child),
+        }
     }
 
     /// Takes out what is the driver's own.
     pub fn strip(self, tree: &mut Tree) {
         let row = self.row();
+        if !self.holds_private() {
+            return;
+        }
         if !row.private.is_empty() {
             tree.attrs.retain(|name, _| !row.private.contains(&name));
-            tree.children.retain(|child| !row.private.contains(&child.name.as_str()));
         }
-        for child in &mut tree.children {
-            if let Some(place) = self.child(&child.name) {
+        if row.children.iter().any(|child| child.private) {
+            let private = |name: &str| row.children.iter().any(|child| child.private && child.name == name);
+            tree.children.retain(|child| !private(&child.name));
+        }
+        for (child, place) in self.each(tree.children.iter_mut()) {
+            if let Some(place) = place {
                 place.strip(child);
             }
         }
@@ -175,17 +272,21 @@ impl Place {
     /// Puts attributes and children into the order in which they are printed.
     pub fn sort(self, tree: &mut Tree) {
         let row = self.row();
-        tree.attrs
-            .sort_by_key(|name| row.attrs.iter().position(|known| *known == name).unwrap_or(usize::MAX));
-        if !row.unordered {
-            tree.children.sort_by_key(|child| {
-                row.children.iter().position(|(known, _)| *known == child.name).unwrap_or(usize::MAX)
-            });
-        }
+        tree.attrs.sort_by_names(&row.attrs);
+        let (mut last, mut in_order) = (0, true);
         for child in &mut tree.children {
-            if let Some(place) = self.child(&child.name) {
-                place.sort(child);
+            let Some(at) = row.find(last, &child.name) else {
+                in_order = false;
+                continue;
+            };
+            in_order &= at >= last;
+            last = at;
+            if let Some(known) = row.children.get(at) {
+                Place { row: known.row, ..self }.sort(child);
             }
+        }
+        if !in_order && !row.unordered {
+            tree.children.sort_by_cached_key(|child| row.find(0, &child.name).unwrap_or(usize::MAX));
         }
     }
 }
@@ -205,10 +306,10 @@ fn is_opened(tree: &Tree) -> bool {
 pub fn write(tree: &Tree, w: &mut Writer) {
     let mut element = w.element(&tree.name);
     for (name, value) in tree.attrs.iter() {
-        element = element.attr(name, value);
+        element = element.attr_text(name, value);
     }
     match &tree.text {
-        Some(text) if tree.children.is_empty() => element.text(text),
+        Some(text) if tree.children.is_empty() => element.plain(text),
         // A table of firmware is a path even when there is none.
         _ if tree.name == "table" => element.text(""),
         _ if tree.children.is_empty() && is_opened(tree) => element.children_always(|_| {}),
@@ -231,6 +332,7 @@ mod tests {
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let parts: Vec<&str> = line.split('|').map(str::trim).collect();
             let place = table.place(parts[0]).unwrap();
+            assert!(place.row().children.len() <= 128, "{}", parts[0]);
             for word in parts.get(2).unwrap_or(&"").split_whitespace().filter(|word| *word != "^") {
                 let name = word.trim_start_matches('~').split('=').next().unwrap().trim_end_matches('+');
                 assert!(place.child(name).is_some(), "{}: {word}", parts[0]);

@@ -1,6 +1,6 @@
 //! Content in namespaces that are not ours: `<metadata>` and the extensions of drivers. It is kept as it came.
 
-use xml::{Node, escape};
+use xml::{Content, Node, escape};
 
 /// A foreign element as text at the left margin.
 pub fn text(node: Node<'_>) -> String {
@@ -11,39 +11,30 @@ pub fn text(node: Node<'_>) -> String {
 
 /// Prints a foreign element with its namespaces as declared in the document, two spaces a level.
 pub(crate) fn print(node: Node<'_>, level: usize, out: &mut String) {
-    let raw = node.raw();
-    let inherited: Vec<(Option<&str>, &str)> =
-        node.parent().map(|parent| parent.namespaces().collect()).unwrap_or_default();
     out.push_str(&"  ".repeat(level));
     out.push('<');
-    let name = qualified(node);
+    let name = qualified(node.prefix(), node.name());
     out.push_str(&name);
-    for (prefix, uri) in node.namespaces().filter(|ns| !inherited.contains(ns)) {
+    for (prefix, uri) in node.declared() {
         match prefix {
             Some(prefix) => out.push_str(&format!(" xmlns:{prefix}=\"{}\"", attribute(uri))),
             None => out.push_str(&format!(" xmlns=\"{}\"", attribute(uri))),
         }
     }
-    for a in raw.attributes() {
-        let prefix = a.namespace().and_then(|uri| raw.lookup_prefix(uri));
-        match prefix {
-            Some(prefix) => out.push_str(&format!(" {prefix}:{}=\"{}\"", a.name(), attribute(a.value()))),
-            None => out.push_str(&format!(" {}=\"{}\"", a.name(), attribute(a.value()))),
-        }
+    for a in node.attributes() {
+        out.push_str(&format!(" {}=\"{}\"", qualified(a.prefix, a.name), attribute(a.value)));
     }
-    let mixed =
-        raw.children().any(|child| child.is_text() && !child.text().unwrap_or_default().trim().is_empty());
+    let mixed = node.content().any(|part| matches!(part, Content::Text(text) if !text.trim().is_empty()));
     if mixed {
         out.push('>');
-        for child in raw.children() {
-            if child.is_element() {
-                let mut inner = String::new();
-                if let Some(node) = node.elements().find(|element| element.raw() == child) {
+        for part in node.content() {
+            match part {
+                Content::Element(node) => {
+                    let mut inner = String::new();
                     print(node, 0, &mut inner);
+                    out.push_str(inner.trim_end_matches('\n'));
                 }
-                out.push_str(inner.trim_end_matches('\n'));
-            } else if let Some(text) = child.text() {
-                out.push_str(&content(text));
+                Content::Text(text) => out.push_str(&content(text)),
             }
         }
         out.push_str(&format!("</{name}>\n"));
@@ -59,11 +50,8 @@ pub(crate) fn print(node: Node<'_>, level: usize, out: &mut String) {
     }
 }
 
-fn qualified(node: Node<'_>) -> String {
-    match node.namespace().and_then(|uri| node.raw().lookup_prefix(uri)) {
-        Some(prefix) => format!("{prefix}:{}", node.name()),
-        None => node.name().to_owned(),
-    }
+fn qualified(prefix: Option<&str>, name: &str) -> String {
+    prefix.map_or_else(|| name.to_owned(), |prefix| format!("{prefix}:{name}"))
 }
 
 fn attribute(value: &str) -> String {

@@ -34,8 +34,11 @@ struct Term {
     words: Vec<&'static str>,
 }
 
-/// What is asked of the elements around: name and attributes, the innermost last.
-type Around = Vec<Tree>;
+/// An element around another one, whose children are set aside, and what is around it.
+struct Around<'t> {
+    element: &'t Tree,
+    outer: Option<&'t Around<'t>>,
+}
 
 impl Term {
     fn read(text: &'static str) -> Option<Term> {
@@ -50,11 +53,12 @@ impl Term {
         Some(Term { up: text.len() - rest.len(), asked, not, words: words.split(',').collect() })
     }
 
-    fn holds(&self, element: &Tree, around: &Around) -> bool {
-        let element = match self.up {
-            0 => Some(element),
-            up => around.len().checked_sub(up).and_then(|at| around.get(at)),
-        };
+    fn holds(&self, element: &Tree, mut around: Option<&Around<'_>>) -> bool {
+        let mut element = Some(element);
+        for _ in 0..self.up {
+            element = around.map(|around| around.element);
+            around = around.and_then(|around| around.outer);
+        }
         let value = match (element, self.asked) {
             (None, _) => "",
             (Some(element), Asked::Attr(name)) => element.attr(name).unwrap_or_default(),
@@ -128,7 +132,7 @@ impl Block {
         }
     }
 
-    fn holds(&self, element: &Tree, around: &Around) -> bool {
+    fn holds(&self, element: &Tree, around: Option<&Around<'_>>) -> bool {
         self.terms.iter().all(|term| term.holds(element, around))
     }
 }
@@ -180,7 +184,7 @@ impl Value {
 /// # Errors
 /// With the first attribute that is missing or has a value that is not accepted, in document order.
 pub(crate) fn apply(place: Place, element: &mut Tree) -> Result<()> {
-    within(place, element, &mut Vec::new())
+    within(place, element, None)
 }
 
 /// Checks the children of one name, as [`apply`] does.
@@ -189,45 +193,60 @@ pub(crate) fn apply(place: Place, element: &mut Tree) -> Result<()> {
 /// As [`apply`].
 pub(crate) fn read(place: Place, parent: &mut Tree, name: &str) -> Result<()> {
     let Some(place) = place.child(name) else { return Ok(()) };
-    let mut around = vec![Tree { name: parent.name.clone(), attrs: parent.attrs.clone(), ..Tree::default() }];
-    parent.all_mut(name).try_for_each(|child| within(place, child, &mut around))
+    let around = Tree { name: parent.name.clone(), attrs: parent.attrs.clone(), ..Tree::default() };
+    let around = Around { element: &around, outer: None };
+    parent.all_mut(name).try_for_each(|child| within(place, child, Some(&around)))
 }
 
-/// As [`apply`], for an element that stands in others, the innermost last.
-fn within(place: Place, element: &mut Tree, around: &mut Around) -> Result<()> {
+/// As [`apply`], for an element that stands in others.
+fn within(place: Place, element: &mut Tree, around: Option<&Around<'_>>) -> Result<()> {
     let blocks = place.blocks();
-    let (now, later): (Vec<&Block>, Vec<&Block>) =
-        blocks.iter().partition(|block| block.holds(element, around));
-    if !later.is_empty() {
-        let counts = |name: &str| now.iter().any(|block| block.values.iter().any(|value| value.attr == name));
-        let elsewhere =
-            |name: &str| later.iter().any(|block| block.values.iter().any(|value| value.attr == name));
-        element.attrs.retain(|name, _| counts(name) || !elsewhere(name));
-        if elsewhere(".") && !counts(".") {
-            element.text = None;
-        }
-        element.children.retain(|child| {
-            let name = child.name.as_str();
-            now.iter().any(|block| block.children.contains(&name))
-                || !later.iter().any(|block| block.children.contains(&name))
+    // A bit for each block that counts; the table has fewer for an element.
+    let mut counting = 0u64;
+    for (at, _) in blocks.iter().enumerate().filter(|(_, block)| block.holds(element, around)) {
+        counting |= 1 << at;
+    }
+    let now = || blocks.iter().enumerate().filter(|(at, _)| counting >> at & 1 == 1).map(|(_, block)| block);
+    if counting.count_ones() as usize != blocks.len() {
+        ignore(element, now, || {
+            blocks.iter().enumerate().filter(|(at, _)| counting >> at & 1 == 0).map(|(_, block)| block)
         });
     }
-    for value in now.iter().flat_map(|block| &block.values) {
+    for value in now().flat_map(|block| &block.values) {
         value.check(element)?;
     }
     if element.children.is_empty() {
         return Ok(());
     }
-    let own = Tree { name: element.name.clone(), attrs: element.attrs.clone(), ..Tree::default() };
-    around.push(own);
+    let mut children = std::mem::take(&mut element.children);
+    let here = Around { element, outer: around };
     // A mirror is only read back from the form that is written for a running guest.
-    for child in element.children.iter_mut().filter(|child| child.name != "mirror") {
-        if let Some(place) = place.child(&child.name) {
-            within(place, child, around)?;
+    for (child, place) in place.each(children.iter_mut().filter(|child| child.name != "mirror")) {
+        if let Some(place) = place {
+            within(place, child, Some(&here))?;
         }
     }
-    around.pop();
+    element.children = children;
     Ok(())
+}
+
+/// Takes out what stands only in blocks that do not count.
+fn ignore<'b, I: Iterator<Item = &'b Block>, J: Iterator<Item = &'b Block>>(
+    element: &mut Tree,
+    now: impl Fn() -> I,
+    later: impl Fn() -> J,
+) {
+    let has = |block: &Block, name: &str| block.values.iter().any(|value| value.attr == name);
+    let ignored = |name: &str| later().any(|block| has(block, name)) && !now().any(|block| has(block, name));
+    element.attrs.retain(|name, _| !ignored(name));
+    if element.text.is_some() && ignored(".") {
+        element.text = None;
+    }
+    element.children.retain(|child| {
+        let name = child.name.as_str();
+        !later().any(|block| block.children.contains(&name))
+            || now().any(|block| block.children.contains(&name))
+    });
 }
 
 /// Takes out elements that say nothing.
@@ -284,9 +303,14 @@ mod tests {
 
     #[test]
     fn every_value_has_its_place() {
-        let elements = Elements::domain();
+        let known = Elements::domain();
+        let mut counts = std::collections::BTreeMap::new();
+        for (name, _) in table(include_str!("../data/domain.values")) {
+            *counts.entry(name).or_insert(0) += 1;
+        }
+        assert!(counts.values().all(|count| *count <= 64));
         for (name, block) in table(include_str!("../data/domain.values")) {
-            let place = elements.place(name).expect(name);
+            let place = known.place(name).expect(name);
             for value in block.values {
                 assert!(value.attr == "." || place.knows(value.attr), "{name} {}", value.attr);
             }

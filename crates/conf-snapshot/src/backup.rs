@@ -95,7 +95,7 @@ impl Backup {
     /// # Errors
     /// With the reference's words. Documents of clients are always held against their schema.
     pub fn parse(text: &str, internal: bool) -> Result<Backup> {
-        let document = Document::parse(text).map_err(|error| conf_domain::fault::malformed(text, &error))?;
+        let document = Document::parse(text).map_err(|error| fault::malformed(KIND, text, &error))?;
         let root = document.root();
         if root.name() != "domainbackup" {
             return Err(fault::root("domainbackup", root.name()));

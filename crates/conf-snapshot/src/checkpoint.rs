@@ -75,7 +75,7 @@ impl Checkpoint {
     /// # Errors
     /// With the reference's words. These documents are always held against their schema.
     pub fn parse(text: &str, redefine: bool, now: i64, reader: &mut Reader<'_>) -> Result<Checkpoint> {
-        let document = Document::parse(text).map_err(|error| conf_domain::fault::malformed(text, &error))?;
+        let document = Document::parse(text).map_err(|error| fault::malformed(KIND, text, &error))?;
         let root = document.root();
         if root.name() != "domaincheckpoint" {
             return Err(fault::root("domaincheckpoint", root.name()));

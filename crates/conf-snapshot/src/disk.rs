@@ -58,6 +58,11 @@ impl SnapshotDisk {
         self.driver.as_ref()?.attr("type")
     }
 
+    /// Says the format of the new file.
+    pub fn set_format(&mut self, format: &str) {
+        self.driver.get_or_insert_with(|| Tree::new("driver")).set("type", format.to_owned());
+    }
+
     pub(crate) fn read(node: Node<'_>) -> Result<SnapshotDisk> {
         let kind = Kind::Snapshot;
         let mut tree = elements::Elements::domain()

@@ -35,6 +35,11 @@ impl Kind {
     }
 }
 
+/// The text is no XML.
+pub(crate) fn malformed(kind: Kind, text: &str, error: &xml::XmlError) -> Error {
+    conf_domain::fault::malformed(text, error).in_domain(kind.domain())
+}
+
 /// The outermost element is another.
 pub(crate) fn root(wanted: &str, found: &str) -> Error {
     let text = format!("expecting root element of '{wanted}', not '{found}'");

@@ -20,6 +20,7 @@ mod disk;
 mod fault;
 pub mod moment;
 pub mod snapshot;
+pub mod tree;
 
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
@@ -27,3 +28,4 @@ pub use cookie::SaveCookie;
 pub use disk::SnapshotDisk;
 pub use moment::{Guest, Moment};
 pub use snapshot::{Location, Snapshot, State};
+pub use tree::Moments;

@@ -133,7 +133,7 @@ impl Snapshot {
     /// # Errors
     /// With the reference's words.
     pub fn parse(text: &str, how: ReadAs, now: i64, reader: &mut Reader<'_>) -> Result<Snapshot> {
-        let document = Document::parse(text).map_err(|error| conf_domain::fault::malformed(text, &error))?;
+        let document = Document::parse(text).map_err(|error| fault::malformed(KIND, text, &error))?;
         let root = document.root();
         if root.name() != "domainsnapshot" {
             return Err(fault::root("domainsnapshot", root.name()));

@@ -2,38 +2,90 @@
 
 use crate::target::{Surroundings, Target, Transport};
 use base::{Error, ErrorCode, ErrorDomain, Result};
-use std::net::TcpStream;
+use driver_remote::Remote;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How long a program that carries the bytes may take for its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 fn system(error: &std::io::Error, text: String) -> Error {
     Error::system(ErrorDomain::RPC, error, text)
 }
 
-/// A socket that leads to the daemon, and whether nobody else can listen.
-pub(crate) fn connect(target: &Target, around: &Surroundings) -> Result<(OwnedFd, bool)> {
-    match target.transport {
-        Transport::Unix => unix(target, around).map(|socket| (socket.into(), true)),
-        Transport::Tcp => {
-            let port = if target.port == 0 { 16509 } else { target.port };
-            let socket = TcpStream::connect((target.server.as_str(), port)).map_err(|error| {
-                system(&error, format!("unable to connect to server at '{}:{port}'", target.server))
+/// How safe the way to a daemon is.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Nobody else can listen.
+    Closed,
+    Encrypted,
+    /// Anybody between can listen.
+    Open,
+}
+
+/// A connection to the daemon; nothing is said yet.
+pub(crate) fn connect(target: &Target, around: &Surroundings) -> Result<Remote> {
+    let (socket, way): (OwnedFd, Way) = match target.transport {
+        Transport::Unix => (unix(target, around)?.into(), Way::Closed),
+        Transport::Tcp => (tcp(target, 16509)?.into(), Way::Open),
+        Transport::Tls => {
+            // Files that cannot be read are told before anybody is called.
+            target.certificates.read_authority()?;
+            let socket = tcp(target, 16514)?;
+            let socket = tls::connect(socket, &target.server, &target.certificates, &target.wishes)?;
+            (socket.into(), Way::Encrypted)
+        }
+        Transport::Ssh | Transport::Libssh | Transport::Libssh2 | Transport::Ext => {
+            let dialogue = host::dialogue::start(&target.command).map_err(|error| {
+                let program = target.command.first().map_or("", String::as_str);
+                let reason = base::error::strerror(&error);
+                unheard(&format!("libvirt:  error : cannot execute binary {program}: {reason}"))
             })?;
-            let _ = socket.set_nodelay(true);
-            Ok((socket.into(), false))
+            let complaints = dialogue.complaints;
+            let explain = move || Some(unheard(complaints.wait(LAST_WORDS).trim_end_matches('\n')));
+            let remote = Remote::over(dialogue.socket.into(), true);
+            return Ok(remote.explained(Arc::new(explain)));
         }
-        Transport::Ssh | Transport::Ext => {
-            let socket = host::dialogue::start(&target.command)
-                .map_err(|error| system(&error, format!("Cannot run '{}'", target.command.join(" "))))?;
-            Ok((socket.into(), true))
-        }
-        Transport::Tls | Transport::Libssh | Transport::Libssh2 => {
-            let text = format!("transport {:?} is not supported", target.transport).to_lowercase();
-            Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::REMOTE, text))
+    };
+    Ok(match way {
+        Way::Closed => Remote::over(socket, true),
+        Way::Encrypted => Remote::over(socket, true).encrypted(),
+        Way::Open => Remote::over(socket, false),
+    })
+}
+
+/// The program that carries the bytes has ended.
+fn unheard(complaints: &str) -> Error {
+    let text = format!("Cannot recv data: {complaints}: Connection reset by peer");
+    Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::RPC, text)
+}
+
+/// A socket to the first address of the server that answers.
+fn tcp(target: &Target, port: u16) -> Result<TcpStream> {
+    let port = if target.port == 0 { port } else { target.port };
+    let server = target.server.as_str();
+    let addresses = (server, port).to_socket_addrs().map_err(|error| {
+        let text = error.to_string();
+        let reason = text.rsplit(": ").next().unwrap_or_default();
+        let text = format!("Unable to resolve address '{server}' service '{port}': {reason}");
+        Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::RPC, text)
+    })?;
+    let mut failure = None;
+    for address in addresses {
+        match TcpStream::connect(address) {
+            Ok(socket) => {
+                let _ = socket.set_nodelay(true);
+                return Ok(socket);
+            }
+            Err(error) => failure = Some(error),
         }
     }
+    let failure = failure.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
+    Err(system(&failure, format!("unable to connect to server at '{server}:{port}'")))
 }
 
 /// The first socket that somebody listens on; a session's daemon is started when there is none.

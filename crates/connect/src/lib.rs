@@ -8,12 +8,14 @@
 //!
 //! The C library and the Rust client stand on this room; neither knows which driver it got.
 
+mod auth_file;
 mod dial;
 mod names;
 pub mod target;
 
 use api::credential::Answerer;
 use api::{DriverSet, Session};
+use auth_file::{Answers, AuthFile};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use driver_remote::Remote;
 use std::path::Path;
@@ -99,27 +101,29 @@ pub fn open(name: Option<&str>, options: Options<'_>) -> Result<Backend> {
     };
     let local = uri.server.as_deref().is_none_or(str::is_empty);
     if driver == "test" && local && transport.is_none_or(|how| how.eq_ignore_ascii_case("unix")) {
-        let test = driver_test::open(uri.path.as_deref().unwrap_or_default(), options.answerer)?;
+        let answers = Answers { file: AuthFile::find(&uri, &around, "test")?, program: options.answerer };
+        let test = driver_test::open(uri.path.as_deref().unwrap_or_default(), Some(&answers))?;
         let drivers = everything(&test, &text);
         return Ok(Backend { drivers, session: test, uri: text });
     }
     let target = target::resolve(&uri, options.read_only, &around)?;
-    remote(&target, Some(text), options, &around)
+    remote(&target, Some((text, &uri)), options, &around)
 }
 
 /// Connects to a daemon and opens the URI there.
 fn remote(
     target: &Target,
-    text: Option<String>,
+    named: Option<(String, &Uri)>,
     options: Options<'_>,
     around: &Surroundings,
 ) -> Result<Backend> {
-    let (socket, secure) = dial::connect(target, around)?;
-    let remote = Remote::over(socket, secure);
-    remote.authenticate(target.auth.as_deref())?;
+    let remote = dial::connect(target, around)?;
+    let uri = named.as_ref().map_or(&Uri::default(), |(_, uri)| *uri).clone();
+    let answers = Answers { file: AuthFile::find(&uri, around, "libvirt")?, program: options.answerer };
+    remote.authenticate(target.auth.as_deref(), Some(&answers))?;
     remote.open_uri(target.uri.as_deref(), u32::from(options.read_only))?;
-    let uri = match text {
-        Some(text) => text,
+    let uri = match named {
+        Some((text, _)) => text,
         None => remote.uri()?,
     };
     let remote = Arc::new(remote);

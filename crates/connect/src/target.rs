@@ -2,7 +2,7 @@
 
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use uri::Uri;
 
 /// What the process knows of its surroundings.
@@ -80,6 +80,10 @@ pub struct Target {
     pub uri: Option<String>,
     /// The way of authentication that the user insists on.
     pub auth: Option<String>,
+    /// Where certificates are.
+    pub certificates: tls::files::Files,
+    /// What is wanted of TLS.
+    pub wishes: tls::Wishes,
 }
 
 fn refuse(text: impl Into<String>) -> Error {
@@ -178,6 +182,18 @@ pub fn default(read_only: bool, around: &Surroundings) -> Target {
         command: Vec::new(),
         uri: None,
         auth: None,
+        certificates: certificates(None, around),
+        wishes: tls::Wishes::default(),
+    }
+}
+
+/// The folder that the URI names, else the user's files or the machine's.
+fn certificates(folder: Option<&str>, around: &Surroundings) -> tls::files::Files {
+    let etc = Path::new("/etc");
+    match folder {
+        Some(folder) => tls::files::Files::of_folder(Path::new(folder)),
+        None if around.privileged => tls::files::Files::of_machine(etc),
+        None => tls::files::Files::of_user(Path::new(&around.home()), etc),
     }
 }
 
@@ -249,7 +265,10 @@ pub fn resolve(uri: &Uri, read_only: bool, around: &Surroundings) -> Result<Targ
             Some(command) => vec![command.to_owned()],
             None => return Err(refuse("remote_open: for 'ext' transport, command is required")),
         },
-        Transport::Ssh => ssh(&uri, &taken, &sockets, for_daemon.as_deref().unwrap_or_default(), read_only),
+        Transport::Ssh | Transport::Libssh | Transport::Libssh2 => {
+            let for_daemon = for_daemon.as_deref().unwrap_or_default();
+            ssh(&uri, transport, &taken, &sockets, for_daemon, read_only)?
+        }
         _ => Vec::new(),
     };
     let autostart =
@@ -267,6 +286,12 @@ pub fn resolve(uri: &Uri, read_only: bool, around: &Surroundings) -> Result<Targ
         command,
         uri: for_daemon,
         auth: taken.text("auth").map(str::to_owned),
+        certificates: certificates(taken.text("pkipath"), around),
+        wishes: tls::Wishes {
+            no_verify: taken.on("no_verify"),
+            no_sanity: taken.on("no_sanity"),
+            priority: taken.text("tls_priority").map(str::to_owned),
+        },
     })
 }
 
@@ -275,8 +300,53 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// The program `ssh` with a command for the other side: the helper if it is there, else netcat on the socket.
-fn ssh(uri: &Uri, taken: &Taken, sockets: &[String], for_daemon: &str, read_only: bool) -> Vec<String> {
+fn misled(text: String) -> Error {
+    Error::new(ErrorCode::INVALID_ARG, ErrorDomain::RPC, text)
+}
+
+/// What the names of the SSH libraries ask for, as options of the program.
+fn library_options(taken: &Taken) -> Result<Vec<String>> {
+    let mut options = vec!["BatchMode=yes".to_owned()];
+    if let Some(file) = taken.text("known_hosts") {
+        options.push(format!("UserKnownHostsFile={file}"));
+    }
+    match taken.text("known_hosts_verify").unwrap_or("normal") {
+        "normal" => {}
+        "auto" => options.push("StrictHostKeyChecking=accept-new".to_owned()),
+        "ignore" => options.push("StrictHostKeyChecking=no".to_owned()),
+        other => return Err(misled(format!("Invalid host key verification method: '{other}'"))),
+    }
+    if let Some(methods) = taken.text("sshauth") {
+        let mut wanted = Vec::new();
+        for method in methods.split(',').filter(|method| !method.is_empty()) {
+            let name = match method.to_ascii_lowercase().as_str() {
+                "privkey" | "agent" => "publickey",
+                "password" => "password",
+                "keyboard-interactive" => "keyboard-interactive",
+                _ => return Err(misled(format!("Invalid authentication method: '{method}'"))),
+            };
+            if !wanted.contains(&name) {
+                wanted.push(name);
+            }
+        }
+        if !methods.to_ascii_lowercase().split(',').any(|method| method == "agent") {
+            options.push("IdentityAgent=none".to_owned());
+        }
+        options.push(format!("PreferredAuthentications={}", wanted.join(",")));
+    }
+    Ok(options)
+}
+
+/// The program `ssh` with a command for the other side: the helper if it is there, else netcat on the socket. The names
+/// of the SSH libraries run the same program; what they know more is given as its options.
+fn ssh(
+    uri: &Uri,
+    transport: Transport,
+    taken: &Taken,
+    sockets: &[String],
+    for_daemon: &str,
+    read_only: bool,
+) -> Result<Vec<String>> {
     let mut argv = vec![taken.text("command").unwrap_or("ssh").to_owned()];
     let mut option = |words: &[&str]| argv.extend(words.iter().map(|word| (*word).to_owned()));
     let port = uri.port.to_string();
@@ -308,8 +378,13 @@ fn ssh(uri: &Uri, taken: &Taken, sockets: &[String], for_daemon: &str, read_only
             "native" => helper,
             _ => format!("if command -v virt-ssh-helper >/dev/null 2>&1; then {helper}; else {nc}; fi"),
         };
+    if transport != Transport::Ssh {
+        for value in library_options(taken)? {
+            option(&["-o", &value]);
+        }
+    }
     option(&["-e", "none", "--", host, &format!("sh -c {}", quoted(&script))]);
-    argv
+    Ok(argv)
 }
 
 /// The socket of the administration interface that a URI names.
@@ -381,6 +456,29 @@ mod tests {
         let t = target("qemu+ssh://u@h:9/system?no_tty=1").unwrap();
         assert_eq!(t.command[..8], ["ssh", "-p", "9", "-l", "u", "-T", "-o", "BatchMode=yes"]);
         assert!(t.command.last().unwrap().contains("virt-ssh-helper"));
+    }
+
+    #[test]
+    fn names_of_ssh_libraries() {
+        let options = |text: &str| target(&format!("qemu+libssh2://h/system?{text}")).unwrap().command;
+        let has = |text: &str, wanted: &str| options(text).iter().any(|word| word == wanted);
+        assert!(has("known_hosts=/k", "UserKnownHostsFile=/k"));
+        assert!(has("known_hosts_verify=auto", "StrictHostKeyChecking=accept-new"));
+        assert!(has("sshauth=password,privkey", "PreferredAuthentications=password,publickey"));
+        assert!(has("sshauth=privkey", "IdentityAgent=none"));
+        assert!(!has("sshauth=agent", "IdentityAgent=none"));
+        assert!(target("qemu+libssh://h/system?sshauth=magic").is_err());
+        assert!(target("qemu+libssh://h/system?known_hosts_verify=x").is_err());
+    }
+
+    #[test]
+    fn certificates_of_a_uri() {
+        let t = target("qemu://h/system?pkipath=/p&no_verify=1&tls_priority=NORMAL").unwrap();
+        assert_eq!((t.transport, t.certificates.key), (Transport::Tls, PathBuf::from("/p/clientkey.pem")));
+        assert!(t.wishes.no_verify && !t.wishes.no_sanity);
+        assert_eq!(t.wishes.priority.as_deref(), Some("NORMAL"));
+        let t = target("qemu://h/system").unwrap();
+        assert_eq!(t.certificates.certificate, PathBuf::from("/etc/pki/libvirt/clientcert.pem"));
     }
 
     #[test]

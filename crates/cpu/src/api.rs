@@ -65,7 +65,7 @@ pub fn parse(text: &str) -> Result<CpuDef> {
 /// As [`parse`].
 pub fn parse_as(text: &str, kind: Option<Kind>) -> Result<CpuDef> {
     let document = Document::parse(text)
-        .map_err(|fault| Error::new(ErrorCode::XML_DETAIL, ErrorDomain::CPU, fault.to_string()))?;
+        .map_err(|fault| Error::new(ErrorCode::XML_DETAIL, ErrorDomain::CPU, fault.shown(text)))?;
     CpuDef::from_xml(document.root(), kind).map_err(definition_error)
 }
 

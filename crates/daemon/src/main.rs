@@ -7,6 +7,7 @@
 //! ```
 
 mod admin;
+mod alone;
 mod detach;
 mod opener;
 mod options;
@@ -120,6 +121,9 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         events: events.clone(),
     })
     .map_err(failed)?;
+    let secret =
+        driver_secret::Driver::start(driver_secret::Setup { layout: layout.clone(), events: events.clone() })
+            .map_err(failed)?;
     // Guests need their networks.
     let qemu = driver_qemu::Driver::start(driver_qemu::Setup {
         layout: layout.clone(),
@@ -128,7 +132,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         networks: network.clone(),
     })
     .map_err(failed)?;
-    let running = opener::Running { qemu, network };
+    let running = opener::Running { qemu, network, secret };
     opener.serve(running.clone());
 
     detach::ready();

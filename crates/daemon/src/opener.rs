@@ -1,8 +1,13 @@
 //! Which drivers stand behind a URI.
 
+use crate::alone::Alone;
 use api::{Call, DriverSet, ErrorCode, ErrorDomain, OpenRequest, Opener};
 use base::{Error, Result};
 use std::sync::{Arc, OnceLock};
+
+/// Schemes of URIs that are served, and whose errors those are that tell of others' paths.
+const SCHEMES: &[(&str, ErrorDomain)] =
+    &[("qemu", ErrorDomain::QEMU), ("network", ErrorDomain::NETWORK), ("secret", ErrorDomain::NONE)];
 
 /// The drivers of this daemon.
 #[derive(Debug)]
@@ -16,12 +21,25 @@ pub(crate) struct Drivers {
 pub(crate) struct Running {
     pub(crate) qemu: Arc<driver_qemu::Driver>,
     pub(crate) network: Arc<driver_network::Driver>,
+    pub(crate) secret: Arc<driver_secret::Driver>,
 }
 
 impl Running {
     /// Whether anything runs that the daemon looks after.
     pub(crate) fn busy(&self) -> bool {
         self.qemu.has_guests() || self.network.has_networks()
+    }
+
+    /// Puts the drivers of a URI's scheme in place: a hypervisor's has all, any other its own alone.
+    fn fill(&self, scheme: &'static str, set: &mut DriverSet) {
+        let all = scheme == "qemu";
+        set.hypervisor = if all { self.qemu.clone() } else { Arc::new(Alone(scheme)) };
+        if all || scheme == "network" {
+            set.network = self.network.clone();
+        }
+        if all || scheme == "secret" {
+            set.secret = self.secret.clone();
+        }
     }
 
     /// The daemon ends; guests and networks stay as they are.
@@ -66,11 +84,9 @@ impl Opener for Drivers {
         let uri = request.uri.filter(|uri| !uri.is_empty()).unwrap_or(&default);
         let none = || Error::new(ErrorCode::NO_CONNECT, ErrorDomain::NONE, uri);
         let parts = parts(uri).filter(|parts| parts.server.is_empty()).ok_or_else(none)?;
-        let (from, whose) = match parts.scheme {
-            "qemu" => (ErrorDomain::QEMU, "QEMU"),
-            "network" => (ErrorDomain::NETWORK, "network"),
-            _ => return Err(none()),
-        };
+        let scheme = *SCHEMES.iter().find(|(scheme, _)| *scheme == parts.scheme).ok_or_else(none)?;
+        let (scheme, from) = scheme;
+        let whose = if scheme == "qemu" { "QEMU" } else { scheme };
         let own_uri = format!("{}:///{own}", parts.scheme);
         match parts.path.strip_prefix('/') {
             Some(path) if path == own => {}
@@ -88,10 +104,7 @@ impl Opener for Drivers {
             Error::internal(from, format!("the {whose} driver is not ready yet; try again in a moment"))
         })?;
         let mut set = DriverSet::empty(own_uri);
-        set.network = running.network.clone();
-        if parts.scheme == "qemu" {
-            set.hypervisor = running.qemu.clone();
-        }
+        running.fill(scheme, &mut set);
         Ok(set)
     }
 }
@@ -117,6 +130,7 @@ mod tests {
         check("qemu://", true, "no QEMU URI path given, try qemu:///system");
         check("network:///system", true, "not ready yet");
         check("network:///session", true, "unexpected network URI path '/session', try network:///system");
+        check("secret:///x", true, "unexpected secret URI path '/x', try secret:///system");
         check("foo:///", true, "no connection driver available for foo:///");
         check("garbage", true, "no connection driver available for garbage");
     }

@@ -10,6 +10,7 @@ use base::{Error, ErrorCode, Result};
 use conf_network::forward::{Device, Member, Mode};
 use conf_network::{FormatFlags, Network};
 use firewall::intent::DEFAULT_PORTS;
+use host::link::Deletion;
 use netaddr::Mac;
 use network_plan::filter;
 use network_plan::status::Status;
@@ -334,15 +335,14 @@ impl Driver {
                 crate::command::ask(&call, "");
             }
         }
-        std::thread::scope(|scope| {
-            if let Some(removal) = &live.status.removal {
-                scope.spawn(|| self.rules.remove(net.uuid, removal));
-            }
-            let _ = self.links.set_up(bridge::name(network), false);
-            if let Err(cause) = self.links.delete(bridge::name(network)) {
-                log::warn!("bridge '{}' of network '{}': {cause}", bridge::name(network), network.name);
-            }
-        });
+        let bridge = bridge::name(network);
+        let bridge_gone = self.links.begin_delete(bridge);
+        if let Some(removal) = &live.status.removal {
+            self.rules.remove(net.uuid, removal);
+        }
+        if let Err(cause) = bridge_gone.and_then(Deletion::wait) {
+            log::warn!("bridge '{bridge}' of network '{}': {cause}", network.name);
+        }
         if let Some(process) = server
             && !process.wait(std::time::Duration::from_secs(5))
         {

@@ -182,5 +182,14 @@ pub(crate) fn of_disk(disk: &mut Tree) -> Result<()> {
 
 /// Completes the chains of all disks.
 pub(crate) fn of_domain(domain: &mut Domain) -> Result<()> {
-    domain.devices_mut().iter_mut().filter(|device| device.name == "disk").try_for_each(of_disk)
+    for disk in domain.devices_mut().iter_mut().filter(|device| device.name == "disk") {
+        // Without an image there is no format.
+        if !crate::block::disk::has_image(disk)
+            && let Some(driver) = disk.child_mut("driver")
+        {
+            driver.unset("type");
+        }
+        of_disk(disk)?;
+    }
+    Ok(())
 }

@@ -126,6 +126,33 @@ impl Driver {
         Ok(guest.reference())
     }
 
+    /// Removes what is kept beside a domain, or refuses to leave it behind.
+    fn take_along(&self, guest: &Guest, flags: u32) -> Result<()> {
+        const MANAGED_SAVE: u32 = 1;
+        const SNAPSHOTS: u32 = 2;
+        // What runs on without its definition keeps its moments until it ends.
+        let count = guest.snapshots().len();
+        if guest.value().live.is_none() && count > 0 {
+            if flags & SNAPSHOTS == 0 {
+                let text = format!("cannot delete inactive domain with {count} snapshots");
+                return Err(Error::operation_invalid(FROM, text));
+            }
+            self.forget_all_snapshots(guest);
+        }
+        if self.is_saved(&guest.value().name) {
+            if flags & MANAGED_SAVE == 0 {
+                let text = "Refusing to undefine while domain managed save image exists";
+                return Err(Error::operation_invalid(FROM, text));
+            }
+            let path = self.managed_file(&guest.value().name);
+            std::fs::remove_file(&path).map_err(|_| {
+                let text = format!("Failed to remove domain managed save image: {}", path.display());
+                Error::internal(FROM, text)
+            })?;
+        }
+        Ok(())
+    }
+
     fn undefine(&self, dom: &DomainRef, flags: u32) -> Result<()> {
         check_flags(flags, UNDEFINE_FLAGS, "qemuDomainUndefineFlags")?;
         let guest = self.find(dom)?;
@@ -134,6 +161,7 @@ impl Driver {
         let Some(config) = value.config.clone() else {
             return Err(Error::operation_invalid(FROM, "cannot undefine transient domain"));
         };
+        self.take_along(&guest, flags)?;
         const NVRAM: u32 = 4;
         const KEEP_NVRAM: u32 = 8;
         let nvram = config.tree.at("os/nvram").map(|nvram| PathBuf::from(nvram.body()));
@@ -218,7 +246,9 @@ impl Driver {
                     let config = Some(Arc::new(domain));
                     let state = (state::SHUTOFF, 0);
                     let value = Value { name, config, live: None, autostart, autostart_once, state };
-                    found.push(Arc::new(Guest::new(uuid, value)));
+                    let guest = Guest::new(uuid, value);
+                    self.load_snapshots(&guest);
+                    found.push(Arc::new(guest));
                 }
                 Err(cause) => log::error!("{name}.xml is left alone: {cause}"),
             }
@@ -335,7 +365,18 @@ impl DomainConfig for Driver {
             (None, Some(config)) => config.clone(),
             (None, None) => return Err(crate::not_running()),
         };
+        if flags & 8 != 0 {
+            let domain = match &value.live {
+                Some(live) if !inactive => crate::portable::kept(live),
+                _ => (*domain).clone(),
+            };
+            return Ok(crate::portable::document(&domain, flags & 1 != 0));
+        }
         let running = value.live.is_some() && !inactive;
+        let mut domain = domain;
+        if flags & 4 != 0 {
+            self.update_cpu(Arc::make_mut(&mut domain))?;
+        }
         let format = FormatFlags {
             secure: flags & 1 != 0,
             inactive: !running,
@@ -500,6 +541,7 @@ impl DomainConfig for Driver {
                 let _ = host::store::remove(&self.config_file(new));
                 return Err(Error::system(FROM, &cause, format!("cannot remove file '{}'", old.display())));
             }
+            self.move_kept(&value.name, new);
             for (once, linked) in [(false, value.autostart), (true, value.autostart_once)] {
                 let links = self.autostart_dir();
                 let moved = || {

@@ -214,7 +214,7 @@ impl DomainConsole for Driver {
         if screen > 0 {
             let heads: u32 = video.attr_at("model", "heads").and_then(|text| text.parse().ok()).unwrap_or(1);
             if screen >= heads {
-                return Err(Error::invalid_arg(FROM, "virDomainScreenshot", "screen", "no such screen"));
+                return Err(Error::operation_invalid(FROM, "no such screen ID"));
             }
         }
         let device = video.attr_at("alias", "name").unwrap_or_default();
@@ -222,15 +222,35 @@ impl DomainConsole for Driver {
             live.private_dir.join(format!("screenshot-{:016x}", u64::from_ne_bytes(host::random::bytes())));
         let taken = live.command(
             "screendump",
-            json!({"filename": path.display().to_string(), "device": device, "head": screen}),
+            json!({"filename": path.display().to_string(), "format": "png", "device": device, "head": screen}),
         );
+        // Emulators before 7.1 know but one format.
+        let (taken, kind) = match taken {
+            Err(cause) if cause.to_string().contains("format") => {
+                let plain = json!({"filename": path.display().to_string(), "device": device, "head": screen});
+                (live.command("screendump", plain), "image/x-portable-pixmap")
+            }
+            taken => (taken, "image/png"),
+        };
         let opened = taken.and_then(|_| {
             File::open(&path).map_err(|cause| {
                 Error::system(FROM, &cause, format!("Unable to open stream for '{}'", path.display()))
             })
         });
         let _ = std::fs::remove_file(&path);
-        Ok((Some("image/x-portable-pixmap".to_owned()), Stream::file(opened?.into(), None, false)))
+        Ok((Some(kind.to_owned()), Stream::file(opened?.into(), None, false)))
+    }
+
+    fn domain_open_graphics(&self, cx: &Call, dom: &DomainRef, idx: u32, flags: u32) -> Result<()> {
+        self.open_graphics(cx, dom, idx, flags)
+    }
+
+    fn domain_open_graphics_fd(&self, cx: &Call, dom: &DomainRef, idx: u32, flags: u32) -> Result<()> {
+        self.open_graphics_fd(cx, dom, idx, flags)
+    }
+
+    fn domain_graphics_reload(&self, _cx: &Call, dom: &DomainRef, type_: u32, flags: u32) -> Result<()> {
+        self.reload_graphics(dom, type_, flags)
     }
 
     fn domain_send_key(
@@ -243,22 +263,20 @@ impl DomainConsole for Driver {
         flags: u32,
     ) -> Result<()> {
         check_flags(flags, 0, "qemuDomainSendKey")?;
-        // Only the codes of Linux and those the emulator takes itself are known so far.
-        if !matches!(codeset, 0 | 9) {
-            return Err(error(
-                ErrorCode::CONFIG_UNSUPPORTED,
-                format!("key codes of set {codeset} are not supported yet"),
-            ));
-        }
+        let codes: Vec<u32> = keycodes
+            .iter()
+            .map(|code| {
+                qemu_live::keys::translate(codeset, *code).ok_or_else(|| {
+                    let set = qemu_live::keys::set_name(codeset).unwrap_or_default();
+                    let text = format!("cannot translate keycode {code} of {set} codeset to qnum keycode");
+                    Error::internal(FROM, text)
+                })
+            })
+            .collect::<Result<_>>()?;
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "send key")?;
         let live = guest.live()?;
-        let keys: Vec<_> = keycodes
-            .iter()
-            .map(
-                |code| json!({"type": "number", "data": if codeset == 0 { linux_key(*code) } else { *code }}),
-            )
-            .collect();
+        let keys: Vec<_> = codes.iter().map(|code| json!({"type": "number", "data": code})).collect();
         let mut arguments = json!({"keys": keys});
         if holdtime > 0 {
             arguments["hold-time"] = json!(holdtime);
@@ -268,31 +286,5 @@ impl DomainConsole for Driver {
             std::thread::sleep(Duration::from_millis(u64::from(holdtime.min(10_000))));
         }
         Ok(())
-    }
-}
-
-/// The keyboard's own number of a key that Linux names by code: the same up to 88, then with the escape in bit 7.
-fn linux_key(code: u32) -> u32 {
-    match code {
-        0..=88 => code,
-        96 => 0x9c,
-        97 => 0x9d,
-        98 => 0xb5,
-        99 => 0x54,
-        100 => 0xb8,
-        102 => 0xc7,
-        103 => 0xc8,
-        104 => 0xc9,
-        105 => 0xcb,
-        106 => 0xcd,
-        107 => 0xcf,
-        108 => 0xd0,
-        109 => 0xd1,
-        110 => 0xd2,
-        111 => 0xd3,
-        125 => 0xdb,
-        126 => 0xdc,
-        127 => 0xdd,
-        other => other,
     }
 }

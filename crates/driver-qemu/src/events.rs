@@ -12,10 +12,10 @@ use api::consts::{
     domain_event_type as kind, domain_paused_reason as paused, domain_running_reason as running,
 };
 use api::consts::{domain_shutoff_reason as shutoff, domain_state as state};
-use api::event::DomainMonitorEventPayload;
 use api::event::{
     DomainEventBalloonChangeMsg, DomainEventRebootMsg, DomainEventRtcChangeMsg, DomainEventWatchdogMsg, Event,
 };
+use api::event::{DomainEventCallbackMigrationIterationPayload, DomainMonitorEventPayload};
 use base::Uuid;
 use qmp::Notice;
 use serde_json::Value as Json;
@@ -43,7 +43,8 @@ impl Driver {
     /// The monitor is closed: the emulator has ended, and nobody asked it to.
     fn gone(&self, guest: &Arc<Guest>, live: &Arc<Live>) {
         // Whoever destroys the guest settles it.
-        if guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy) {
+        let ended = guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy);
+        if ended || live.session.ending.load(Ordering::Acquire) {
             return;
         }
         stop::end_quietly(live);
@@ -86,6 +87,12 @@ impl Driver {
                     self.events.publish(Event::DomainRtcChange(DomainEventRtcChangeMsg { dom, offset }));
                 }
             }
+            "MIGRATION_PASS" => {
+                if let Some(iteration) = number("pass").and_then(|pass| i32::try_from(pass).ok()) {
+                    let payload = DomainEventCallbackMigrationIterationPayload { dom, iteration };
+                    self.events.publish(Event::DomainMigrationIteration(payload));
+                }
+            }
             "WATCHDOG" => {
                 let actions = ["none", "pause", "reset", "poweroff", "shutdown", "debug", "inject-nmi"];
                 let action = actions.iter().position(|action| *action == text("action")).unwrap_or(0) as i32;
@@ -99,6 +106,7 @@ impl Driver {
                         .publish(Event::DomainBalloonChange(DomainEventBalloonChangeMsg { dom, actual }));
                 }
             }
+            _ if self.heard_of_screens(guest, event) => {}
             _ => self.heard_of_devices(guest, live, event),
         }
     }
@@ -135,7 +143,8 @@ impl Driver {
         if guest.value().state.0 == state::SHUTDOWN {
             return;
         }
-        let destroyed = guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy);
+        let destroyed = guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy)
+            || live.session.ending.load(Ordering::Acquire);
         let restart =
             !destroyed && (live.will_reboot() || live.domain.tree.text_of("on_poweroff") == Some("restart"));
         if restart {

@@ -1,11 +1,13 @@
 //! One domain: a value that readers take as it is, and a job for those who change it.
 
+use crate::descriptors::Groups;
 use crate::removal::Removals;
 use crate::{Driver, FROM, error, not_running};
 use api::ConnectionId;
 use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use conf_domain::Domain;
+use conf_snapshot::{Moments, Snapshot};
 use engine::{JobGuard, JobKind, JobSlot, Key};
 use host::cgroup::Cgroup;
 use host::process::Process;
@@ -104,6 +106,12 @@ pub(crate) struct Session {
     pub(crate) trays: AtomicU32,
     /// The number of the next block node, once one was added after the start.
     pub(crate) nodes: AtomicU32,
+    /// It is ended for a reason that whoever ends it tells.
+    pub(crate) ending: AtomicBool,
+    /// Work on the guest as a whole.
+    pub(crate) works: crate::work::Works,
+    /// Work on images of disks.
+    pub(crate) jobs: crate::block::job::Jobs,
     /// The agent, while the guest listens to it.
     pub(crate) agent: Mutex<Option<Arc<qga::Agent>>>,
     /// How long it may take to answer, counted from -2, which is no end.
@@ -136,6 +144,10 @@ pub(crate) struct Guest {
     pub(crate) uuid: Uuid,
     value: RwLock<Arc<Value>>,
     job: JobSlot,
+    /// Snapshots.
+    pub(crate) snapshots: Mutex<Moments<Snapshot>>,
+    /// Descriptors that clients have handed over.
+    pub(crate) descriptors: Groups,
 }
 
 impl Key for Guest {
@@ -150,7 +162,13 @@ impl Key for Guest {
 
 impl Guest {
     pub(crate) fn new(uuid: Uuid, value: Value) -> Guest {
-        Guest { uuid, value: RwLock::new(Arc::new(value)), job: JobSlot::default() }
+        Guest {
+            uuid,
+            value: RwLock::new(Arc::new(value)),
+            job: JobSlot::default(),
+            snapshots: Mutex::default(),
+            descriptors: Groups::default(),
+        }
     }
 
     /// What the domain is now.

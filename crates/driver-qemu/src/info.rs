@@ -2,18 +2,17 @@
 
 use crate::guest::Value;
 use crate::tuning::params::STRING_OKAY;
-use crate::{Driver, FROM, check_flags, not_running};
+use crate::{Driver, check_flags, not_running};
 use api::domain_info::{
     DomainBlockStatsFlagsRet, DomainBlockStatsRet, DomainDiskError, DomainGetBlockInfoRet,
     DomainGetControlInfoRet, DomainGetCpuStatsRet, DomainGetDiskErrorsRet, DomainGetInfoRet,
     DomainGetSecurityLabelListRet, DomainGetSecurityLabelRet, DomainGetStateRet, DomainGetTimeRet,
     DomainGetVcpusRet, DomainInterface, DomainInterfaceStatsRet, DomainMemoryStat, DomainStatsRecord,
 };
-use api::domain_job::{DomainGetJobInfoRet, DomainGetJobStatsRet};
-use api::{Call, DomainInfo, DomainJob};
+use api::{Call, DomainInfo};
 use base::object::DomainRef;
 use base::param::TypedParam;
-use base::{Error, ErrorCode, Result};
+use base::{ErrorCode, Result};
 use conf_domain::Domain;
 use std::sync::Arc;
 
@@ -320,42 +319,5 @@ impl DomainInfo for Driver {
         self.find(dom)?;
         let text = "setting a launch secret is only supported in SEV-enabled domains";
         Err(crate::error(ErrorCode::OPERATION_UNSUPPORTED, text))
-    }
-}
-
-impl DomainJob for Driver {
-    fn domain_has_managed_save_image(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<i32> {
-        check_flags(flags, 0, "qemuDomainHasManagedSaveImage")?;
-        self.find(dom)?;
-        Ok(0)
-    }
-
-    fn domain_get_job_info(&self, _cx: &Call, dom: &DomainRef) -> Result<DomainGetJobInfoRet> {
-        self.find(dom)?.live()?;
-        Ok(DomainGetJobInfoRet {
-            type_: 0,
-            time_elapsed: 0,
-            time_remaining: 0,
-            data_total: 0,
-            data_processed: 0,
-            data_remaining: 0,
-            mem_total: 0,
-            mem_processed: 0,
-            mem_remaining: 0,
-            file_total: 0,
-            file_processed: 0,
-            file_remaining: 0,
-        })
-    }
-
-    fn domain_get_job_stats(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<DomainGetJobStatsRet> {
-        check_flags(flags, 3, "qemuDomainGetJobStats")?;
-        self.find(dom)?.live()?;
-        Ok(DomainGetJobStatsRet { type_: 0, params: Vec::new() })
-    }
-
-    fn domain_abort_job(&self, _cx: &Call, dom: &DomainRef) -> Result<()> {
-        self.find(dom)?.live()?;
-        Err(Error::operation_invalid(FROM, "no job is active on the domain"))
     }
 }

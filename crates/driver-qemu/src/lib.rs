@@ -26,8 +26,10 @@ mod comparison;
 mod config;
 mod console;
 mod describe;
+mod descriptors;
 mod emulators;
 mod events;
+mod graphics;
 mod guest;
 mod host_info;
 mod hotplug;
@@ -41,10 +43,13 @@ mod nic;
 mod peek;
 mod perf;
 mod placement;
+mod portable;
 mod processor;
 mod reconnect;
 mod removal;
+mod saving;
 mod site;
+mod snapshot;
 mod start;
 mod statistics;
 mod status;
@@ -52,6 +57,7 @@ mod stop;
 mod surroundings;
 mod tuning;
 mod unserved;
+mod work;
 
 use api::{ConnectionId, EventSink, Hypervisor, Network};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
@@ -234,6 +240,7 @@ impl Hypervisor for Driver {
 
     fn connection_closed(&self, connection: ConnectionId) {
         for guest in self.guests.snapshot().values() {
+            guest.descriptors.forget(connection);
             let bound = guest.value().live.as_ref().is_some_and(|live| live.bound_to == Some(connection));
             if bound && let Err(error) = self.destroy(guest, "autodestroy") {
                 log::error!("guest '{}' whose client is gone stays: {error}", guest.value().name);

@@ -22,6 +22,9 @@ use std::sync::atomic::Ordering;
 /// Flags of starting that are served: paused, autodestroy, bypass cache, force boot, validate, reset NVRAM.
 const CREATE_FLAGS: u32 = 0x3f;
 
+/// What was saved is of no interest.
+const FORCE_BOOT: u32 = 8;
+
 /// Elements of a definition by the interface's number of the event.
 const EVENTS: [&str; 3] = ["on_poweroff", "on_reboot", "on_crash"];
 
@@ -30,7 +33,7 @@ const ACTIONS: [&str; 6] =
     ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"];
 
 fn how(cx: &Call, flags: u32) -> How {
-    How { paused: flags & 1 != 0, bound_to: (flags & 2 != 0).then(|| cx.connection()) }
+    How { paused: flags & 1 != 0, bound_to: (flags & 2 != 0).then(|| cx.connection()), incoming: None }
 }
 
 impl Driver {
@@ -42,7 +45,12 @@ impl Driver {
             return Err(Error::operation_invalid(FROM, "domain is already running"));
         }
         let domain = guest.value().stored().ok_or_else(not_running)?;
-        self.launch(&guest, domain, how(cx, flags))?;
+        if flags & FORCE_BOOT != 0 {
+            self.forget_managed(&guest);
+        }
+        if !self.go_on_managed(&guest, flags & 1 != 0)? {
+            self.launch(&guest, domain, how(cx, flags))?;
+        }
         Ok(guest.reference())
     }
 
@@ -202,6 +210,10 @@ impl DomainLifecycle for Driver {
         flags: u32,
     ) -> Result<()> {
         self.suspend_guest(dom, target, duration, flags)
+    }
+
+    fn domain_fd_associate(&self, cx: &Call, dom: &DomainRef, name: &str, flags: u32) -> Result<()> {
+        self.associate(cx, dom, name, flags)
     }
 
     fn domain_pm_wakeup(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<()> {

@@ -15,7 +15,15 @@ fn passes(flags: u32, bits: &[(u32, bool)]) -> bool {
     !asked || bits.iter().any(|(bit, holds)| flags & bit != 0 && *holds)
 }
 
-pub(crate) fn matches(value: &Value, flags: u32) -> bool {
+/// What is kept beside a domain.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kept {
+    pub(crate) saved: bool,
+    pub(crate) snapshots: bool,
+    pub(crate) checkpoints: bool,
+}
+
+pub(crate) fn matches(value: &Value, beside: Kept, flags: u32) -> bool {
     let active = value.live.is_some();
     let kept = value.config.is_some();
     let is = |wanted: i32| value.state.0 == wanted;
@@ -31,13 +39,24 @@ pub(crate) fn matches(value: &Value, flags: u32) -> bool {
                 (filter::OTHER, other),
             ],
         )
-        && passes(flags, &[(filter::MANAGEDSAVE, false), (filter::NO_MANAGEDSAVE, true)])
+        && passes(flags, &[(filter::MANAGEDSAVE, beside.saved), (filter::NO_MANAGEDSAVE, !beside.saved)])
         && passes(flags, &[(filter::AUTOSTART, value.autostart), (filter::NO_AUTOSTART, !value.autostart)])
-        && passes(flags, &[(filter::HAS_SNAPSHOT, false), (filter::NO_SNAPSHOT, true)])
-        && passes(flags, &[(filter::HAS_CHECKPOINT, false), (filter::NO_CHECKPOINT, true)])
+        && passes(
+            flags,
+            &[(filter::HAS_SNAPSHOT, beside.snapshots), (filter::NO_SNAPSHOT, !beside.snapshots)],
+        )
+        && passes(
+            flags,
+            &[(filter::HAS_CHECKPOINT, beside.checkpoints), (filter::NO_CHECKPOINT, !beside.checkpoints)],
+        )
 }
 
 impl Driver {
+    /// What is kept beside a domain.
+    pub(crate) fn kept(&self, guest: &Guest) -> Kept {
+        Kept { saved: self.is_saved(&guest.value().name), ..Kept::default() }
+    }
+
     fn active(&self) -> Vec<(i32, Arc<Guest>)> {
         let mut active: Vec<(i32, Arc<Guest>)> = self
             .guests
@@ -67,7 +86,7 @@ impl DomainLookup for Driver {
         let snapshot = self.guests.snapshot();
         let found: Vec<DomainRef> = snapshot
             .values()
-            .filter(|guest| matches(&guest.value(), flags))
+            .filter(|guest| matches(&guest.value(), self.kept(guest), flags))
             .map(|guest| guest.reference())
             .collect();
         let ret = found.len() as u32;
@@ -137,7 +156,7 @@ mod tests {
             (filter::SHUTOFF | filter::NO_AUTOSTART, false),
             (filter::HAS_SNAPSHOT, false),
         ] {
-            assert_eq!(matches(&value, flags), expected, "{flags:#x}");
+            assert_eq!(matches(&value, Kept::default(), flags), expected, "{flags:#x}");
         }
     }
 }

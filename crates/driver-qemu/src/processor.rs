@@ -6,11 +6,14 @@
 //! Asking takes the emulator several hundred commands. The same emulator with the same arguments about machine,
 //! accelerator and processors answers the same, so the answers are kept.
 
+use crate::describe::surroundings;
 use crate::guest::MONITOR_WAIT;
 use crate::{Driver, FROM};
 use base::{Error, Result};
 use conf_domain::Domain;
 use cpu::{CpuDef, Database, FeatureSet};
+use qemu_caps::Accel;
+use qemu_caps::describe::processors::host_model;
 use qemu_plan::argv::Line;
 use qmp::Monitor;
 use serde_json::{Value as Json, json};
@@ -90,16 +93,37 @@ impl Driver {
         cpu::live::update_live(database, &mut definition, &features.enabled, &features.disabled)
             .map_err(|fault| cpu::api::error(&fault))?;
         definition.check = Some("full".into());
-        let mut writer = Writer::new();
-        definition.write(&mut writer);
-        let text = writer.finish();
-        let document = Document::parse(&text).map_err(|fault| Error::internal(FROM, fault.to_string()))?;
-        let numa = element.child("numa").cloned();
-        let mut next = Tree::of(document.root());
-        next.children.extend(numa);
-        *domain.tree.child_or_new("cpu") = next;
-        Ok(())
+        // It runs with this model and no other.
+        definition.fallback = Some(cpu::Fallback::Forbid);
+        replace(domain, &definition)
     }
+
+    /// The processor of a definition as this host would make it, where the definition leaves that to the host.
+    pub(crate) fn update_cpu(&self, domain: &mut Domain) -> Result<()> {
+        let Some(element) = domain.tree.child("cpu") else { return Ok(()) };
+        let open = element.is("mode", "host-model") || element.is("match", "minimum");
+        let Some(accel) = Accel::from_domain_type(domain.kind()).filter(|_| open) else { return Ok(()) };
+        let caps = self.caps_for(domain)?;
+        let database = Database::builtin();
+        let Some(host) = host_model(&caps, accel, &surroundings(), database) else { return Ok(()) };
+        let guest = definition(element)?;
+        let updated = cpu::update::update(database, &caps.arch, &guest, &host)
+            .map_err(|fault| cpu::api::error(&fault))?;
+        replace(domain, &updated)
+    }
+}
+
+/// Puts another processor into a definition. Its cells stay.
+fn replace(domain: &mut Domain, definition: &CpuDef) -> Result<()> {
+    let mut writer = Writer::new();
+    definition.write(&mut writer);
+    let text = writer.finish();
+    let document = Document::parse(&text).map_err(|fault| Error::internal(FROM, fault.to_string()))?;
+    let element = domain.tree.child_or_new("cpu");
+    let numa = element.child("numa").cloned();
+    *element = Tree::of(document.root());
+    element.children.extend(numa);
+    Ok(())
 }
 
 /// An element as a processor definition.

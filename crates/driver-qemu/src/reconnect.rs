@@ -3,6 +3,7 @@
 //! Every status document names a process and a monitor. Where both are there, the guest is taken over; where not, it has
 //! ended meanwhile and what is left of it is cleaned up.
 
+use crate::block::job::{BlockJob, record};
 use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
 use crate::nic::Owner;
 use crate::status::{PAUSED, RUNNING, STATES};
@@ -32,6 +33,7 @@ struct Status {
     private_dir: PathBuf,
     cgroup: Option<PathBuf>,
     reboot: bool,
+    jobs: Vec<BlockJob>,
 }
 
 fn position(list: &[&str], word: Option<&str>) -> i32 {
@@ -56,6 +58,7 @@ fn read(text: &str) -> Result<Status> {
         cgroup: path("cgroup"),
         reboot: root.child("fakereboot").is_some(),
         monitor,
+        jobs: record::read(root, &domain),
         domain,
     })
 }
@@ -94,6 +97,7 @@ impl Driver {
                     state: (state::SHUTOFF, 0),
                 };
                 let guest = Arc::new(Guest::new(status.domain.uuid, value));
+                self.load_snapshots(&guest);
                 self.guests.insert(guest.clone());
                 guest
             });
@@ -194,11 +198,13 @@ impl Driver {
                 tainted: Vec::new(),
             }),
         };
+        status.jobs.into_iter().for_each(|job| live.session.jobs.add(job));
         guest.change(|value| {
             value.live = Some(Arc::new(live));
             value.state = now;
         });
         if let Some(live) = &guest.value().live {
+            self.resume_jobs(guest, live);
             self.agent_taken_over(guest, live);
         }
         log::info!("guest '{}' runs on", guest.value().name);
@@ -224,6 +230,7 @@ impl Driver {
         self.forget_status(&name);
         let dom = guest.reference();
         if guest.value().config.is_none() {
+            self.forget_all_snapshots(guest);
             self.guests.remove(guest.uuid);
         }
         let payload =

@@ -32,12 +32,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use xml::Tree;
 
 /// How a guest is to be started.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct How {
     pub(crate) paused: bool,
     pub(crate) bound_to: Option<ConnectionId>,
+    /// Where its state comes from. Then it is left paused, and whoever starts it tells what became of it.
+    pub(crate) incoming: Option<Incoming>,
+}
+
+/// The state of a guest that goes on where it was.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// The emulator's stream; without one its state is loaded otherwise.
+    pub(crate) fd: Option<OwnedFd>,
+    /// The processor that the guest saw.
+    pub(crate) cpu: Option<Tree>,
 }
 
 /// What undoes the steps done so far.
@@ -102,9 +114,22 @@ impl Driver {
         complete::for_start(&mut domain, &caps, &crate::surroundings::hardware())?;
         complete::align_memory(&mut domain, &caps);
         alias::assign(&mut domain);
+        let comes = how.incoming.is_some();
+        let incoming = how.incoming.and_then(|incoming| {
+            if let Some(cpu) = incoming.cpu {
+                *domain.tree.child_or_new("cpu") = cpu;
+            }
+            incoming.fd
+        });
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
-        let prepared = self.prepare(&mut domain, id, &mut undo)?;
+        let mut prepared = self.prepare(&mut domain, id, &mut undo)?;
+        let stream = incoming.as_ref().map(AsRawFd::as_raw_fd);
+        if stream.is_some() {
+            prepared.start.host.incoming = Some("defer".to_owned());
+        }
+        prepared.fds.extend(incoming);
+        guest.descriptors.hand_out(&mut prepared.start, &mut prepared.fds)?;
         crate::surroundings::certificates(&domain, &prepared.private_dir)?;
         let line = argv::plan(&domain, &caps, &prepared.start)?;
         self.make_memory_folders(&line, &prepared.start.short_name)?;
@@ -133,6 +158,9 @@ impl Driver {
         refresh?;
         nic::pull_plugs(&monitor, &domain)?;
         let vcpus = self.bring_processors(&monitor, &mut domain, process.pid(), cgroup.as_ref())?;
+        if let Some(number) = stream {
+            crate::saving::transfer::read(&monitor, number)?;
+        }
         let tainted = if rustix::process::geteuid().is_root() { vec!["high-privileges"] } else { Vec::new() };
         for taint in &tainted {
             let _ = writeln!(log, "Domain id={id} is tainted: {taint}");
@@ -158,6 +186,9 @@ impl Driver {
         });
         undo.forget();
         self.agent_awaited(guest, &live.domain);
+        if comes {
+            return Ok(());
+        }
         if how.paused {
             self.write_status(guest)?;
             self.lifecycle(guest, kind::STARTED, started::BOOTED);
@@ -187,6 +218,8 @@ impl Driver {
                 }
             }
         }
+        let taken: Vec<u32> = used.iter().copied().collect();
+        crate::graphics::check_ports(domain, &taken)?;
         let mut next = 5900..=65535u16;
         argv::choose_ports(domain, false, &mut |purpose| {
             let free = next.find(|port| {
@@ -234,6 +267,7 @@ impl Driver {
         let owner = Owner::of(domain);
         for device in domain.devices_mut().iter_mut() {
             let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
+            crate::graphics::settle(device, &private_dir, &start.settings);
             match device.name.as_str() {
                 "serial" | "parallel" | "channel" | "console" if device.is("type", "unix") => {
                     if device.attr_at("source", "path").is_none() && device.name == "channel" {

@@ -90,6 +90,7 @@ impl Driver {
             if let Some(cgroup) = &live.cgroup {
                 w.element("cgroup").attr("path", cgroup.path().display()).empty();
             }
+            crate::block::job::record::write(&live.session.jobs, w);
             let flags =
                 FormatFlags { secure: true, status: true, actual_net: true, ..FormatFlags::default() };
             live.domain.format_into(w, flags);

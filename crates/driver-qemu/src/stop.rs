@@ -20,6 +20,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 impl Driver {
     /// Ends a guest at a client's wish.
     pub(crate) fn destroy(&self, guest: &Arc<Guest>, why: &str) -> Result<()> {
+        if let Some(live) = &guest.value().live {
+            self.interrupt_work(live);
+        }
         let _job = guest.begin(JobKind::Destroy, why)?;
         self.destroy_held(guest, "destroyed")
     }
@@ -51,6 +54,7 @@ impl Driver {
             return;
         }
         live.session.removals.give_up();
+        live.session.jobs.give_up();
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
@@ -71,6 +75,9 @@ impl Driver {
         let dom = base::object::DomainRef { name, uuid: guest.uuid, id: -1 };
         let transient = guest.value().config.is_none();
         if transient {
+            if word != "from-snapshot" {
+                self.forget_all_snapshots(guest);
+            }
             self.guests.remove(guest.uuid);
         }
         let payload = api::event::DomainEventLifecycleMsg { dom, event: kind::STOPPED, detail };
@@ -86,6 +93,12 @@ fn end(live: &Live) {
         live.process.kill();
         live.process.wait(PATIENCE);
     }
+}
+
+/// Ends the emulator and waits until its last events have been dealt with.
+pub(crate) fn end_and_wait(live: &Live) {
+    end(live);
+    live.session.wait_closed(LAST_WORDS);
 }
 
 /// Ends the emulator of a guest that has shut down already.

@@ -1,7 +1,6 @@
 //! Families of procedures that are not served yet: every one answers that it is not supported.
 
 use crate::Driver;
-use api::{DomainCheckpoint, DomainSnapshot};
+use api::DomainCheckpoint;
 
 impl DomainCheckpoint for Driver {}
-impl DomainSnapshot for Driver {}

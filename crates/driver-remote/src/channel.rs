@@ -54,6 +54,9 @@ pub(crate) struct Keepalive {
     pub(crate) unanswered: u32,
 }
 
+/// Says why a connection has ended.
+pub type Explain = Arc<dyn Fn() -> Option<Error> + Send + Sync>;
+
 #[derive(Default)]
 pub(crate) struct State {
     reading: bool,
@@ -68,6 +71,7 @@ pub(crate) struct State {
     events: VecDeque<(i32, Event)>,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) heard: Option<Instant>,
+    pub(crate) explain: Option<Explain>,
 }
 
 /// A connected socket.
@@ -187,7 +191,8 @@ impl Channel {
     }
 
     fn broken(&self, error: Errno) -> Error {
-        let text = Error::system(ErrorDomain::RPC, &error.into(), "Cannot write data");
+        let end = Error::system(ErrorDomain::RPC, &error.into(), "Cannot write data");
+        let text = self.explained().unwrap_or(end);
         self.close(CloseReason::Error, text.clone());
         text
     }
@@ -306,14 +311,21 @@ impl Channel {
             },
             Reading::Gone(None) => {
                 let text = "End of file while reading data: Input/output error";
-                self.close(CloseReason::Eof, Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::RPC, text));
+                let end = Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::RPC, text);
+                self.close(CloseReason::Eof, self.explained().unwrap_or(end));
             }
             Reading::Gone(Some(error)) => {
                 let reset = error.kind() == std::io::ErrorKind::ConnectionReset;
                 let reason = if reset { CloseReason::Eof } else { CloseReason::Error };
-                self.close(reason, Error::system(ErrorDomain::RPC, &error, "Cannot recv data"));
+                let end = Error::system(ErrorDomain::RPC, &error, "Cannot recv data");
+                self.close(reason, self.explained().unwrap_or(end));
             }
         }
+    }
+
+    fn explained(&self) -> Option<Error> {
+        let explain = self.state().explain.clone();
+        explain.and_then(|explain| explain())
     }
 
     fn heard(&self, message: Message) {

@@ -1,7 +1,8 @@
 //! One connection to a daemon: calls, opening, authentication.
 
-use crate::channel::{Answer, Channel, rpc};
+use crate::channel::{Answer, Channel, Explain, rpc};
 use crate::conduit::RemoteStream;
+use api::credential::Answerer;
 use api::event::Event;
 use api::session::CloseReason;
 use api::{Call, EventLoop, Stream};
@@ -18,7 +19,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use xdr::{Decoder, Xdr, XdrError};
+use xdr::{Decoder, Shape, Xdr, XdrError};
+
+/// `remote_auth_type`: how a client proves who it is.
+const AUTH_NONE: i32 = 0;
+pub(crate) const AUTH_SASL: i32 = 1;
+const AUTH_POLKIT: i32 = 2;
 
 /// No arguments, or no results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +32,7 @@ pub struct Void;
 
 impl Xdr for Void {
     const MIN: usize = 0;
+    const SHAPE: &'static Shape = &Shape::Record(&[]);
 
     fn encode(&self, _out: &mut Vec<u8>) {}
 
@@ -45,8 +52,10 @@ pub(crate) struct Attached {
 pub struct Remote {
     pub(crate) channel: Arc<Channel>,
     pub(crate) attached: Mutex<Option<Attached>>,
-    /// Whether somebody between could listen.
+    /// Nobody between can listen.
     pub(crate) secure: bool,
+    /// What travels is encrypted.
+    pub(crate) encrypted: bool,
 }
 
 impl std::fmt::Debug for Remote {
@@ -84,7 +93,26 @@ impl Remote {
 
     /// A connection over a socket that leads to a daemon.
     pub fn over(socket: OwnedFd, secure: bool) -> Remote {
-        Remote { channel: Arc::new(Channel::new(socket)), attached: Mutex::default(), secure }
+        Remote {
+            channel: Arc::new(Channel::new(socket)),
+            attached: Mutex::default(),
+            secure,
+            encrypted: false,
+        }
+    }
+
+    /// The same connection, with somebody who knows better why its end has come.
+    #[must_use]
+    pub fn explained(self, explain: Explain) -> Remote {
+        self.channel.state().explain = Some(explain);
+        self
+    }
+
+    /// The same connection, said to be encrypted on its way.
+    #[must_use]
+    pub fn encrypted(mut self) -> Remote {
+        self.encrypted = true;
+        self
     }
 
     /// Connects, authenticates and opens a URI.
@@ -93,37 +121,41 @@ impl Remote {
     /// When a step is refused.
     pub fn open(path: &Path, uri: &str, read_only: bool) -> Result<Remote> {
         let remote = Remote::connect(path)?;
-        remote.authenticate(None)?;
+        remote.authenticate(None, None)?;
         remote.open_uri(Some(uri), u32::from(read_only))?;
         Ok(remote)
     }
 
-    /// Proves who we are, as the daemon asks for it; `wanted` is the method the user insists on.
+    /// Proves who we are, as the daemon asks for it; `wanted` is the method the user insists on, `answerer` knows name and
+    /// password.
     ///
     /// # Errors
     /// When no method fits, or the proof is refused.
-    pub fn authenticate(&self, wanted: Option<&str>) -> Result<()> {
+    pub fn authenticate(&self, wanted: Option<&str>, answerer: Option<&dyn Answerer>) -> Result<()> {
+        let refused = |text: String| Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, text);
         let methods: AuthListRet = self.call(&table::REMOTE, 66, &Void)?;
-        let wanted = match wanted {
-            None => None,
-            Some("polkit") => Some(2),
-            Some(method) if method == "sasl" || method.starts_with("sasl.") => Some(1),
-            Some(other) => {
-                let text = format!("unknown authentication type {other}");
-                return Err(Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, text));
+        let (method, mechanism) = match wanted {
+            None => (methods.types.first().copied().unwrap_or(AUTH_NONE), None),
+            Some(wanted) => {
+                let (method, mechanism) = match wanted {
+                    "polkit" => (AUTH_POLKIT, None),
+                    "sasl" => (AUTH_SASL, None),
+                    other => match other.strip_prefix("sasl.") {
+                        Some(mechanism) => (AUTH_SASL, Some(mechanism)),
+                        None => return Err(refused(format!("unknown authentication type {other}"))),
+                    },
+                };
+                if !methods.types.contains(&method) {
+                    return Err(refused(format!("requested authentication type {wanted} rejected")));
+                }
+                (method, mechanism)
             }
         };
-        if let Some(wanted) = wanted.filter(|wanted| !methods.types.contains(wanted)) {
-            let text = format!("requested authentication type {wanted} rejected");
-            return Err(Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, text));
-        }
-        match wanted.or_else(|| methods.types.first().copied()) {
-            None | Some(0) => Ok(()),
-            Some(2) => self.call::<_, i32>(&table::REMOTE, 70, &Void).map(drop),
-            Some(other) => {
-                let text = format!("unsupported authentication type {other}");
-                Err(Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, text))
-            }
+        match method {
+            AUTH_NONE => Ok(()),
+            AUTH_SASL => self.prove(mechanism, answerer),
+            AUTH_POLKIT => self.call::<_, i32>(&table::REMOTE, 70, &Void).map(drop),
+            other => Err(refused(format!("unsupported authentication type {other}"))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What has arrived from the daemon: bytes to messages, with the descriptors that follow them.
 
-use proto::message::{self, FDS_MAX, HEADER, Header, LENGTH_WORD, Type};
+use proto::message::{self, Frame, Header, LENGTH_MAX};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::VecDeque;
@@ -70,24 +70,13 @@ impl Incoming {
 
     /// Takes the next whole message; an error when the daemon does not speak the protocol.
     pub(crate) fn next(&mut self) -> Result<Option<Message>, message::BadLength> {
-        let bytes = &self.bytes[self.start..];
-        let Some(length) = message::length(bytes)? else { return Ok(None) };
-        let (Some(whole), Some(header)) = (bytes.get(..length), Header::read(bytes)) else { return Ok(None) };
-        let mut payload = &whole[LENGTH_WORD + HEADER..];
-        let (mut total, mut count) = (length, 0);
-        if header.kind == Type::ReplyWithFds as u32 {
-            let (word, rest) = payload.split_first_chunk::<4>().ok_or(message::BadLength(length))?;
-            count = u32::from_be_bytes(*word) as usize;
-            payload = rest;
-            if count > FDS_MAX {
-                return Err(message::BadLength(count));
-            }
-            total += count;
-            if bytes.len() < total || self.fds.len() < count {
-                return Ok(None);
-            }
+        let Some(frame) = Frame::cut(&self.bytes[self.start..], LENGTH_MAX)? else { return Ok(None) };
+        if self.fds.len() < frame.fds {
+            return Ok(None);
         }
-        let message = Message { header, payload: payload.to_vec(), fds: self.fds.drain(..count).collect() };
+        let total = frame.total;
+        let (header, payload) = (frame.header, frame.payload.to_vec());
+        let message = Message { header, payload, fds: self.fds.drain(..frame.fds).collect() };
         self.start += total;
         if self.start == self.bytes.len() {
             self.bytes.clear();

@@ -12,8 +12,10 @@ mod conduit;
 mod connection;
 mod generated;
 mod incoming;
+mod sasl;
 mod session;
 
+pub use channel::Explain;
 pub use connection::{Remote, Void};
 
 use api::Hypervisor;

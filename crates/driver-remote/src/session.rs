@@ -54,7 +54,7 @@ impl Session for Remote {
 
     fn is_encrypted(&self) -> Result<bool> {
         let _: i32 = self.call(&table::REMOTE, 149, &Void)?;
-        Ok(false)
+        Ok(self.encrypted)
     }
 
     fn set_keepalive(&self, interval: i32, count: u32) -> Result<bool> {

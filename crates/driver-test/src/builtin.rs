@@ -109,8 +109,7 @@ fn item(node: xml::Node<'_>, folder: Option<&Path>) -> Result<String> {
 const RUNSTATE: &str = "http://libvirt.org/schemas/domain/test/1.0";
 
 fn read(text: &str, folder: Option<&Path>) -> Result<World> {
-    let document =
-        Document::parse(text).map_err(|error| xml(format!("at line {}: {}", error.line, error.message)))?;
+    let document = Document::parse(text).map_err(|error| xml(error.shown(text)))?;
     let root = document.root();
     if root.name() != "node" {
         return Err(xml("Root element is not 'node'"));

@@ -62,17 +62,35 @@ pub fn peek(path: &Path, offset: u64, size: u64) -> io::Result<Vec<u8>> {
 /// When it is there or cannot be written; then nothing is left of it.
 pub fn create(path: &Path, parts: &[(u64, Vec<u8>)], length: u64) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    let write = |file: &mut File| {
-        file.set_len(length)?;
-        for (place, bytes) in parts {
-            file.seek(SeekFrom::Start(*place))?;
-            file.write_all(bytes)?;
-        }
-        file.sync_all()
-    };
-    write(&mut file).inspect_err(|_| {
+    file.set_len(length).and_then(|()| put(&mut file, parts)).inspect_err(|_| {
         let _ = std::fs::remove_file(path);
     })
+}
+
+/// Makes a file with bytes at places in the place of one that may be there. One that is there keeps its owner and mode.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Path, parts: &[(u64, Vec<u8>)], length: u64) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_len(length)?;
+    put(&mut file, parts)
+}
+
+/// Writes bytes to places of what is there.
+///
+/// # Errors
+/// When it is not there or cannot be written.
+pub fn write(path: &Path, parts: &[(u64, Vec<u8>)]) -> io::Result<()> {
+    put(&mut File::options().write(true).open(path)?, parts)
+}
+
+fn put(file: &mut File, parts: &[(u64, Vec<u8>)]) -> io::Result<()> {
+    for (place, bytes) in parts {
+        file.seek(SeekFrom::Start(*place))?;
+        file.write_all(bytes)?;
+    }
+    file.sync_all()
 }
 
 #[cfg(test)]

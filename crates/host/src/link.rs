@@ -3,7 +3,7 @@
 use crate::netlink::{self, Message, Socket};
 use std::io;
 use std::net::IpAddr;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 const NEW_LINK: u16 = 16;
@@ -143,6 +143,35 @@ pub enum MacvlanMode {
     Passthrough = 8,
 }
 
+/// A link that is being removed.
+#[derive(Debug)]
+pub struct Deletion {
+    name: String,
+    index: u32,
+    outcome: Receiver<io::Result<()>>,
+    network: Links,
+}
+
+impl Deletion {
+    /// Waits until the link is gone from sight.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn wait(self) -> io::Result<()> {
+        loop {
+            match self.outcome.recv_timeout(Duration::from_micros(500)) {
+                Ok(outcome) => return outcome,
+                Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::Other.into()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            // Asking for the whole link would wait for the kernel to be done with it.
+            if self.network.0.index(&self.name).ok() != Some(self.index) {
+                return Ok(());
+            }
+        }
+    }
+}
+
 fn link_header(family: u8, index: u32, flags: u32, change: u32) -> Vec<u8> {
     let mut bytes = vec![family, 0, 0, 0];
     for number in [index, flags, change] {
@@ -271,7 +300,15 @@ impl Links {
     /// # Errors
     /// When there is none of this name or the kernel refuses.
     pub fn delete(&self, name: &str) -> io::Result<()> {
-        let index = self.find(name)?.index;
+        self.begin_delete(name)?.wait()
+    }
+
+    /// Begins to remove a link.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn begin_delete(&self, name: &str) -> io::Result<Deletion> {
+        let index = self.0.index(name)?;
         let (done, outcome) = channel();
         let message = of_name(DELETE_LINK, 0, name, 0, 0);
         // The kernel answers only when nobody can hold the link any more, which takes long. Others may go on before.
@@ -279,16 +316,7 @@ impl Links {
         std::thread::Builder::new().name("link-delete".to_owned()).spawn(move || {
             let _ = done.send(network.0.change(&message));
         })?;
-        loop {
-            match outcome.recv_timeout(Duration::from_millis(1)) {
-                Ok(outcome) => return outcome,
-                Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::Other.into()),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if self.find(name).map_or(true, |link| link.index != index) {
-                return Ok(());
-            }
-        }
+        Ok(Deletion { name: name.to_owned(), index, outcome, network: Links::open()? })
     }
 
     /// Switches a link on or off.

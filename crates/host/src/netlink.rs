@@ -228,6 +228,11 @@ impl Socket {
         let _ = rustix::net::sockopt::set_socket_timeout(&self.fd, side, Some(time));
     }
 
+    /// The number of a link.
+    pub(crate) fn index(&self, name: &str) -> io::Result<u32> {
+        Ok(rustix::net::netdevice::name_to_index(&self.fd, name)?)
+    }
+
     /// Lets many messages of the joined groups wait.
     pub(crate) fn widen(&self, bytes: usize) {
         let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&self.fd, bytes);

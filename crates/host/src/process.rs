@@ -87,6 +87,17 @@ impl Command {
         child
     }
 
+    /// Starts the program so that it reads a file; gives what it writes.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn read_through(self, input: File) -> io::Result<(OwnedFd, Child)> {
+        let mut command = self.prepare(false);
+        let mut child = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let output = child.stdout.take().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok((output.into(), child))
+    }
+
     /// Runs the program to its end, at most for `limit`.
     ///
     /// # Errors
@@ -135,6 +146,7 @@ impl Command {
     ) -> io::Result<Finished> {
         let mut command = self.prepare(false);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        end_with_caller(&mut command);
         let mut child = command.spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let err = child.stderr.take().map(|stream| {
@@ -153,6 +165,23 @@ impl Command {
         let err = err.and_then(|thread| thread.join().ok()).unwrap_or_default();
         talked?;
         Ok(Finished { status, out: Vec::new(), err })
+    }
+}
+
+/// A program that is only talked to must not outlive a caller that was killed: it would wait for words for ever.
+fn end_with_caller(command: &mut StdCommand) {
+    let caller = rustix::process::getpid();
+    // SAFETY: runs between fork and exec in a process with one thread; only makes system calls.
+    unsafe {
+        command.pre_exec(move || {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+            // The caller may have died before that.
+            if rustix::process::getppid() == Some(caller) {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        });
     }
 }
 

@@ -6,13 +6,16 @@
 //! * [`probe`]: which format the bytes are of
 //! * [`Header::read`]: size and base of an image of a known format
 //! * [`Base`]: where the base lies
+//! * [`Place`]: where an image is, as a definition says it, from the name another image has for it
 //! * [`overlay`]: new images on top of others
 
+pub mod backing;
 mod base;
 mod header;
 pub mod overlay;
 mod qcow;
 
+pub use backing::Place;
 pub use base::Base;
 pub use header::{Header, probe};
 

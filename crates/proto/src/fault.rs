@@ -3,7 +3,7 @@
 use base::error::{ErrorLevel, Fields};
 use base::object::{DomainRef, NetworkRef};
 use base::{Error, ErrorCode, ErrorDomain};
-use xdr::{Decoder, Xdr, XdrError};
+use xdr::{Decoder, Shape, Xdr, XdrError};
 
 /// An error as a message payload. The references to a domain and a network are read but never written.
 #[derive(Clone, PartialEq, Debug)]
@@ -11,6 +11,19 @@ pub struct Fault(pub Error);
 
 impl Xdr for Fault {
     const MIN: usize = 44;
+    const SHAPE: &'static Shape = &Shape::Record(&[
+        i32::SHAPE,
+        i32::SHAPE,
+        <Option<String>>::SHAPE,
+        i32::SHAPE,
+        <Option<DomainRef>>::SHAPE,
+        <Option<String>>::SHAPE,
+        <Option<String>>::SHAPE,
+        <Option<String>>::SHAPE,
+        i32::SHAPE,
+        i32::SHAPE,
+        <Option<NetworkRef>>::SHAPE,
+    ]);
 
     fn encode(&self, out: &mut Vec<u8>) {
         let fields = self.0.fields();

@@ -9,3 +9,6 @@ pub mod fault;
 pub mod generated;
 pub mod message;
 pub mod row;
+
+#[cfg(test)]
+mod codec;

@@ -160,6 +160,45 @@ pub fn length(bytes: &[u8]) -> Result<Option<usize>, BadLength> {
     }
 }
 
+/// The first message among bytes that have arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frame<'b> {
+    /// Its header.
+    pub header: Header,
+    /// What follows the header, without the count of descriptors.
+    pub payload: &'b [u8],
+    /// Descriptors that come with it.
+    pub fds: usize,
+    /// Bytes it takes, those of the descriptors with it.
+    pub total: usize,
+}
+
+impl Frame<'_> {
+    /// Tells the first message apart when it is there as a whole; descriptors are on their way beside the bytes.
+    ///
+    /// # Errors
+    /// When it is longer than `most` bytes, or its length or its count of descriptors is one that no message can have.
+    pub fn cut(bytes: &[u8], most: usize) -> Result<Option<Frame<'_>>, BadLength> {
+        let Some(length) = length(bytes)? else { return Ok(None) };
+        if length > most {
+            return Err(BadLength(length));
+        }
+        let (Some(whole), Some(header)) = (bytes.get(..length), Header::read(bytes)) else { return Ok(None) };
+        let mut payload = whole.get(LENGTH_WORD + HEADER..).unwrap_or_default();
+        let mut fds = 0;
+        if matches!(Type::from_number(header.kind), Some(Type::CallWithFds | Type::ReplyWithFds)) {
+            let (word, rest) = payload.split_first_chunk::<4>().ok_or(BadLength(length))?;
+            fds = u32::from_be_bytes(*word) as usize;
+            payload = rest;
+            if fds > FDS_MAX {
+                return Err(BadLength(fds));
+            }
+        }
+        let total = length + fds;
+        Ok((bytes.len() >= total).then_some(Frame { header, payload, fds, total }))
+    }
+}
+
 /// A length word that no message can have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadLength(pub usize);
@@ -179,5 +218,27 @@ mod tests {
         assert_eq!(length(&[0xff; 4]), Err(BadLength(0xffff_ffff)));
         assert_eq!(length(&[0, 0, 0, 3]), Err(BadLength(3)));
         assert_eq!(Header::read(&message[..20]), None);
+        let frame = Frame { header, payload: &[1, 2, 3, 4], fds: 0, total: 32 };
+        assert_eq!(Frame::cut(&message, 32), Ok(Some(frame)));
+        assert_eq!(Frame::cut(&message, 31), Err(BadLength(32)));
+        assert_eq!(Frame::cut(&message[..31], 64), Ok(None));
+    }
+
+    #[test]
+    fn descriptors_follow_their_message() {
+        let header = Header {
+            program: 1,
+            version: 1,
+            procedure: 1,
+            kind: Type::CallWithFds as u32,
+            serial: 1,
+            status: 0,
+        };
+        let mut message = header.message(&[0, 0, 0, 2, 9, 9, 9, 9]);
+        assert_eq!(Frame::cut(&message, 64), Ok(None));
+        message.extend_from_slice(&[0, 0, 7]);
+        assert_eq!(Frame::cut(&message, 64), Ok(Some(Frame { header, payload: &[9; 4], fds: 2, total: 38 })));
+        assert_eq!(Frame::cut(&header.message(&[0, 0, 0, 33]), 64), Err(BadLength(33)));
+        assert_eq!(Frame::cut(&header.message(&[]), 64), Err(BadLength(28)));
     }
 }

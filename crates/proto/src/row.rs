@@ -101,3 +101,28 @@ impl Program {
         self.events.get(at)
     }
 }
+
+/// A wire type without its type: what tries all of them goes by this.
+#[derive(Clone, Copy, Debug)]
+pub struct WireType {
+    /// Name in Rust.
+    pub name: &'static str,
+    /// What it is made of.
+    pub shape: &'static xdr::Shape,
+    /// Reads a value that fills the input and writes it again.
+    pub again: fn(&[u8]) -> Result<Vec<u8>, xdr::XdrError>,
+    /// Fewest bytes a value takes, as its decoder believes.
+    pub least: usize,
+}
+
+impl WireType {
+    /// The row of a type.
+    pub const fn of<T: xdr::Xdr>(name: &'static str) -> WireType {
+        WireType {
+            name,
+            shape: T::SHAPE,
+            again: |bytes| xdr::from_bytes::<T>(bytes).map(|value| xdr::to_bytes(&value)),
+            least: T::MIN,
+        }
+    }
+}

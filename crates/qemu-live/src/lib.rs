@@ -11,6 +11,7 @@
 //! * [`throttle`]: limits of disks
 
 pub mod channels;
+pub mod keys;
 pub mod matching;
 pub mod memory;
 pub mod moment;

@@ -9,12 +9,14 @@
 //! * [`complete`]: what a definition gets when it is defined
 //! * [`alias`]: names of the devices of a running guest
 //! * [`argv`]: the command line
+//! * [`block`]: images outside a command line: nodes for jobs, new images, names inside other images
 //! * [`prepare`]: what a start puts in the place of names of volumes and networks
 //! * [`firmware`]: choosing firmware by its descriptors
 //! * [`memlock`]: how much memory must be locked
 
 pub mod alias;
 pub mod argv;
+pub mod block;
 pub mod complete;
 pub mod firmware;
 mod host_cpu;

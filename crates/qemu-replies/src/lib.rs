@@ -2,9 +2,11 @@
 //!
 //! * [`vcpus`]: the processors of a guest, put together from two answers
 //! * [`processor`]: CPUID words of a guest's processor
+//! * [`blocks`]: block nodes with their dirty bitmaps
 //! * [`jobs`]: block jobs
 //! * [`migration`]: parameters of a migration, as replies, documents and commands
 
+pub mod blocks;
 pub mod jobs;
 pub mod migration;
 pub mod processor;

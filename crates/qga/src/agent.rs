@@ -1,5 +1,6 @@
 //! The connection to an agent.
 
+use crate::line::{FLUSH, Lines, Malformed};
 use rustix::net::Shutdown;
 use serde_json::{Value, json};
 use std::io::{self, Read, Write};
@@ -9,16 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Longest line of an agent.
-const LINE: usize = 16 << 20;
 /// How long an agent may take to synchronise where nobody says otherwise.
 const SYNC: Duration = Duration::from_secs(5);
 /// How long it may take until a guest that was told to end does.
 const ENDING: Duration = Duration::from_secs(60);
 /// How often a wait looks around.
 const STEP: Duration = Duration::from_millis(100);
-/// A byte that no text has: the agent drops what it has read so far.
-const FLUSH: u8 = 0xff;
 
 /// How long a command may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +68,16 @@ pub enum AgentError {
     Io(#[from] io::Error),
 }
 
+impl From<Malformed> for AgentError {
+    fn from(cause: Malformed) -> AgentError {
+        AgentError::Malformed(cause.0)
+    }
+}
+
 #[derive(Debug)]
 struct Channel {
     stream: UnixStream,
-    unread: Vec<u8>,
+    unread: Lines,
 }
 
 /// A connection to an agent.
@@ -103,7 +106,7 @@ impl Agent {
     /// # Errors
     /// When the stream cannot be used.
     pub fn over(stream: UnixStream) -> io::Result<Agent> {
-        let channel = Channel { stream: stream.try_clone()?, unread: Vec::new() };
+        let channel = Channel { stream: stream.try_clone()?, unread: Lines::default() };
         Ok(Agent {
             channel: Mutex::new(channel),
             stream,
@@ -227,18 +230,8 @@ impl Agent {
     /// The next line as a document; `None` when the time is over.
     fn read(&self, channel: &mut Channel, end: Option<Instant>) -> Result<Option<Value>, AgentError> {
         loop {
-            if let Some(at) = channel.unread.iter().position(|byte| *byte == b'\n') {
-                let rest = channel.unread.split_off(at + 1);
-                let text = std::mem::replace(&mut channel.unread, rest);
-                let text: Vec<u8> = text.into_iter().filter(|byte| *byte != FLUSH).collect();
-                if text.iter().all(u8::is_ascii_whitespace) {
-                    continue;
-                }
-                let read = serde_json::from_slice(&text);
-                return read.map(Some).map_err(|cause| AgentError::Malformed(cause.to_string()));
-            }
-            if channel.unread.len() > LINE {
-                return Err(AgentError::Malformed("the line has no end".to_owned()));
+            if let Some(document) = channel.unread.document()? {
+                return Ok(Some(document));
             }
             let now = Instant::now();
             let left = end.map_or(STEP, |end| end.saturating_duration_since(now).min(STEP));
@@ -249,7 +242,7 @@ impl Agent {
             let mut buffer = [0; 16 * 1024];
             match channel.stream.read(&mut buffer) {
                 Ok(0) => return Err(AgentError::Closed),
-                Ok(count) => channel.unread.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Ok(count) => channel.unread.feed(buffer.get(..count).unwrap_or_default()),
                 Err(cause) => match cause.kind() {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {}
                     io::ErrorKind::ConnectionReset => return Err(AgentError::Closed),

@@ -9,11 +9,14 @@
 //! an earlier one may have left: a guest answers when it likes, or never.
 //!
 //! * [`Agent`]: the connection
+//! * [`Lines`]: what arrives, as documents
 //! * [`answer`]: answers as the parameters and records of the interface
 //!
 //! *Invariant:* the guest is not trusted: lines, lists and texts are bounded.
 
 mod agent;
 pub mod answer;
+mod line;
 
 pub use agent::{Agent, AgentError, Patience};
+pub use line::{LINE_MAX, Lines, Malformed};

@@ -6,7 +6,7 @@
 //!
 //! Memory grows with what arrives, not with what a length word claims.
 
-use proto::message::{self, FDS_MAX, HEADER, Header, LENGTH_WORD, Type};
+use proto::message::{self, FDS_MAX, Frame, Header, LENGTH_MAX};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::VecDeque;
@@ -82,31 +82,13 @@ impl Inbox {
 
     /// Takes the next whole message; an error when the peer must be cut off.
     pub(crate) fn next(&mut self, authenticated: bool) -> Result<Option<Message>, message::BadLength> {
-        let bytes = &self.bytes[self.start..];
-        let Some(length) = message::length(bytes)? else { return Ok(None) };
-        if !authenticated && length > UNAUTHENTICATED_MAX {
-            return Err(message::BadLength(length));
+        let most = if authenticated { LENGTH_MAX } else { UNAUTHENTICATED_MAX };
+        let Some(frame) = Frame::cut(&self.bytes[self.start..], most)? else { return Ok(None) };
+        if self.fds.len() < frame.fds {
+            return Ok(None);
         }
-        let (Some(whole), Some(header)) = (bytes.get(..length), Header::read(bytes)) else { return Ok(None) };
-        let mut payload = &whole[LENGTH_WORD + HEADER..];
-        let mut total = length;
-        let mut count = 0;
-        if matches!(Type::from_number(header.kind), Some(Type::CallWithFds | Type::ReplyWithFds)) {
-            let Some((word, rest)) = payload.split_first_chunk::<4>() else {
-                return Err(message::BadLength(length));
-            };
-            count = u32::from_be_bytes(*word) as usize;
-            payload = rest;
-            if count > FDS_MAX {
-                return Err(message::BadLength(count));
-            }
-            total += count;
-            if bytes.len() < total || self.fds.len() < count {
-                return Ok(None);
-            }
-        }
-        let payload = payload.to_vec();
-        let fds = self.fds.drain(..count).collect();
+        let (header, payload, total) = (frame.header, frame.payload.to_vec(), frame.total);
+        let fds = self.fds.drain(..frame.fds).collect();
         self.start += total;
         if self.start == self.bytes.len() {
             self.bytes.clear();

@@ -1,6 +1,6 @@
 //! The wire forms of basic types and of the values in `base`.
 
-use crate::{Decoder, STRING_MAX, Xdr, XdrError, put_bytes};
+use crate::{Decoder, STRING_MAX, Shape, Xdr, XdrError, put_bytes};
 use base::Uuid;
 use base::object::{
     DomainCheckpointRef, DomainRef, DomainSnapshotRef, InterfaceRef, NetworkPortRef, NetworkRef,
@@ -12,6 +12,11 @@ macro_rules! number {
     ($($rust:ty as $wire:ty),+) => {
         $(impl Xdr for $rust {
             const MIN: usize = size_of::<$wire>();
+            const SHAPE: &'static Shape = &Shape::Number {
+                bytes: size_of::<$wire>(),
+                least: <$rust>::MIN as i128,
+                most: <$rust>::MAX as i128,
+            };
 
             fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&<$wire>::from(*self).to_be_bytes());
@@ -28,6 +33,7 @@ number!(i16 as i32, u16 as u32, i32 as i32, u32 as u32, i64 as i64, u64 as u64, 
 
 impl Xdr for i8 {
     const MIN: usize = 4;
+    const SHAPE: &'static Shape = &Shape::Char;
 
     fn encode(&self, out: &mut Vec<u8>) {
         i32::from(*self).encode(out);
@@ -44,6 +50,7 @@ impl Xdr for i8 {
 
 impl Xdr for f64 {
     const MIN: usize = 8;
+    const SHAPE: &'static Shape = &Shape::Double;
 
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.to_be_bytes());
@@ -56,6 +63,7 @@ impl Xdr for f64 {
 
 impl Xdr for bool {
     const MIN: usize = 4;
+    const SHAPE: &'static Shape = &Shape::Number { bytes: 4, least: 0, most: 1 };
 
     fn encode(&self, out: &mut Vec<u8>) {
         u32::from(*self).encode(out);
@@ -72,6 +80,7 @@ impl Xdr for bool {
 
 impl Xdr for String {
     const MIN: usize = 4;
+    const SHAPE: &'static Shape = &Shape::Text(STRING_MAX);
 
     fn encode(&self, out: &mut Vec<u8>) {
         put_bytes(self.as_bytes(), out);
@@ -85,6 +94,7 @@ impl Xdr for String {
 
 impl<T: Xdr> Xdr for Option<T> {
     const MIN: usize = 4;
+    const SHAPE: &'static Shape = &Shape::Option(T::SHAPE);
 
     fn encode(&self, out: &mut Vec<u8>) {
         self.is_some().encode(out);
@@ -100,6 +110,7 @@ impl<T: Xdr> Xdr for Option<T> {
 
 impl<T: Xdr, const N: usize> Xdr for [T; N] {
     const MIN: usize = N * T::MIN;
+    const SHAPE: &'static Shape = &Shape::Array(T::SHAPE, N);
 
     fn encode(&self, out: &mut Vec<u8>) {
         for value in self {
@@ -118,6 +129,7 @@ impl<T: Xdr, const N: usize> Xdr for [T; N] {
 
 impl Xdr for Uuid {
     const MIN: usize = 16;
+    const SHAPE: &'static Shape = &Shape::Fixed(16);
 
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
@@ -128,8 +140,20 @@ impl Xdr for Uuid {
     }
 }
 
+/// A value by the number of its type.
+const VALUES: &[(i32, &Shape)] = &[
+    (1, i32::SHAPE),
+    (2, u32::SHAPE),
+    (3, i64::SHAPE),
+    (4, u64::SHAPE),
+    (5, f64::SHAPE),
+    (6, &Shape::Truth),
+    (7, String::SHAPE),
+];
+
 impl Xdr for TypedValue {
     const MIN: usize = 8;
+    const SHAPE: &'static Shape = &Shape::Choice(VALUES);
 
     fn encode(&self, out: &mut Vec<u8>) {
         self.type_number().encode(out);
@@ -164,6 +188,7 @@ macro_rules! in_order {
     ($($name:ident { $($field:ident: $kind:ty),+ })+) => {
         $(impl Xdr for $name {
             const MIN: usize = 0 $(+ <$kind as Xdr>::MIN)+;
+            const SHAPE: &'static Shape = &Shape::Record(&[$(<$kind as Xdr>::SHAPE),+]);
 
             fn encode(&self, out: &mut Vec<u8>) {
                 $(self.$field.encode(out);)+

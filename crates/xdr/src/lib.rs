@@ -9,13 +9,17 @@
 mod decode;
 mod impls;
 mod record;
+pub mod shape;
 
 pub use decode::{Decoder, XdrError};
+pub use shape::Shape;
 
 /// A value with a wire form.
 pub trait Xdr: Sized {
     /// Fewest bytes a value takes.
     const MIN: usize;
+    /// What the wire form is made of.
+    const SHAPE: &'static Shape;
 
     /// Appends the wire form.
     fn encode(&self, out: &mut Vec<u8>);

@@ -22,6 +22,8 @@ macro_rules! record {
 
         impl $crate::Xdr for $name {
             const MIN: usize = 0 $(+ $crate::record!(@min $($kind)+))+;
+            const SHAPE: &'static $crate::Shape =
+                &$crate::Shape::Record(&[$($crate::record!(@shape $($kind)+)),+]);
 
             fn encode(&self, out: &mut Vec<u8>) {
                 $($crate::record!(@put self.$field, out, $($kind)+);)+
@@ -38,6 +40,9 @@ macro_rules! record {
     (@min list $kind:ident $limit:expr) => { 4 };
     (@min bytes $limit:expr) => { 4 };
     (@min $kind:ty) => { <$kind as $crate::Xdr>::MIN };
+    (@shape list $kind:ident $limit:expr) => { &$crate::Shape::List(<$kind as $crate::Xdr>::SHAPE, $limit) };
+    (@shape bytes $limit:expr) => { &$crate::Shape::Bytes($limit) };
+    (@shape $kind:ty) => { <$kind as $crate::Xdr>::SHAPE };
     (@put $value:expr, $out:ident, list $kind:ident $limit:expr) => { $crate::put_list(&$value, $out) };
     (@put $value:expr, $out:ident, bytes $limit:expr) => { $crate::put_bytes(&$value, $out) };
     (@put $value:expr, $out:ident, $kind:ty) => { $crate::Xdr::encode(&$value, $out) };

@@ -1,22 +1,175 @@
 //! The attributes of an element, in one piece of text.
 //!
 //! A definition has hundreds of attributes, nearly all of them short, and is held for as long as its guest exists.
-//! Names and values therefore stand one after the other in a single text, each ended by a NUL, which no XML can contain:
+//! Names and values therefore stand one after the other in a single text, each pair behind its lengths, which are
+//! written as characters so that the whole stays text and a pair can be passed over without looking at it:
 //!
 //! ```text
-//! type\0file\0device\0disk\0
+//! 4·4·0·type file  6·4·0·device disk      lengths of name and value, the latter in two digits, then both
 //! ```
 //!
 //! Up to fifteen bytes need no memory of their own; longer texts are shared between copies until one is changed.
 
+use crate::Node;
 use ecow::EcoString;
 
-const END: char = '\0';
+/// Digits of lengths are to this base, so that each is a character below the surrogates.
+const BASE: usize = 0x8000;
+
+/// Names and values of more bytes are cut; no document is so long.
+const LONGEST: usize = BASE * BASE - 1;
 
 /// Attributes in order; each name once.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Attrs {
     text: EcoString,
+}
+
+/// A pair in the text: where it begins, where its name and its value begin, and where it ends.
+#[derive(Clone, Copy)]
+struct Pair {
+    start: usize,
+    name: usize,
+    value: usize,
+    end: usize,
+}
+
+/// A digit and the place behind it.
+fn digit(text: &str, at: usize) -> Option<(usize, usize)> {
+    let c = text.get(at..)?.chars().next()?;
+    Some((c as usize, at + c.len_utf8()))
+}
+
+#[inline]
+fn pair(text: &str, start: usize) -> Option<Pair> {
+    let [name_length, low, high, ..] = text.as_bytes().get(start..)? else { return None };
+    if (name_length | low | high) & 0x80 != 0 {
+        return long_pair(text, start);
+    }
+    let name = start + 3;
+    let value = name + usize::from(*name_length);
+    Some(Pair { start, name, value, end: value + usize::from(*high) * BASE + usize::from(*low) })
+}
+
+#[cold]
+fn long_pair(text: &str, start: usize) -> Option<Pair> {
+    let (name_length, at) = digit(text, start)?;
+    let (low, at) = digit(text, at)?;
+    let (high, name) = digit(text, at)?;
+    let value = name + name_length;
+    Some(Pair { start, name, value, end: value + high * BASE + low })
+}
+
+fn cut(text: &str, longest: usize) -> &str {
+    // As in C, a text ends at its first NUL.
+    let text = match text.as_bytes().iter().position(|byte| *byte == 0) {
+        Some(end) => text.get(..end).unwrap_or_default(),
+        None => text,
+    };
+    cut_length(text, longest)
+}
+
+fn cut_length(text: &str, longest: usize) -> &str {
+    let mut end = text.len().min(longest);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// Lengths as characters; every digit is below the surrogates.
+fn head(name: &str, value: &str) -> [char; 3] {
+    [name.len(), value.len() % BASE, value.len() / BASE]
+        .map(|digit| char::from_u32(digit as u32).unwrap_or_default())
+}
+
+/// Whether two names of one length are the same. Names are short: words compare them faster than a call does.
+#[inline(always)]
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    let word = |text: &[u8]| text.first_chunk::<8>().map(|word| u64::from_ne_bytes(*word));
+    let half = |text: &[u8]| text.first_chunk::<4>().map(|word| u32::from_ne_bytes(*word));
+    match one.len() {
+        0..4 => one.iter().zip(other).all(|(one, other)| one == other),
+        length @ 4..=8 => {
+            let behind = length - 4;
+            half(one) == half(other)
+                && half(one.get(behind..).unwrap_or_default())
+                    == half(other.get(behind..).unwrap_or_default())
+        }
+        length @ 9..=16 => {
+            let behind = length - 8;
+            word(one) == word(other)
+                && word(one.get(behind..).unwrap_or_default())
+                    == word(other.get(behind..).unwrap_or_default())
+        }
+        _ => one == other,
+    }
+}
+
+/// Whether two names are the same, without a call for short ones.
+#[inline]
+pub fn same_name(one: &str, other: &str) -> bool {
+    one.len() == other.len() && same(one.as_bytes(), other.as_bytes())
+}
+
+/// Text under construction: short ones need no memory of their own until they are complete.
+struct Draft {
+    short: [u8; 160],
+    used: usize,
+    long: Vec<u8>,
+}
+
+impl Draft {
+    fn new() -> Draft {
+        Draft { short: [0; 160], used: 0, long: Vec::new() }
+    }
+
+    #[inline]
+    fn add(&mut self, bytes: &[u8]) {
+        let end = self.used + bytes.len();
+        if self.long.is_empty()
+            && let Some(room) = self.short.get_mut(self.used..end)
+        {
+            room.copy_from_slice(bytes);
+            self.used = end;
+        } else {
+            self.spill(bytes);
+        }
+    }
+
+    #[cold]
+    fn spill(&mut self, bytes: &[u8]) {
+        if self.long.is_empty() {
+            self.long.reserve(2 * self.short.len() + bytes.len());
+            self.long.extend_from_slice(self.short.get(..self.used).unwrap_or_default());
+        }
+        self.long.extend_from_slice(bytes);
+    }
+
+    /// A pair whose texts are not too long and have no NUL.
+    #[inline]
+    fn pair(&mut self, name: &str, value: &str) {
+        if name.len() < 0x80 && value.len() < 0x80 {
+            self.add(&[name.len() as u8, value.len() as u8, 0]);
+        } else {
+            for digit in head(name, value) {
+                self.add(digit.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+        self.add(name.as_bytes());
+        self.add(value.as_bytes());
+    }
+
+    fn any_pair(&mut self, name: &str, value: &str) {
+        self.pair(cut(name, BASE - 1), cut(value, LONGEST));
+    }
+
+    /// All is text, since it was put together from whole pieces of text.
+    fn finish(&self) -> EcoString {
+        let text =
+            if self.long.is_empty() { self.short.get(..self.used) } else { Some(self.long.as_slice()) };
+        text.and_then(|text| std::str::from_utf8(text).ok()).map(EcoString::from).unwrap_or_default()
+    }
 }
 
 impl Attrs {
@@ -27,7 +180,7 @@ impl Attrs {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.iter().count()
+        self.pairs().count()
     }
 
     /// Removes all.
@@ -35,61 +188,105 @@ impl Attrs {
         self.text = EcoString::new();
     }
 
-    /// Names and values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut rest = self.text.as_str();
+    fn pairs(&self) -> impl Iterator<Item = Pair> {
+        let text = self.text.as_str();
+        let mut at = 0;
         std::iter::from_fn(move || {
-            let (name, after) = rest.split_once(END)?;
-            let (value, after) = after.split_once(END)?;
-            rest = after;
-            Some((name, value))
+            let pair = pair(text, at)?;
+            at = pair.end;
+            Some(pair)
         })
     }
 
-    /// A value.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let text = self.text.as_str();
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            let end = at + ended(bytes.get(at..)?)?;
-            let until = end + 1 + ended(bytes.get(end + 1..)?)?;
-            if bytes.get(at..end)? == name.as_bytes() {
-                return text.get(end + 1..until);
+        self.pairs()
+            .filter_map(|pair| Some((text.get(pair.name..pair.value)?, text.get(pair.value..pair.end)?)))
+    }
+
+    #[inline]
+    fn find(&self, name: &str) -> Option<Pair> {
+        let text = self.text.as_str();
+        let mut rest = text.as_bytes();
+        // Attributes are looked for all the time; nearly all lengths are plain bytes.
+        while let [name_length, low, high, behind @ ..] = rest {
+            if (name_length | low | high) & 0x80 != 0 {
+                return self.find_slowly(name, text.len() - rest.len());
             }
-            at = until + 1;
+            let length = usize::from(*name_length);
+            let end = length + usize::from(*low) + usize::from(*high) * BASE;
+            if length == name.len() && behind.get(..length).is_some_and(|own| same(own, name.as_bytes())) {
+                let start = text.len() - rest.len();
+                return Some(Pair {
+                    start,
+                    name: start + 3,
+                    value: start + 3 + length,
+                    end: start + 3 + end,
+                });
+            }
+            rest = behind.get(end..)?;
         }
         None
     }
 
+    #[cold]
+    fn find_slowly(&self, name: &str, mut at: usize) -> Option<Pair> {
+        let text = self.text.as_str();
+        while at < text.len() {
+            let pair = pair(text, at)?;
+            if text.get(pair.name..pair.value) == Some(name) {
+                return Some(pair);
+            }
+            at = pair.end;
+        }
+        None
+    }
+
+    /// A value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let pair = self.find(name)?;
+        self.text.get(pair.value..pair.end)
+    }
+
     /// Sets a value, at the end when there was none. As in C, a text ends at its first NUL.
     pub fn set(&mut self, name: &str, value: &str) {
-        let value = value.split(END).next().unwrap_or_default();
-        match self.span(name) {
+        match self.find(name) {
             None => {
-                self.text.push_str(name);
-                self.text.push(END);
-                self.text.push_str(value);
-                self.text.push(END);
+                let mut draft = Draft::new();
+                draft.add(self.text.as_bytes());
+                draft.any_pair(name, value);
+                self.text = draft.finish();
             }
-            Some((_, from, to)) if self.text.get(from..to) == Some(value) => {}
-            Some((_, from, to)) => {
-                let mut text = EcoString::with_capacity(self.text.len() - (to - from) + value.len());
-                text.push_str(self.text.get(..from).unwrap_or_default());
-                text.push_str(value);
-                text.push_str(self.text.get(to..).unwrap_or_default());
-                self.text = text;
-            }
+            Some(pair) if self.text.get(pair.value..pair.end) == Some(value) => {}
+            Some(old) => self.replace(old, Some((name, value))),
         }
+    }
+
+    /// Sets several values.
+    pub fn set_all(&mut self, pairs: &[(&str, &str)]) {
+        if self.is_empty() {
+            *self = pairs.iter().copied().collect();
+        } else {
+            pairs.iter().for_each(|(name, value)| self.set(name, value));
+        }
+    }
+
+    fn replace(&mut self, old: Pair, new: Option<(&str, &str)>) {
+        let mut draft = Draft::new();
+        let own = self.text.as_bytes();
+        draft.add(own.get(..old.start).unwrap_or_default());
+        if let Some((name, value)) = new {
+            draft.any_pair(name, value);
+        }
+        draft.add(own.get(old.end..).unwrap_or_default());
+        self.text = draft.finish();
     }
 
     /// Removes one.
     pub fn unset(&mut self, name: &str) {
-        if let Some((start, _, to)) = self.span(name) {
-            let mut text = EcoString::with_capacity(self.text.len() - (to + 1 - start));
-            text.push_str(self.text.get(..start).unwrap_or_default());
-            text.push_str(self.text.get(to + 1..).unwrap_or_default());
-            self.text = text;
+        if let Some(pair) = self.find(name) {
+            self.replace(pair, None);
         }
     }
 
@@ -103,54 +300,66 @@ impl Attrs {
 
     /// Gives a new value to those for which there is one.
     pub fn respell(&mut self, spell: impl Fn(&str, &str) -> Option<String>) {
-        let pairs: Vec<(String, String)> =
-            self.iter().filter_map(|(name, value)| Some((name.to_owned(), spell(name, value)?))).collect();
+        let changed = |(name, value)| {
+            let new = spell(name, value)?;
+            (new != value).then(|| (name.to_owned(), new))
+        };
+        let pairs: Vec<(String, String)> = self.iter().filter_map(changed).collect();
         for (name, value) in pairs {
             self.set(&name, &value);
         }
     }
 
-    /// Brings them into the order of a rank of their names; those of the same rank stay as they are.
-    pub fn sort_by_key<K: Ord>(&mut self, rank: impl Fn(&str) -> K) {
-        let ranks: Vec<K> = self.iter().map(|(name, _)| rank(name)).collect();
-        if ranks.is_sorted() {
+    /// Brings them into the order of a list of names; what is not in it comes last, as it stands.
+    pub fn sort_by_names(&mut self, names: &[&str]) {
+        // Nearly always they are in order, which one walk through both lists tells.
+        let mut rest = names.iter();
+        let mut last = false;
+        let in_order = self.iter().all(|(name, _)| {
+            if !last && rest.any(|known| same_name(known, name)) {
+                return true;
+            }
+            last = true;
+            !names.contains(&name)
+        });
+        if in_order {
             return;
         }
-        let mut pairs: Vec<(K, (&str, &str))> = ranks.into_iter().zip(self.iter()).collect();
-        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        let rank = |name: &str| names.iter().position(|known| *known == name).unwrap_or(usize::MAX);
+        let mut pairs: Vec<(usize, (&str, &str))> = self.iter().map(|pair| (rank(pair.0), pair)).collect();
+        pairs.sort_by_key(|(rank, _)| *rank);
         let sorted = pairs.into_iter().map(|(_, pair)| pair).collect();
         *self = sorted;
     }
-
-    /// Where the name begins, where the value begins and where it ends.
-    fn span(&self, name: &str) -> Option<(usize, usize, usize)> {
-        let mut at = 0;
-        for (known, value) in self.iter() {
-            let from = at + known.len() + 1;
-            if known == name {
-                return Some((at, from, from + value.len()));
-            }
-            at = from + value.len() + 1;
-        }
-        None
-    }
 }
 
-/// Distance to the next NUL.
-fn ended(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == 0)
+impl Attrs {
+    /// Attributes of a parsed element, of which some are kept.
+    pub(crate) fn of(node: Node<'_>, keep: impl Fn(&str) -> bool) -> Attrs {
+        if !node.has_attrs() {
+            return Attrs::default();
+        }
+        let mut draft = Draft::new();
+        for (name, value) in node.own_pairs().filter(|(name, _)| keep(name)) {
+            if name.len() < BASE {
+                draft.pair(name, cut_length(value, LONGEST));
+            }
+        }
+        Attrs { text: draft.finish() }
+    }
 }
 
 impl<'t> FromIterator<(&'t str, &'t str)> for Attrs {
     fn from_iter<I: IntoIterator<Item = (&'t str, &'t str)>>(pairs: I) -> Attrs {
-        let mut text = String::new();
-        for (name, value) in pairs {
-            text.push_str(name);
-            text.push(END);
-            text.push_str(value.split(END).next().unwrap_or_default());
-            text.push(END);
+        let mut pairs = pairs.into_iter().peekable();
+        if pairs.peek().is_none() {
+            return Attrs::default();
         }
-        Attrs { text: EcoString::from(text) }
+        let mut draft = Draft::new();
+        for (name, value) in pairs {
+            draft.any_pair(name, value);
+        }
+        Attrs { text: draft.finish() }
     }
 }
 
@@ -184,7 +393,7 @@ mod tests {
         attrs.set("model", "type");
         attrs.unset("type");
         check(&attrs, "device=a longer value than fits in place model=type");
-        attrs.sort_by_key(|name| name != "model");
+        attrs.sort_by_names(&["model"]);
         check(&attrs, "model=type device=a longer value than fits in place");
         attrs.set("model", "cut\0evil\0value");
         attrs.unset("device");
@@ -192,5 +401,34 @@ mod tests {
         assert_eq!(attrs.len(), 1);
         attrs.clear();
         assert!(attrs.is_empty());
+    }
+
+    #[test]
+    fn long_texts() {
+        for length in [0, 1, 127, 128, 0x7FFF, 0x8000, 0x8001, 100_000] {
+            let value = "ä".repeat(length / 2) + &"x".repeat(length % 2);
+            let mut attrs = Attrs::default();
+            attrs.set("a", "1");
+            attrs.set("long", &value);
+            attrs.set("b", "2");
+            assert_eq!(attrs.get("long"), Some(value.as_str()), "{length}");
+            assert_eq!((attrs.get("a"), attrs.get("b"), attrs.len()), (Some("1"), Some("2"), 3));
+        }
+    }
+
+    #[test]
+    fn orders() {
+        let check = |from: &str, names: &[&str], expected: &str| {
+            let mut attrs: Attrs = from.split(' ').map(|name| (name, "v")).collect();
+            attrs.sort_by_names(names);
+            let got: Vec<&str> = attrs.iter().map(|(name, _)| name).collect();
+            assert_eq!(got.join(" "), expected);
+        };
+        check("a b c", &["a", "b", "c"], "a b c");
+        check("a c", &["a", "b", "c"], "a c");
+        check("c a", &["a", "b", "c"], "a c");
+        check("x a", &["a"], "a x");
+        check("a x y", &["a", "b"], "a x y");
+        check("a x b", &["a", "b"], "a b x");
     }
 }

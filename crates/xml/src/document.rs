@@ -1,134 +1,184 @@
 //! A parsed document and the bounds it was parsed under.
 
-use crate::Node;
+use crate::{Node, parse};
+use std::borrow::Cow;
 
 /// Bounds on what is accepted. The defaults are far above any real document.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of text.
     pub bytes: usize,
-    /// Nesting of elements.
+    /// Nesting of elements in the outermost one.
     pub depth: usize,
-    /// Nodes of any kind (elements, texts, attributes' owners).
+    /// Elements, texts and attributes.
     pub nodes: u32,
+    /// Bytes that entities of the document's own may expand to in all.
+    pub expansion: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
         // The wire carries at most 4 MiB in a string; libxml2 refuses more than 256 levels.
-        Limits { bytes: 16 << 20, depth: 256, nodes: 1_000_000 }
+        Limits { bytes: 16 << 20, depth: 256, nodes: 1_000_000, expansion: 64 << 10 }
     }
 }
 
-/// The text is not well-formed XML, or is beyond the limits.
+/// The text is not well-formed XML, or is beyond the limits. The words are those of libxml2.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct XmlError {
     /// 1-based line.
     pub line: u32,
-    /// 1-based column in characters.
+    /// 1-based column in bytes.
     pub column: u32,
+    /// Bytes before the place.
+    pub offset: usize,
     /// What is wrong.
     pub message: String,
+}
+
+impl XmlError {
+    pub(crate) fn at(text: &str, offset: usize, message: impl Into<String>) -> XmlError {
+        let (line, column) = position(text, offset);
+        XmlError { line, column, offset, message: message.into() }
+    }
+
+    /// As clients show it: the line, the words, the text of the line and a mark under the place.
+    pub fn shown(&self, text: &str) -> String {
+        if text.is_empty() {
+            return format!("at line 1: {}\n(null)\n^", self.message);
+        }
+        let (source, column) = shown(text, self.offset);
+        let before = source.as_bytes().iter().take(column);
+        let dashes: String = before.map(|byte| if *byte == b'\t' { '\t' } else { '-' }).collect();
+        format!("at line {}: {}\n{source}\n{dashes}^", self.line, self.message)
+    }
+}
+
+/// What stands in an element.
+#[derive(Debug)]
+pub(crate) enum Kind<'t> {
+    Element,
+    Text(Cow<'t, str>),
+}
+
+/// No node: the root's parent, the last sibling's next.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// An element or a piece of text. Nodes stand in the order of the document.
+#[derive(Debug)]
+pub(crate) struct NodeData<'t> {
+    pub(crate) kind: Kind<'t>,
+    pub(crate) name: &'t str,
+    pub(crate) prefix: Option<&'t str>,
+    pub(crate) parent: u32,
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    pub(crate) next: u32,
+    /// Its namespace, and the innermost declaration in force.
+    pub(crate) namespace: u32,
+    pub(crate) scope: u32,
+    /// Its attributes.
+    pub(crate) attrs: (u32, u32),
+    /// Its place in the text.
+    pub(crate) span: (usize, usize),
+}
+
+#[derive(Debug)]
+pub(crate) struct AttrData<'t> {
+    pub(crate) name: &'t str,
+    pub(crate) prefix: Option<&'t str>,
+    pub(crate) namespace: u32,
+    pub(crate) value: Cow<'t, str>,
+}
+
+/// A declaration of a namespace, and the one around it.
+#[derive(Debug)]
+pub(crate) struct Space<'t> {
+    pub(crate) prefix: Option<&'t str>,
+    pub(crate) uri: Cow<'t, str>,
+    pub(crate) outer: u32,
 }
 
 /// A parsed document. Borrows the text.
 #[derive(Debug)]
 pub struct Document<'t> {
-    tree: roxmltree::Document<'t>,
+    pub(crate) text: &'t str,
+    pub(crate) nodes: Vec<NodeData<'t>>,
+    pub(crate) attrs: Vec<AttrData<'t>>,
+    pub(crate) spaces: Vec<Space<'t>>,
 }
 
 impl<'t> Document<'t> {
     /// Parses within the default limits.
+    ///
+    /// # Errors
+    /// When the text is not well-formed or beyond the limits.
     pub fn parse(text: &'t str) -> Result<Document<'t>, XmlError> {
         Document::parse_within(text, Limits::default())
     }
 
     /// Parses within given limits.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
     pub fn parse_within(text: &'t str, limits: Limits) -> Result<Document<'t>, XmlError> {
         if text.len() > limits.bytes {
-            return Err(XmlError { line: 1, column: 1, message: "document is too large".to_owned() });
+            return Err(XmlError::at(text, 0, "document is too large"));
         }
-        if let Some(offset) = beyond_depth(text, limits.depth) {
-            let (line, column) = position(text, offset);
-            return Err(XmlError { line, column, message: "elements are nested too deeply".to_owned() });
-        }
-        let options = roxmltree::ParsingOptions {
-            allow_dtd: true,
-            nodes_limit: limits.nodes,
-            ..roxmltree::ParsingOptions::default()
-        };
-        match roxmltree::Document::parse_with_options(text, options) {
-            Ok(tree) => Ok(Document { tree }),
-            Err(error) => {
-                let at = error.pos();
-                Err(XmlError { line: at.row, column: at.col, message: error.to_string() })
-            }
-        }
+        parse::document(text, limits)
     }
 
     /// The outermost element.
     pub fn root(&self) -> Node<'_> {
-        Node::new(self.tree.root_element())
+        // A document without an outermost element is refused.
+        Node::new(self, 0)
     }
 }
 
-/// Byte offset of the first start tag nested deeper than `depth`. A cheap scan that runs before the parser, whose
-/// recursion it bounds; it may be fooled by `<` in comments and sections, so it skips those.
-fn beyond_depth(text: &str, depth: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut level = 0usize;
-    let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'<') {
-        let start = at + found;
-        let rest = &bytes[start..];
-        let skip_to =
-            |end: &str| text[start..].find(end).map_or(bytes.len(), |found| start + found + end.len());
-        if rest.starts_with(b"<!--") {
-            at = skip_to("-->");
-        } else if rest.starts_with(b"<![CDATA[") {
-            at = skip_to("]]>");
-        } else if rest.starts_with(b"<?") {
-            at = skip_to("?>");
-        } else if rest.starts_with(b"</") {
-            level = level.saturating_sub(1);
-            at = start + 2;
-        } else if rest.starts_with(b"<!") {
-            at = start + 2;
-        } else {
-            let mut quote = None;
-            let mut end = start + 1;
-            while end < bytes.len() {
-                match (quote, bytes[end]) {
-                    (None, b'>') => break,
-                    (None, c @ (b'\'' | b'"')) => quote = Some(c),
-                    (Some(open), c) if open == c => quote = None,
-                    _ => {}
-                }
-                end += 1;
-            }
-            if end == 0 || bytes.get(end - 1) != Some(&b'/') {
-                level += 1;
-                if level > depth {
-                    return Some(start);
-                }
-            }
-            at = end.min(bytes.len());
-        }
-    }
-    None
-}
-
-fn position(text: &str, offset: usize) -> (u32, u32) {
-    let before = &text[..offset];
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() as u32 + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() as u32 + 1;
+/// 1-based line and column, in bytes, of a place in a text.
+pub(crate) fn position(text: &str, offset: usize) -> (u32, u32) {
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+    let line = before.iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() as u32 + 1;
     (line, column)
+}
+
+/// The line that is shown, and the place in it in bytes. From the end of a line or of the text, ends of lines before
+/// the place are passed over.
+fn shown(text: &str, offset: usize) -> (&str, usize) {
+    let ends = ['\n', '\r'];
+    let before = text.get(..offset).unwrap_or(text);
+    let behind = text.get(offset..).unwrap_or_default();
+    let at = if behind.is_empty() || behind.starts_with(ends) {
+        before.trim_end_matches(ends).len()
+    } else {
+        before.len()
+    };
+    let start = text.get(..at).and_then(|text| text.rfind(ends)).map_or(0, |at| at + 1);
+    let end = text.get(at..).and_then(|rest| rest.find(ends)).map_or(text.len(), |end| at + end);
+    (text.get(start..end).unwrap_or_default(), at - start)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks() {
+        for (text, expected) in [
+            ("", "at line 1: Document is empty\n(null)\n^"),
+            (
+                "<a>\n\t<b ü='é'\tc/>\n</a>",
+                "at line 2: Specification mandates value for attribute c\n\t<b ü='é'\tc/>\n\t----------\t-^",
+            ),
+            ("<a>\n\n", "at line 3: Premature end of data in tag a line 1\n<a>\n---^"),
+            ("<a>\n<b>\n</a>\n", "at line 3: Opening and ending tag mismatch: b line 2 and a\n</a>\n----^"),
+            ("<a>\n<b c='\n<", "at line 3: Unescaped '<' not allowed in attributes values\n<\n^"),
+        ] {
+            assert_eq!(Document::parse(text).map(|_| ()).unwrap_err().shown(text), expected);
+        }
+    }
 
     fn check(text: &str, line: u32) {
         let error = Document::parse(text).err();
@@ -144,8 +194,11 @@ mod tests {
         check("<a><b/></a>", 0);
         check("<a>\n<b></a>", 2);
         check("", 1);
-        check(&("<a>".repeat(257) + &"</a>".repeat(257)), 1);
-        check(&("<a>".repeat(256) + &"</a>".repeat(256)), 0);
+        check(&("<a>".repeat(258) + &"</a>".repeat(258)), 1);
+        check(&("<a>".repeat(257) + &"</a>".repeat(257)), 0);
         check(&format!("<a>{}</a>", "<b x='/>'/>".repeat(1000)), 0);
+        let few = Limits { nodes: 10, ..Limits::default() };
+        assert!(Document::parse_within(&format!("<a>{}</a>", "<b/>".repeat(20)), few).is_err());
+        assert!(Document::parse_within(&format!("<a>{}</a>", "<b/>".repeat(8)), few).is_ok());
     }
 }

@@ -11,12 +11,15 @@
 mod attrs;
 mod document;
 mod node;
+mod parse;
+mod prolog;
+mod reference;
 mod tree;
 mod writer;
 
-pub use attrs::Attrs;
+pub use attrs::{Attrs, same_name};
 pub use document::{Document, Limits, XmlError};
-pub use node::Node;
+pub use node::{Attribute, Content, Node};
 pub use tree::Tree;
 pub use writer::{Element, Writer, escape};
 

@@ -1,36 +1,103 @@
 //! A cursor on an element.
 
+use crate::Attrs;
+use crate::document::{AttrData, Document, Kind, NONE, NodeData, Space, position};
 use std::fmt;
 
-/// An element of a [`Document`](crate::Document). Copying is free.
+/// An element of a [`Document`]. Copying is free.
 #[derive(Clone, Copy)]
 pub struct Node<'d> {
-    inner: roxmltree::Node<'d, 'd>,
+    document: &'d Document<'d>,
+    index: u32,
+}
+
+/// What stands in an element.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'d> {
+    /// An element.
+    Element(Node<'d>),
+    /// Text, with references resolved.
+    Text(&'d str),
+}
+
+/// An attribute with all parts of its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attribute<'d> {
+    /// Prefix, when it is in a namespace.
+    pub prefix: Option<&'d str>,
+    /// Namespace URI.
+    pub namespace: Option<&'d str>,
+    /// Local name.
+    pub name: &'d str,
+    /// Value.
+    pub value: &'d str,
 }
 
 impl<'d> Node<'d> {
-    pub(crate) fn new(inner: roxmltree::Node<'d, 'd>) -> Node<'d> {
-        Node { inner }
+    pub(crate) fn new<'t: 'd>(document: &'d Document<'t>, index: u32) -> Node<'d> {
+        Node { document, index }
+    }
+
+    fn data(self) -> &'d NodeData<'d> {
+        // Indexes come from the document itself, which has an outermost element at least.
+        &self.document.nodes[self.index as usize]
+    }
+
+    fn space(self, index: u32) -> Option<&'d Space<'d>> {
+        self.document.spaces.get(index as usize)
+    }
+
+    fn own(self) -> &'d [AttrData<'d>] {
+        let (from, to) = self.data().attrs;
+        self.document.attrs.get(from as usize..to as usize).unwrap_or_default()
     }
 
     /// Local name.
     pub fn name(self) -> &'d str {
-        self.inner.tag_name().name()
+        self.data().name
+    }
+
+    /// Prefix, when the element has one.
+    pub fn prefix(self) -> Option<&'d str> {
+        self.data().prefix
     }
 
     /// Namespace URI, when the element is in one.
     pub fn namespace(self) -> Option<&'d str> {
-        self.inner.tag_name().namespace()
+        self.space(self.data().namespace).map(|space| space.uri.as_ref())
     }
 
     /// Attribute without a namespace.
     pub fn attr(self, name: &str) -> Option<&'d str> {
-        self.inner.attributes().find(|a| a.namespace().is_none() && a.name() == name).map(|a| a.value())
+        let found = self.own().iter().find(|attr| attr.namespace == NONE && attr.name == name);
+        found.map(|attr| attr.value.as_ref())
     }
 
     /// Attributes as (namespace, local name, value), in document order.
     pub fn attrs(self) -> impl Iterator<Item = (Option<&'d str>, &'d str, &'d str)> {
-        self.inner.attributes().map(|a| (a.namespace(), a.name(), a.value()))
+        self.own().iter().map(move |attr| {
+            let namespace = self.space(attr.namespace).map(|space| space.uri.as_ref());
+            (namespace, attr.name, attr.value.as_ref())
+        })
+    }
+
+    pub(crate) fn has_attrs(self) -> bool {
+        !self.own().is_empty()
+    }
+
+    /// Names and values of the attributes in no namespace.
+    pub(crate) fn own_pairs(self) -> impl Iterator<Item = (&'d str, &'d str)> {
+        self.own().iter().filter(|attr| attr.namespace == NONE).map(|attr| (attr.name, attr.value.as_ref()))
+    }
+
+    /// Attributes with all parts of their names, in document order.
+    pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> {
+        self.own().iter().map(move |attr| Attribute {
+            prefix: attr.prefix,
+            namespace: self.space(attr.namespace).map(|space| space.uri.as_ref()),
+            name: attr.name,
+            value: attr.value.as_ref(),
+        })
     }
 
     /// First child element of this name that is in no namespace.
@@ -48,9 +115,26 @@ impl<'d> Node<'d> {
         self.elements().find(|node| node.namespace() == Some(namespace) && node.name() == name)
     }
 
+    fn inside(self) -> impl Iterator<Item = Node<'d>> {
+        let mut next = self.data().first;
+        std::iter::from_fn(move || {
+            let index = next;
+            next = self.document.nodes.get(index as usize)?.next;
+            Some(Node { document: self.document, index })
+        })
+    }
+
     /// All child elements in document order.
     pub fn elements(self) -> impl Iterator<Item = Node<'d>> {
-        self.inner.children().filter(roxmltree::Node::is_element).map(Node::new)
+        self.inside().filter(|node| matches!(node.data().kind, Kind::Element))
+    }
+
+    /// Elements and texts in document order.
+    pub fn content(self) -> impl Iterator<Item = Content<'d>> {
+        self.inside().map(|node| match &node.data().kind {
+            Kind::Element => Content::Element(node),
+            Kind::Text(text) => Content::Text(text),
+        })
     }
 
     /// Walks down a path of element names separated by `/`, first match at each step.
@@ -65,38 +149,92 @@ impl<'d> Node<'d> {
 
     /// All text below this element, joined, unchanged.
     pub fn text(self) -> String {
-        self.inner.descendants().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect()
+        let mut text = String::new();
+        // Nodes below stand behind this one, up to the first that begins behind its end.
+        let end = self.data().span.1;
+        let below = self.document.nodes.get(self.index as usize + 1..).unwrap_or_default();
+        for node in below.iter().take_while(|node| node.span.0 < end) {
+            if let Kind::Text(part) = &node.kind {
+                text.push_str(part);
+            }
+        }
+        text
+    }
+
+    /// All text below this element, when there is more than white space.
+    pub fn leaf_text(self) -> Option<String> {
+        let first = self.document.nodes.get(self.data().first as usize)?;
+        match &first.kind {
+            // Nearly always there is one piece of text and nothing else.
+            Kind::Text(text) if first.next == NONE => {
+                Some(text).filter(|text| !text.trim().is_empty()).map(|text| text.clone().into_owned())
+            }
+            _ => Some(self.text()).filter(|text| !text.trim().is_empty()),
+        }
+    }
+
+    /// Attributes in no namespace whose names are kept.
+    pub fn own_attrs(self, keep: impl Fn(&str) -> bool) -> Attrs {
+        Attrs::of(self, keep)
     }
 
     /// The text that stands in this element itself, joined, unchanged.
     pub fn own_text(self) -> String {
-        self.inner.children().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect()
+        self.content()
+            .filter_map(|part| match part {
+                Content::Text(text) => Some(text),
+                Content::Element(_) => None,
+            })
+            .collect()
     }
 
     /// The enclosing element.
     pub fn parent(self) -> Option<Node<'d>> {
-        self.inner.parent_element().map(Node::new)
+        let parent = self.data().parent;
+        (parent != NONE).then_some(Node { document: self.document, index: parent })
     }
 
-    /// 1-based line and column where the element begins.
+    /// 1-based line and column, in bytes, where the element begins.
     pub fn position(self) -> (u32, u32) {
-        let at = self.inner.document().text_pos_at(self.inner.range().start);
-        (at.row, at.col)
+        position(self.document.text, self.data().span.0)
     }
 
     /// The element as it stands in the source text.
     pub fn source(self) -> &'d str {
-        &self.inner.document().input_text()[self.inner.range()]
+        let (from, to) = self.data().span;
+        self.document.text.get(from..to).unwrap_or_default()
     }
 
-    /// Namespace declarations in force here: (prefix, URI).
+    fn scope(self) -> impl Iterator<Item = &'d Space<'d>> {
+        let mut next = self.data().scope;
+        std::iter::from_fn(move || {
+            let space = self.space(next)?;
+            next = space.outer;
+            Some(space)
+        })
+    }
+
+    /// Namespace declarations in force here: (prefix, URI), the outer ones first.
     pub fn namespaces(self) -> impl Iterator<Item = (Option<&'d str>, &'d str)> {
-        self.inner.namespaces().map(|ns| (ns.name(), ns.uri()))
+        let mut found: Vec<(Option<&'d str>, &'d str)> = Vec::new();
+        for space in self.scope() {
+            if !found.iter().any(|(prefix, _)| *prefix == space.prefix) {
+                found.push((space.prefix, space.uri.as_ref()));
+            }
+        }
+        found.into_iter().rev()
     }
 
-    /// The parser's own node, for the few places that copy foreign content.
-    pub fn raw(self) -> roxmltree::Node<'d, 'd> {
-        self.inner
+    /// Namespace declarations of this element itself, in document order.
+    pub fn declared(self) -> impl Iterator<Item = (Option<&'d str>, &'d str)> {
+        let outer = self.parent().map_or(NONE, |parent| parent.data().scope);
+        let mut next = self.data().scope;
+        let mut found = Vec::new();
+        while let Some(space) = self.space(next).filter(|_| next != outer) {
+            found.push((space.prefix, space.uri.as_ref()));
+            next = space.outer;
+        }
+        found.into_iter().rev()
     }
 }
 

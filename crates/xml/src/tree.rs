@@ -1,5 +1,6 @@
 //! An element that owns its content and can be changed.
 
+use crate::attrs::{same, same_name};
 use crate::{Attrs, Name, Node, Trees};
 
 /// An element without namespaces: name, attributes in order, child elements, text.
@@ -42,7 +43,7 @@ impl Tree {
 
     /// Copies a parsed element with all that is below it and in no namespace.
     pub fn of(node: Node<'_>) -> Tree {
-        let attrs = node.attrs().filter(|(ns, ..)| ns.is_none()).map(|(_, n, v)| (n, v)).collect();
+        let attrs = Attrs::of(node, |_| true);
         let children: Trees =
             node.elements().filter(|child| child.namespace().is_none()).map(Tree::of).collect();
         let text = if children.is_empty() { Some(node.text()).filter(|text| !text.is_empty()) } else { None };
@@ -78,17 +79,17 @@ impl Tree {
 
     /// First child of this name.
     pub fn child(&self, name: &str) -> Option<&Tree> {
-        self.children.iter().find(|child| child.name == name)
+        self.children.iter().find(|child| same_name(&child.name, name))
     }
 
     /// First child of this name, to be changed.
     pub fn child_mut(&mut self, name: &str) -> Option<&mut Tree> {
-        self.children.iter_mut().find(|child| child.name == name)
+        self.children.iter_mut().find(|child| same_name(&child.name, name))
     }
 
     /// First child of this name, made when there is none.
     pub fn child_or_new(&mut self, name: &str) -> &mut Tree {
-        let at = self.children.iter().position(|child| child.name == name).unwrap_or_else(|| {
+        let at = self.children.iter().position(|child| same_name(&child.name, name)).unwrap_or_else(|| {
             self.children.push(Tree::new(name));
             self.children.len() - 1
         });
@@ -97,17 +98,29 @@ impl Tree {
 
     /// Children of this name.
     pub fn all<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t Tree> {
-        self.children.iter().filter(move |child| child.name == name)
+        self.children.iter().filter(move |child| same_name(&child.name, name))
     }
 
     /// Children of this name, to be changed.
     pub fn all_mut<'t>(&'t mut self, name: &'t str) -> impl Iterator<Item = &'t mut Tree> {
-        self.children.iter_mut().filter(move |child| child.name == name)
+        self.children.iter_mut().filter(move |child| same_name(&child.name, name))
     }
 
     /// Walks down a path of names separated by `/`, first match at each step.
     pub fn at(&self, path: &str) -> Option<&Tree> {
-        path.split('/').try_fold(self, |tree, name| tree.child(name))
+        let bytes = path.as_bytes();
+        for child in &self.children {
+            let name = child.name.as_bytes();
+            if !bytes.get(..name.len()).is_some_and(|own| same(own, name)) {
+                continue;
+            }
+            match bytes.get(name.len()..) {
+                None | Some([]) => return Some(child),
+                Some([b'/', ..]) => return child.at(path.get(name.len() + 1..)?),
+                Some(_) => {}
+            }
+        }
+        None
     }
 
     /// An attribute of the element at a path.

@@ -85,8 +85,12 @@ impl Writer {
     }
 
     fn margin(&mut self) {
-        for _ in 0..self.indent {
-            self.text.push(' ');
+        const BLANKS: &str = "                                ";
+        let mut left = self.indent;
+        while left > 0 {
+            let step = left.min(BLANKS.len());
+            self.text.push_str(BLANKS.get(..step).unwrap_or_default());
+            left -= step;
         }
     }
 
@@ -107,6 +111,26 @@ impl Element<'_, '_> {
         self.writer.escaped(value);
         self.writer.text.push('\'');
         self
+    }
+
+    /// The same for a value that is text already.
+    pub fn attr_text(mut self, name: &str, value: &str) -> Self {
+        self.bare = false;
+        self.writer.text.push(' ');
+        self.writer.text.push_str(name);
+        self.writer.text.push_str("='");
+        escape_into(value, &mut self.writer.text);
+        self.writer.text.push('\'');
+        self
+    }
+
+    /// Ends as `<name ...>text</name>` with a text that is text already.
+    pub fn plain(self, text: &str) {
+        self.writer.text.push('>');
+        escape_into(text, &mut self.writer.text);
+        self.writer.text.push_str("</");
+        self.writer.text.push_str(self.name);
+        self.writer.text.push_str(">\n");
     }
 
     /// Adds the attribute when there is a value.

@@ -113,10 +113,30 @@ pub(crate) fn files(model: &Model) -> Vec<Output> {
     for (name, title) in &modules {
         text.push_str(&format!("#[doc = {title:?}]\npub mod {name};\n"));
     }
-    text.push_str("pub mod table;\n");
+    text.push_str("pub mod table;\npub mod types;\n");
     outputs.push((folder.join("mod.rs"), text));
     outputs.push((folder.join("table.rs"), table(model)));
+    let types = types(&outputs);
+    outputs.push((folder.join("types.rs"), types));
     outputs
+}
+
+/// Every type of the wire, for what tries them all: the names are those that the generated modules declare.
+fn types(outputs: &[Output]) -> String {
+    let mut text = String::from(
+        "//! Every wire type, by name: what it is made of, and its codec without its type.\n\nuse crate::row::WireType;\n\n/// All of them, in the order of the modules.\n#[rustfmt::skip]\npub static TYPES: &[WireType] = &[\n",
+    );
+    for (path, body) in outputs {
+        let Some(module) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        let declared = body.split_once("xdr::record! {\n").map_or("", |(_, declared)| declared);
+        for line in declared.lines().map(str::trim_start).filter(|line| !line.starts_with("///")) {
+            if let Some((name, _)) = line.split_once(" {") {
+                text.push_str(&format!("    WireType::of::<super::{module}::{name}>({name:?}),\n"));
+            }
+        }
+    }
+    text.push_str("];\n");
+    text
 }
 
 fn table(model: &Model) -> String {

@@ -37,19 +37,84 @@ pub(crate) fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
+/// A number as a document spells it, in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
+    text: [u8; 10],
+    start: usize,
+}
+
+impl Decimal {
+    /// Of a number.
+    pub fn of(value: u32) -> Decimal {
+        let mut text = [0; 10];
+        let (mut left, mut start) = (value, text.len());
+        while start == text.len() || left > 0 && start > 0 {
+            start -= 1;
+            text[start] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        Decimal { text, start }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.text.get(self.start..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
+/// `0x` and at least so many digits, in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Hex {
+    text: [u8; 10],
+    start: usize,
+}
+
+impl Hex {
+    /// Of a number.
+    pub fn of(value: u32, width: usize) -> Hex {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 10];
+        let (mut left, mut start) = (value, text.len());
+        while start > 2 && (left > 0 || text.len() - start < width) {
+            start -= 1;
+            text[start] = DIGITS[left as usize & 15];
+            left >>= 4;
+        }
+        start -= 2;
+        text[start] = b'0';
+        text[start + 1] = b'x';
+        Hex { text, start }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.text.get(self.start..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
 impl Pci {
     /// The address of a device, when it is a PCI address.
     pub fn of(device: &Tree) -> Option<Pci> {
-        let address = device.child("address").filter(|address| address.is("type", "pci"))?;
-        let field = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
-        let pci = Pci {
-            domain: field("domain"),
-            bus: field("bus"),
-            slot: field("slot"),
-            function: field("function"),
-        };
+        let address = device.child("address")?;
+        let mut place = Pci::default();
+        let mut is_pci = false;
+        for (name, value) in address.attrs.iter() {
+            let field = match name {
+                "type" => {
+                    is_pci = value == "pci";
+                    continue;
+                }
+                "domain" => &mut place.domain,
+                "bus" => &mut place.bus,
+                "slot" => &mut place.slot,
+                "function" => &mut place.function,
+                _ => continue,
+            };
+            *field = number(value).unwrap_or(0);
+        }
         // One without a place asks for one.
-        Some(pci).filter(|pci| (pci.domain, pci.bus, pci.slot) != (0, 0, 0))
+        (is_pci && (place.domain, place.bus, place.slot) != (0, 0, 0)).then_some(place)
     }
 
     /// Bounds of the parts.
@@ -67,23 +132,22 @@ impl Pci {
         Ok(())
     }
 
-    /// Attributes that tell it.
-    fn spelled(self) -> [(&'static str, String); 4] {
-        [
-            ("domain", format!("0x{:04x}", self.domain)),
-            ("bus", format!("0x{:02x}", self.bus)),
-            ("slot", format!("0x{:02x}", self.slot)),
-            ("function", format!("0x{}", self.function)),
-        ]
+    /// Domain, bus, slot and function as they are spelled.
+    fn hex(self) -> [Hex; 4] {
+        [(self.domain, 4), (self.bus, 2), (self.slot, 2), (self.function, 1)]
+            .map(|(value, width)| Hex::of(value, width))
     }
 
     /// Writes it into a device, keeping other parts of the address.
     pub fn put(self, device: &mut Tree) {
-        let address = device.child_or_new("address");
-        address.set("type", "pci");
-        for (name, text) in self.spelled() {
-            address.set(name, text);
-        }
+        let [domain, bus, slot, function] = self.hex();
+        device.child_or_new("address").attrs.set_all(&[
+            ("type", "pci"),
+            ("domain", domain.as_str()),
+            ("bus", bus.as_str()),
+            ("slot", slot.as_str()),
+            ("function", function.as_str()),
+        ]);
     }
 }
 
@@ -99,8 +163,8 @@ pub(crate) fn pci_source(address: &mut Tree) -> Result<()> {
     if (pci.domain, pci.bus, pci.slot) != (0, 0, 0) {
         pci.check()?;
     }
-    for (name, text) in pci.spelled() {
-        address.set(name, text);
+    for (name, text) in ["domain", "bus", "slot", "function"].iter().zip(pci.hex()) {
+        address.set(name, text.as_str());
     }
     Ok(())
 }

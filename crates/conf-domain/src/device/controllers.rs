@@ -12,10 +12,17 @@ pub fn controller(kind: &str, index: u32) -> Tree {
 pub fn insert(devices: &mut Trees, new: Tree) {
     let index =
         |controller: &Tree| controller.attr("index").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-    let like = |device: &Tree| device.name == "controller" && device.attr("type") == new.attr("type");
-    let behind = devices.iter().position(|device| like(device) && index(device) > index(&new));
-    let before = devices.iter().rposition(like).map(|at| at + 1);
-    let last = devices.iter().rposition(|device| device.name == "controller").map(|at| at + 1);
+    let (kind, own) = (new.attr("type").map(str::to_owned), index(&new));
+    let (mut behind, mut before, mut last) = (None, None, None);
+    for (at, device) in devices.iter().enumerate().filter(|(_, device)| device.name == "controller") {
+        last = Some(at + 1);
+        if device.attr("type") == kind.as_deref() {
+            before = Some(at + 1);
+            if behind.is_none() && index(device) > own {
+                behind = Some(at);
+            }
+        }
+    }
     let at = behind.or(before).or(last).unwrap_or(devices.len());
     devices.insert(at, new);
 }

@@ -145,8 +145,7 @@ fn password(graphics: &mut Tree, kind: &str) -> Result<()> {
         graphics.set("passwdValidTo", time);
     }
     match graphics.attr("connected") {
-        None => Ok(()),
-        Some("keep") => Ok(()),
+        None | Some("keep") => Ok(()),
         Some("fail" | "disconnect") if kind == "vnc" => {
             Err(unsupported("VNC supports connected='keep' only"))
         }

@@ -19,15 +19,16 @@ mod secret;
 mod source;
 mod video;
 
-pub use address::Pci;
+pub use address::{Decimal, Hex, Pci};
 pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
 pub use interface::actual;
 pub(crate) use interface::is_virtio as speaks_virtio;
 
-use crate::{FormatFlags, ParseFlags, domain, values};
+use crate::{FormatFlags, ParseFlags, domain, elements, values};
 use base::Result;
-use xml::{Tree, Trees};
+use elements::Place;
+use xml::{Tree, Trees, Writer};
 
 /// Kinds of devices in the order in which they are read.
 const ORDER: &[&str] = &[
@@ -310,41 +311,60 @@ pub(crate) fn spell_sizes(device: &mut Tree) {
     }
 }
 
-/// Takes out what the flags hide.
-pub(crate) fn hide(tree: &mut Tree, flags: FormatFlags) {
-    let Some(devices) = tree.child_mut("devices") else { return };
-    for device in &mut devices.children {
-        if device.name == "video" {
-            video::hide(device);
+/// Prints a device.
+pub(crate) fn print(place: Option<Place>, device: &Tree, w: &mut Writer, flags: FormatFlags) {
+    let private = place.filter(|place| !flags.status && place.holds_private());
+    if private.is_none() && !is_changed(device, flags) {
+        return elements::write(device, w);
+    }
+    let mut device = device.clone();
+    hide(&mut device, flags);
+    if let Some(place) = private {
+        place.strip(&mut device);
+    }
+    elements::write(&device, w);
+}
+
+/// Whether the flags hide or change anything in devices of this kind.
+fn is_changed(device: &Tree, flags: FormatFlags) -> bool {
+    matches!(
+        device.name.as_str(),
+        "interface" | "serial" | "parallel" | "console" | "channel" | "disk" | "graphics" | "video"
+    ) || flags.inactive && device.child("alias").is_some()
+}
+
+/// Takes out of a device what the flags hide.
+fn hide(device: &mut Tree, flags: FormatFlags) {
+    if device.name == "video" {
+        video::hide(device);
+    }
+    if device.name == "interface" {
+        if !flags.inactive && !flags.status && !flags.actual_net {
+            interface::show_actual(device);
         }
-        if device.name == "interface" {
-            if !flags.inactive && !flags.status && !flags.actual_net {
-                interface::show_actual(device);
-            }
-            interface::hide_unused(device);
+        interface::hide_unused(device);
+    }
+    if flags.inactive {
+        forget_live(device);
+        match device.name.as_str() {
+            "serial" | "parallel" | "console" | "channel" => chardev::hide_live(device),
+            "disk" => disk::hide_live(device),
+            "graphics" => graphics::hide_live(device),
+            "interface" => interface::hide_live(device),
+            _ => {}
         }
-        if flags.inactive {
-            forget_live(device);
-            match device.name.as_str() {
-                "serial" | "parallel" | "console" | "channel" => chardev::hide_live(device),
-                "disk" => disk::hide_live(device),
-                "graphics" => graphics::hide_live(device),
-                "interface" => interface::hide_live(device),
-                _ => {}
-            }
+    }
+    if device.name == "disk" {
+        if !flags.status {
+            image::hide_managed(device);
         }
-        if device.name == "disk" {
-            if !flags.status {
-                image::hide_managed(device);
-            }
-            disk::spell_mirror(device);
-        }
-        if !flags.secure {
-            match device.name.as_str() {
-                "graphics" => device.unset("passwd"),
-                "disk" => disk::hide_secrets(device),
-                _ => {}
-            }
+        disk::spell_mirror(device);
+    }
+    if !flags.secure {
+        match device.name.as_str() {
+            "graphics" => device.unset("passwd"),
+            "disk" => disk::hide_secrets(device),
+            _ => {}
         }
     }
 }

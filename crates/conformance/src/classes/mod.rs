@@ -12,13 +12,16 @@ mod nbdkit;
 mod network_host;
 mod network_xml;
 mod objectevent;
+mod objects_xml;
 mod others_xml;
 mod qemu_caps;
+mod qemublock;
 mod qemustatus;
 mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
 mod replies;
+mod storage;
 mod typed_params;
 mod uri;
 mod virnetdaemon;
@@ -47,6 +50,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemustatus" => qemustatus::status,
         "domaincaps" => describe::domain,
         "genericxml2xml" => domain_xml::generic,
+        "qemublock" => qemublock::run,
         "qemucaps2xml" => describe::host,
         "qemufirmware" | "qemuvhostuser" => descriptors::run,
         "qemunbdkit" => nbdkit::run,
@@ -59,6 +63,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "objectevent" => objectevent::run,
+        "virstorage" => qemublock::name,
         "viruri" => uri::run,
         "networkxml2conf" => network_host::conf,
         "networkxml2firewall" => network_host::rules,
@@ -69,8 +74,17 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "virnetdevopenvswitch" => network_host::open_vswitch,
         "networkxml2xml" => network_xml::round_trip,
         "networkxml2xmlupdate" => network_xml::update,
+        "nodedevmdevctl" => objects_xml::mediated,
+        "nodedevxml2xml" => objects_xml::device,
+        "secretxml2xml" => objects_xml::secret,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,
+        "storagepoolcaps" => storage::capabilities,
+        "storagepoolxml2argv" => storage::start,
+        "storagepoolxml2xml" => storage::pool,
+        "storagevolxml2argv" => storage::create,
+        "storagevolxml2xml" => storage::volume,
+        "virstorageutil" => storage::gluster,
         _ => return None,
     })
 }

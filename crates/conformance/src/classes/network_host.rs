@@ -22,14 +22,18 @@ fn word(text: &str) -> String {
     }
 }
 
-fn line(call: &Call) -> String {
+pub(super) fn line(call: &Call) -> String {
     let words: Vec<String> = call.words().map(word).collect();
     words.join(" ") + "\n"
 }
 
 /// A command with a line for each word, but for values of options in front of further options.
-fn wrapped(call: &Call) -> String {
-    let words: Vec<&str> = call.words().collect();
+pub(super) fn wrapped(call: &Call) -> String {
+    wrapped_words(&call.words().collect::<Vec<_>>())
+}
+
+/// The same for words.
+pub(super) fn wrapped_words(words: &[&str]) -> String {
     let mut text = String::new();
     for (at, current) in words.iter().enumerate() {
         if at > 0 {

@@ -1,6 +1,7 @@
 //! File systems of a guest.
 
 use super::malformed;
+use crate::guest::Guest;
 use crate::{Driver, check_flags, error};
 use api::domain_agent::{DomainFsinfo, DomainGetFsinfoRet};
 use base::object::DomainRef;
@@ -90,6 +91,20 @@ impl Driver {
             ("guest-fsfreeze-freeze-list", json!({"mountpoints": mountpoints}))
         };
         count(command, &live.agent_command(command, &arguments)?)
+    }
+
+    /// Freezes the file systems of a guest for a moment.
+    pub(crate) fn freeze_guest(&self, guest: &Guest) -> Result<()> {
+        let live = guest.live()?;
+        live.agent_command("guest-fsfreeze-freeze", &Json::Null).map(drop)
+    }
+
+    /// Thaws them again.
+    pub(crate) fn thaw_guest(&self, guest: &Guest) {
+        let thawed = guest.live().and_then(|live| live.agent_command("guest-fsfreeze-thaw", &Json::Null));
+        if let Err(cause) = thawed {
+            log::error!("the file systems of guest '{}' stay frozen: {cause}", guest.value().name);
+        }
     }
 
     pub(super) fn thaw(&self, dom: &DomainRef, mountpoints: &[String], flags: u32) -> Result<i32> {

@@ -85,6 +85,32 @@ pub(crate) fn images(disk: &Tree) -> Vec<(&Tree, u32)> {
     all
 }
 
+/// Numbers the images of one disk. Gives the next free number.
+pub(crate) fn number(disk: &mut Tree, first: u32) -> u32 {
+    let mut next = first;
+    let mut take = || {
+        next += 1;
+        (next - 1).to_string()
+    };
+    if let Some(source) = disk.child_mut("source") {
+        source.set("index", take());
+        if let Some(store) = source.child_mut("dataStore") {
+            store.set("index", take());
+        }
+    }
+    let mut element = disk.child_mut("backingStore");
+    while let Some(below) = element {
+        if below.child("source").is_some() {
+            below.set("index", take());
+            if let Some(store) = below.child_mut("source").and_then(|source| source.child_mut("dataStore")) {
+                store.set("index", take());
+            }
+        }
+        element = below.child_mut("backingStore");
+    }
+    next
+}
+
 /// Names of the emulator's nodes of an image: the one that reads the storage, the one that reads the format.
 pub(crate) fn nodes(index: u32) -> (String, String) {
     (format!("libvirt-{index}-storage"), format!("libvirt-{index}-format"))

@@ -199,6 +199,19 @@ impl Driver {
         live.command("block_resize", json!({"node-name": node, "size": bytes})).map(drop)
     }
 
+    /// The size of a running guest's disk.
+    pub(crate) fn capacity_of(&self, live: &Live, element: &Tree) -> u64 {
+        let answer = live.command("query-block", Json::Null).unwrap_or_default();
+        let entries = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+        let entry = entries.iter().find(|entry| disk::is_about(entry, element));
+        let size = entry.and_then(|entry| entry.pointer("/inserted/image/virtual-size")?.as_u64());
+        size.unwrap_or_else(|| {
+            let path = chain::local(element).unwrap_or_default();
+            let extent = host::image::extent(std::path::Path::new(path)).unwrap_or_default();
+            capacity(path, chain::format_of(element).unwrap_or("raw"), extent)
+        })
+    }
+
     /// The emulator's name of the node a disk reads from.
     pub(crate) fn top_node(&self, live: &Live, element: &Tree) -> Option<String> {
         let answer = live.command("query-block", Json::Null).ok()?;

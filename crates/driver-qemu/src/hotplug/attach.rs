@@ -277,7 +277,7 @@ impl Driver {
         match device.name.as_str() {
             "disk" => {
                 chain::of_disk(device)?;
-                let next = super::disk::number_disk(device, self.next_node(live));
+                let next = crate::block::disk::number(device, self.next_node(live));
                 super::disk::make_overlay(&live.domain, device, next)
             }
             "interface" => {
@@ -301,7 +301,7 @@ impl Driver {
     }
 
     /// The number of the next block node of a guest.
-    pub(super) fn next_node(&self, live: &Live) -> u32 {
+    pub(crate) fn next_node(&self, live: &Live) -> u32 {
         let counted = live.session.nodes.load(Ordering::Acquire);
         counted.max(super::disk::counted(&live.domain) + 1)
     }

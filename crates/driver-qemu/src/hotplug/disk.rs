@@ -7,32 +7,6 @@ use conf_domain::Domain;
 use std::path::Path;
 use xml::Tree;
 
-/// Numbers the images of one disk. Gives the next free number.
-pub(super) fn number_disk(disk: &mut Tree, first: u32) -> u32 {
-    let mut next = first;
-    let mut take = || {
-        next += 1;
-        (next - 1).to_string()
-    };
-    if let Some(source) = disk.child_mut("source") {
-        source.set("index", take());
-        if let Some(store) = source.child_mut("dataStore") {
-            store.set("index", take());
-        }
-    }
-    let mut element = disk.child_mut("backingStore");
-    while let Some(below) = element {
-        if below.child("source").is_some() {
-            below.set("index", take());
-            if let Some(store) = below.child_mut("source").and_then(|source| source.child_mut("dataStore")) {
-                store.set("index", take());
-            }
-        }
-        element = below.child_mut("backingStore");
-    }
-    next
-}
-
 /// The highest number that the disks of a guest can have used at its start.
 pub(super) fn counted(domain: &Domain) -> u32 {
     fn highest(element: &Tree) -> u32 {

@@ -4,14 +4,12 @@
 //! new image's nodes ─▶ open the tray ─▶ take the medium out ─▶ put the new one in ─▶ close the tray ─▶ old image's nodes go
 //! ```
 
-use super::pieces::{Handed, take_back};
+use super::pieces::take_back;
 use crate::block::disk::{self, qom_name, target};
 use crate::guest::{Guest, Live};
-use crate::nic::Ends;
 use crate::{Driver, FROM, chain};
 use base::{Error, Result};
 use conf_domain::Domain;
-use qemu_plan::argv::{self, piece::Piece};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -101,9 +99,9 @@ impl Driver {
         let node = self.next_node(&live);
         // An empty drive takes a number too.
         new.child_or_new("source");
-        let next = super::disk::number_disk(&mut new, node);
+        let next = disk::number(&mut new, node);
         live.session.nodes.fetch_max(next, Ordering::AcqRel);
-        let handed = self.hand_medium(&live, found, &new, node)?;
+        let handed = self.hand_images(&live, &new)?;
         let (handed, top) = handed;
         let changed = swap(&live, &old, top.as_deref(), force);
         if let Err(cause) = changed {
@@ -120,33 +118,6 @@ impl Driver {
             }
             Ok(())
         })
-    }
-
-    /// Hands the nodes of a medium to the emulator.
-    fn hand_medium(&self, live: &Live, at: usize, new: &Tree, node: u32) -> Result<(Handed, Option<String>)> {
-        let mut handed = Handed::default();
-        if !disk::has_image(new) {
-            return Ok((handed, None));
-        }
-        let mut domain = live.domain.clone();
-        if let Some(device) = domain.devices_mut().get_mut(at) {
-            *device = new.clone();
-        }
-        let caps = self.caps_for(&domain)?;
-        let alias = disk::alias(new);
-        let mut pieces = argv::pieces(&domain, &caps, &self.start_of(live), alias, node)?;
-        pieces.retain(|piece| !matches!(piece, Piece::Device(_)));
-        let top = pieces.iter().rev().find_map(|piece| match piece {
-            Piece::Blockdev(json) => json.clone().value().get("node-name")?.as_str().map(str::to_owned),
-            _ => None,
-        });
-        match self.hand_pieces(live, &caps, &pieces, alias, &Ends::default(), &mut handed) {
-            Ok(()) => Ok((handed, top)),
-            Err(cause) => {
-                take_back(live, &handed.back);
-                Err(cause)
-            }
-        }
     }
 }
 

@@ -144,6 +144,7 @@ impl Driver {
     pub(crate) fn heard_of_devices(&self, guest: &Arc<Guest>, live: &Arc<Live>, event: &qmp::Event) {
         match event.name.as_str() {
             "BLOCK_WRITE_THRESHOLD" => return self.threshold_passed(guest, event),
+            "JOB_STATUS_CHANGE" => return self.heard_of_jobs(guest, live, event),
             "DEVICE_TRAY_MOVED" => return self.tray_moved(guest, live, event),
             "VSERPORT_CHANGE" => {
                 let alias = event.data.get("id").and_then(Json::as_str).unwrap_or_default();

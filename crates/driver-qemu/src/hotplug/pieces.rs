@@ -1,5 +1,6 @@
 //! Pieces of a device, handed to a running emulator one after the other; a failure takes back those that were handed over.
 
+use crate::block::disk;
 use crate::guest::{Live, MONITOR_WAIT, failed};
 use crate::nic::Ends;
 use crate::{Driver, FROM};
@@ -11,13 +12,14 @@ use qemu_plan::argv::secret::Vault;
 use qemu_plan::argv::{self, Start};
 use serde_json::{Map, Value as Json, json};
 use std::os::fd::AsFd;
+use xml::Tree;
 
 /// A command that takes something back.
-pub(super) type Back = (&'static str, Json);
+pub(crate) type Back = (&'static str, Json);
 
 /// What the emulator answered to pieces that clients want to know about.
 #[derive(Debug, Default)]
-pub(super) struct Handed {
+pub(crate) struct Handed {
     /// Pseudo terminals by the name of their character device.
     pub(super) terminals: Vec<(String, String)>,
     /// What takes the pieces back, the last piece first.
@@ -79,6 +81,19 @@ pub(super) fn take_back(live: &Live, back: &[Back]) {
     }
 }
 
+impl Handed {
+    /// Names of block nodes among what was handed over, the first one first.
+    pub(crate) fn node_names(&self) -> Vec<String> {
+        let name = |(_, arguments): &Back| arguments.get("node-name")?.as_str().map(str::to_owned);
+        self.back.iter().rev().filter_map(name).collect()
+    }
+
+    /// Takes everything back.
+    pub(crate) fn take_back(&self, live: &Live) {
+        take_back(live, &self.back);
+    }
+}
+
 impl Driver {
     /// Facts of the start of a guest that runs, for planning more of it.
     pub(super) fn start_of(&self, live: &Live) -> Start {
@@ -119,6 +134,57 @@ impl Driver {
         let outcome = self.hand_pieces(live, &caps, &pieces, alias, ends, &mut handed);
         match outcome {
             Ok(()) => Ok(handed),
+            Err(cause) => {
+                take_back(live, &handed.back);
+                Err(cause)
+            }
+        }
+    }
+
+    /// Hands the nodes of a disk's images to the emulator, as far as it does not have them. Gives what was handed over and
+    /// the node that reads the top image.
+    pub(crate) fn hand_images(&self, live: &Live, new: &Tree) -> Result<(Handed, Option<String>)> {
+        let mut handed = Handed::default();
+        let Some((_, top)) = disk::images(new).first().copied() else { return Ok((handed, None)) };
+        let alias = disk::alias(new);
+        let mut domain = live.domain.clone();
+        for device in domain.devices_mut().iter_mut().filter(|device| device.name == "disk") {
+            if disk::alias(device) == alias {
+                *device = new.clone();
+                // These belong to the disk, not to its images.
+                device.remove("throttlefilters");
+                device.child_or_new("driver").unset("copy_on_read");
+            }
+        }
+        let caps = self.caps_for(&domain)?;
+        let mut pieces = argv::pieces(&domain, &caps, &self.start_of(live), alias, self.next_node(live))?;
+        let answer = live.command("query-named-block-nodes", json!({"flat": true}))?;
+        let known: Vec<&str> = answer
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|node| node.get("node-name")?.as_str())
+            .collect();
+        let name = |json: &argv::Json| json.get("node-name").and_then(Json::as_str).map(str::to_owned);
+        pieces.retain(|piece| match piece {
+            Piece::Device(_) => false,
+            Piece::Blockdev(json) => name(json).is_none_or(|name| !known.contains(&name.as_str())),
+            // What a running disk has for itself it has already.
+            Piece::Object(json) => {
+                json.get("id").and_then(Json::as_str).is_none_or(|id| !id.starts_with("throttle-"))
+            }
+            _ => true,
+        });
+        let (storage, format) = disk::nodes(top);
+        let has = |wanted: &str| {
+            pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::Blockdev(json) if name(json).as_deref() == Some(wanted)))
+        };
+        let node = if has(&format) || known.contains(&format.as_str()) { format } else { storage };
+        match self.hand_pieces(live, &caps, &pieces, alias, &Ends::default(), &mut handed) {
+            Ok(()) => Ok((handed, Some(node))),
             Err(cause) => {
                 take_back(live, &handed.back);
                 Err(cause)

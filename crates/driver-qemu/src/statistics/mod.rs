@@ -80,7 +80,7 @@ impl Driver {
         let wanted = if stats == 0 { SERVED } else { stats };
         let guests: Vec<Arc<Guest>> = if doms.is_empty() {
             let mut all: Vec<Arc<Guest>> = self.guests.snapshot().values().cloned().collect();
-            all.retain(|guest| crate::lookup::matches(&guest.value(), flags & FILTERS));
+            all.retain(|guest| crate::lookup::matches(&guest.value(), self.kept(guest), flags & FILTERS));
             all
         } else {
             doms.iter().filter_map(|dom| self.guests.by_uuid(dom.uuid)).collect()

@@ -57,3 +57,4 @@ pub mod remote_shared;
 #[doc = "Storage pools and volumes"]
 pub mod remote_storage;
 pub mod table;
+pub mod types;

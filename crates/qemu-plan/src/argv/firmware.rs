@@ -1,6 +1,6 @@
 //! The firmware's image: flash chips as block nodes, or a file the board loads itself.
 
-use super::disk::image::{Image, Location};
+use super::disk::image::{Image, Location, Names};
 use super::disk::node;
 use super::machine::Options;
 use super::{Builder, ability};
@@ -32,14 +32,14 @@ fn file(element: &Tree) -> Tree {
 }
 
 fn location(source: &Tree) -> Location<'_> {
-    Location { kind: "file", source, auth: None, encryption: None }
+    Location::plain("file", source)
 }
 
 /// Block nodes of the chips.
 pub(super) fn chips(b: &mut Builder<'_>) -> Result<()> {
     let Some(loader) = code(b) else { return Ok(()) };
     let path = file(loader);
-    let mut image = Image::plain("pflash0", location(&path), format(loader));
+    let mut image = Image::plain(Names::of("pflash0"), location(&path), format(loader));
     image.read_only = loader.is("readonly", "yes");
     image.dressed = true;
     // Images of firmware stand for themselves.
@@ -49,7 +49,7 @@ pub(super) fn chips(b: &mut Builder<'_>) -> Result<()> {
     let Some(nvram) = variables(b) else { return Ok(()) };
     let path = file(nvram);
     let place = Location::of(nvram).unwrap_or_else(|| location(&path));
-    let mut image = Image::plain("pflash1", place, format(nvram));
+    let mut image = Image::plain(Names::of("pflash1"), place, format(nvram));
     image.dressed = variables_have_format(b, nvram);
     image.ends = true;
     let pieces = node::chain(&image, b.start)?;

@@ -1,6 +1,6 @@
 //! Devices of the host that a guest is given: PCI, USB, SCSI, mediated.
 
-use super::disk::image::{Image, Location};
+use super::disk::image::{Image, Location, Names};
 use super::disk::{node, own_order};
 use super::net::with_rom;
 use super::piece::Piece;
@@ -121,7 +121,7 @@ fn scsi(b: &mut Builder<'_>, hostdev: &Tree, boot: Option<u32>) -> Result<Vec<Pi
     let json = match location {
         Some(location) if location.source.is("protocol", "iscsi") => {
             let location = Location { kind: "network", ..location };
-            let image = Image::plain(number.to_string(), location, "raw");
+            let image = Image::plain(Names::of(number), location, "raw");
             let (objects, json) = node::raw(&image, b.start, &format!("{name}-secret0"))?;
             pieces.extend(objects);
             json

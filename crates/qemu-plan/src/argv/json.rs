@@ -53,7 +53,7 @@ impl Json {
     }
 
     /// A member.
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 

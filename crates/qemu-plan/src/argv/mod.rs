@@ -13,7 +13,7 @@ pub mod chardev;
 mod clock;
 mod controller;
 mod cpu;
-mod disk;
+pub(crate) mod disk;
 mod extension;
 mod filesystem;
 mod firmware;
@@ -45,6 +45,7 @@ mod tpm;
 mod video;
 mod virtio;
 
+pub use disk::image::Names;
 pub use disk::{nbdkit, number_images};
 pub use hotplug::pieces;
 pub use json::Json;

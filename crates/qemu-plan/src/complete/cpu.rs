@@ -21,7 +21,8 @@ pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
         }
         "host-passthrough" => {
             cpu.default_to("check", "none");
-            if setting.is_x86() {
+            // An emulated processor has nothing that keeps a guest on its host.
+            if setting.is_x86() && (cpu.is("mode", "host-passthrough") || setting.kind == "kvm") {
                 cpu.default_to("migratable", "on");
             }
         }

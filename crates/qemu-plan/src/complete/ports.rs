@@ -171,6 +171,33 @@ fn take(taken: &mut Taken, bus: u32, port: &str) {
     }
 }
 
+/// Refuses a place on a bus or at a port that is not there.
+fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
+    let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
+    if device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned")) {
+        return refused("Invalid address for a USB device".to_owned());
+    }
+    let port = device.attr_at("address", "port").filter(|port| *port != "0");
+    match field(device, "bus") {
+        Some(bus) if !buses.contains_key(&bus) => {
+            return refused(match port {
+                Some(_) => format!("Missing USB bus {bus}"),
+                None => format!("USB bus {bus} requested but no controller with that index is present"),
+            });
+        }
+        Some(bus) => {
+            let first = port.and_then(|port| port.split('.').next()?.parse::<u32>().ok());
+            if let (Some(port), Some(first)) = (port, first)
+                && buses.get(&bus).is_some_and(|ports| first > *ports)
+            {
+                return refused(format!("requested USB port {port} not present on USB bus {bus}"));
+            }
+        }
+        None => {}
+    }
+    Ok(())
+}
+
 /// Gives USB devices their ports; hubs are added when there are more devices than ports.
 ///
 /// Devices are served kind by kind, hubs first, each at the first free port of the lowest bus, of the controller first and then of hubs.
@@ -187,31 +214,17 @@ pub(super) fn usb(domain: &mut Domain) -> Result<()> {
     if buses.is_empty() {
         return Ok(());
     }
-    let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
-    for device in domain.devices().iter().filter(|device| on_usb(device)) {
-        if device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned")) {
-            return refused("Invalid address for a USB device".to_owned());
-        }
-        let port = device.attr_at("address", "port").filter(|port| *port != "0");
-        match field(device, "bus") {
-            Some(bus) if !buses.contains_key(&bus) => {
-                return refused(match port {
-                    Some(_) => format!("Missing USB bus {bus}"),
-                    None => format!("USB bus {bus} requested but no controller with that index is present"),
-                });
-            }
-            Some(bus) => {
-                let first = port.and_then(|port| port.split('.').next()?.parse::<u32>().ok());
-                if let (Some(port), Some(first)) = (port, first)
-                    && buses.get(&bus).is_some_and(|ports| first > *ports)
-                {
-                    return refused(format!("requested USB port {port} not present on USB bus {bus}"));
-                }
-            }
-            None => {}
-        }
+    let own = |domain: &Domain| -> Vec<usize> {
+        domain.devices().iter().enumerate().filter(|(_, device)| on_usb(device)).map(|(at, _)| at).collect()
+    };
+    let mut sitting = own(domain);
+    if sitting.is_empty() {
+        return Ok(());
     }
-    let count = domain.devices().iter().filter(|device| on_usb(device)).count() as u32;
+    for device in sitting.iter().filter_map(|at| domain.devices().get(*at)) {
+        usb_place(device, &buses)?;
+    }
+    let count = sitting.len() as u32;
     let hubs = domain.all("hub").count() as u32;
     let available = buses.values().sum::<u32>() + hubs * HUB_PORTS;
     if count > available {
@@ -219,10 +232,11 @@ pub(super) fn usb(domain: &mut Domain) -> Result<()> {
         for _ in 0..more {
             domain.devices_mut().push(Tree::new("hub").with("type", "usb"));
         }
+        sitting = own(domain);
     }
     let mut taken = Taken::new();
     let mut paths: BTreeSet<(u32, String)> = buses.keys().map(|bus| (*bus, String::new())).collect();
-    for device in domain.devices().iter().filter(|device| on_usb(device)) {
+    for device in sitting.iter().filter_map(|at| domain.devices().get(*at)) {
         if let Some(port) = device.attr_at("address", "port").filter(|port| *port != "0") {
             let bus = field(device, "bus").unwrap_or(0);
             take(&mut taken, bus, port);
@@ -231,10 +245,12 @@ pub(super) fn usb(domain: &mut Domain) -> Result<()> {
             }
         }
     }
-    for kind in USB_ORDER {
-        for device in domain.devices_mut().iter_mut().filter(|device| on_usb(device)) {
-            if device.name != *kind
-                || device.attr_at("address", "port").is_some_and(|port| port != "0")
+    let kind = |device: &Tree| USB_ORDER.iter().position(|kind| device.name == *kind);
+    sitting.sort_by_key(|at| domain.devices().get(*at).and_then(kind));
+    let devices = domain.devices_mut();
+    for at in sitting {
+        if let Some(device) = devices.get_mut(at) {
+            if device.attr_at("address", "port").is_some_and(|port| port != "0")
                 || device.child("address").is_some_and(|address| !address.is("type", "usb"))
             {
                 continue;

@@ -152,22 +152,30 @@ fn pci(controller: &Tree, model: &str, setting: &Setting<'_>) -> Result<()> {
     if named && !names.contains(&name) {
         return refused("modelName", "has invalid value");
     }
+    let target = controller.child("target");
     let has = |name: &str| match name {
-        "targetIndex" => controller.attr_at("target", "index").is_some(),
-        "numaNode" => controller.at("target/node").is_some(),
-        name => controller.attr_at("target", name).is_some(),
+        "targetIndex" => target.is_some_and(|target| target.attr("index").is_some()),
+        "numaNode" => target.is_some_and(|target| target.child("node").is_some()),
+        name => target.is_some_and(|target| target.attr(name).is_some()),
     };
-    for option in
-        ["targetIndex", "busNr", "numaNode", "chassisNr", "chassis", "port", "hotplug", "memReserve"]
-    {
-        let known = options.contains(&option)
+    // Nearly always there is nothing but what the model has.
+    let plain = target.is_none_or(|target| {
+        target.children.is_empty() && target.attrs.iter().all(|(name, _)| options.contains(&name))
+    });
+    let asked: &[&str] = if plain {
+        &[]
+    } else {
+        &["targetIndex", "busNr", "numaNode", "chassisNr", "chassis", "port", "hotplug", "memReserve"]
+    };
+    for option in asked {
+        let known = options.contains(option)
             || model == "pci-root"
-                && match option {
+                && match *option {
                     "targetIndex" | "numaNode" => pseries,
                     "hotplug" => setting.board == Board::Pc,
                     _ => false,
                 };
-        if has(option) && !known {
+        if !known && has(option) {
             return refused(option, "is not valid");
         }
     }

@@ -190,8 +190,8 @@ fn tpm(tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
 /// Channels of Spice need its screen.
 fn spice(domain: &Domain, device: &Tree) -> Result<()> {
     let kind = device.attr("type").unwrap_or_default();
-    let screen = domain.all("graphics").any(|graphics| graphics.is("type", "spice"));
-    if matches!(kind, "spicevmc" | "spiceport") && !screen {
+    let screen = || domain.all("graphics").any(|graphics| graphics.is("type", "spice"));
+    if matches!(kind, "spicevmc" | "spiceport") && !screen() {
         return Err(unsupported(format!("chardev '{kind}' not supported without spice graphics")));
     }
     Ok(())

@@ -298,6 +298,14 @@ pub(crate) fn complete(
 
 /// Six bytes in lower case with leading zeros.
 fn canonical(text: &str) -> Option<String> {
+    // Nearly always it is spelled so already.
+    let fits = |(at, byte): (usize, u8)| match at % 3 {
+        2 => byte == b':',
+        _ => byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'),
+    };
+    if text.len() == 17 && text.bytes().enumerate().all(fits) {
+        return Some(text.to_owned());
+    }
     let bytes: Option<Vec<String>> = text
         .split(':')
         .map(|part| {

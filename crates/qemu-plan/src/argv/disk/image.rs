@@ -19,13 +19,21 @@ pub(crate) struct Location<'d> {
     pub(crate) auth: Option<&'d Tree>,
     /// How the contents are encrypted.
     pub(crate) encryption: Option<&'d Tree>,
+    /// Whom an SSH server is asked as, when the definition does not say.
+    pub(crate) login: Option<&'d str>,
+    /// An SSH server may have any key.
+    pub(crate) any_key: bool,
 }
 
 impl<'d> Location<'d> {
     /// The location that an element with a `<source>` names; nothing for an empty drive.
     pub(crate) fn of(holder: &'d Tree) -> Option<Location<'d>> {
+        Location::within(holder, holder.attr("type").unwrap_or("file"))
+    }
+
+    /// The location of a type that an element with a `<source>` names.
+    pub(crate) fn within(holder: &'d Tree, kind: &'d str) -> Option<Location<'d>> {
         let source = holder.child("source")?;
-        let kind = holder.attr("type").unwrap_or("file");
         let named = match kind {
             "file" => source.attr("file").is_some(),
             "block" => source.attr("dev").is_some(),
@@ -37,7 +45,13 @@ impl<'d> Location<'d> {
             return None;
         }
         let either = |name: &str| source.child(name).or_else(|| holder.child(name));
-        Some(Location { kind, source, auth: either("auth"), encryption: either("encryption") })
+        let (auth, encryption) = (either("auth"), either("encryption"));
+        Some(Location { auth, encryption, ..Location::plain(kind, source) })
+    }
+
+    /// A location that needs nothing but itself.
+    pub(crate) fn plain(kind: &'d str, source: &'d Tree) -> Location<'d> {
+        Location { kind, source, auth: None, encryption: None, login: None, any_key: false }
     }
 
     /// The protocol of a network source.
@@ -109,6 +123,28 @@ impl<'d> Manner<'d> {
     }
 }
 
+/// Names of the nodes of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The node that reads the contents from where they are.
+    pub storage: String,
+    /// The node that cuts a slice out of the contents.
+    pub slice: String,
+    /// The node that understands the format.
+    pub format: String,
+}
+
+impl Names {
+    /// The names that are made of a word: a number, or `pflash0`.
+    pub fn of(word: impl std::fmt::Display) -> Names {
+        Names {
+            storage: format!("libvirt-{word}-storage"),
+            slice: format!("libvirt-{word}-slice-sto"),
+            format: format!("libvirt-{word}-format"),
+        }
+    }
+}
+
 /// What is behind an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Behind {
@@ -134,8 +170,7 @@ pub(crate) struct Opened {
 /// An image.
 #[derive(Debug, Clone)]
 pub(crate) struct Image<'d> {
-    /// What its nodes are called by: a number, or `pflash0`.
-    pub(crate) name: String,
+    pub(crate) names: Names,
     pub(crate) location: Location<'d>,
     /// Format: `raw`, `qcow2` …
     pub(crate) format: &'d str,
@@ -165,9 +200,9 @@ pub(crate) struct Image<'d> {
 
 impl<'d> Image<'d> {
     /// An image without anything beside or behind it.
-    pub(crate) fn plain(name: impl Into<String>, location: Location<'d>, format: &'d str) -> Image<'d> {
+    pub(crate) fn plain(names: Names, location: Location<'d>, format: &'d str) -> Image<'d> {
         Image {
-            name: name.into(),
+            names,
             location,
             format,
             read_only: false,
@@ -188,17 +223,17 @@ impl<'d> Image<'d> {
 
     /// Name of the node that reads the contents from where they are.
     pub(crate) fn storage(&self) -> String {
-        format!("libvirt-{}-storage", self.name)
+        self.names.storage.clone()
     }
 
     /// Name of the node that cuts a slice out of the contents.
     pub(crate) fn slice(&self) -> String {
-        format!("libvirt-{}-slice-sto", self.name)
+        self.names.slice.clone()
     }
 
     /// Name of the node that understands the format.
     pub(crate) fn layer(&self) -> String {
-        format!("libvirt-{}-format", self.name)
+        self.names.format.clone()
     }
 
     /// Encrypted in a way that the emulator decrypts.
@@ -244,7 +279,7 @@ impl<'d> Image<'d> {
 }
 
 /// Largest size of the cache of a format's tables below an element, in bytes.
-fn table_cache(holder: &Tree) -> Option<u64> {
+pub(crate) fn table_cache(holder: &Tree) -> Option<u64> {
     let size = holder.at("metadata_cache/max_size")?;
     let number: u64 = size.body().trim().parse().ok()?;
     base::size::scale(number, size.attr("unit").unwrap_or_default(), 1, u64::MAX)
@@ -268,11 +303,7 @@ pub(crate) fn chain<'d>(b: &mut Builder<'d>, disk: &'d Tree) -> Option<Image<'d>
         && format == "raw"
         && disk.is("device", "cdrom")
         && b.start.host_drives.contains(path);
-    top.detect_zeroes = match disk.attr_at("driver", "detect_zeroes") {
-        // Without discarding, writing is the only way to make zeroes.
-        Some("unmap") if manner.discard != Some("unmap") => Some("on"),
-        other => other,
-    };
+    top.detect_zeroes = detect_zeroes(disk);
     let floppy = top.floppy;
     top.data.iter_mut().for_each(|data| data.floppy = floppy);
     top.ends = disk.child("backingStore").is_some_and(|store| store.children.is_empty());
@@ -283,6 +314,15 @@ pub(crate) fn chain<'d>(b: &mut Builder<'d>, disk: &'d Tree) -> Option<Image<'d>
         top.reservations = Some(if managed { "pr-helper0".to_owned() } else { format!("pr-helper-{alias}") });
     }
     Some(top)
+}
+
+/// How runs of zeroes are looked for.
+pub(crate) fn detect_zeroes(disk: &Tree) -> Option<&str> {
+    match disk.attr_at("driver", "detect_zeroes") {
+        // Without discarding, writing is the only way to make zeroes.
+        Some("unmap") if disk.attr_at("driver", "discard") != Some("unmap") => Some("on"),
+        other => other,
+    }
 }
 
 fn numbered<'d>(
@@ -299,7 +339,7 @@ fn numbered<'d>(
         b.next_node += 1;
         b.next_node - 1
     });
-    let mut image = Image::plain(number.to_string(), location, format);
+    let mut image = Image::plain(Names::of(number), location, format);
     image.read_only = read_only;
     image.dressed = !super::super::ability::bare_raw(b.caps);
     image.manner = manner;
@@ -395,7 +435,7 @@ fn number_behind(holder: &mut Tree, next: &mut u32) {
 /// The image of a disk whose nodes the emulator makes itself; it takes no number.
 pub(crate) fn built_in(disk: &Tree) -> Option<Image<'_>> {
     let location = Location::of(disk)?;
-    let mut image = Image::plain("sd", location, disk.attr_at("driver", "type").unwrap_or("raw"));
+    let mut image = Image::plain(Names::of("sd"), location, disk.attr_at("driver", "type").unwrap_or("raw"));
     image.read_only = disk.child("readonly").is_some();
     Some(image)
 }

@@ -5,7 +5,7 @@ mod filter;
 pub(crate) mod image;
 pub mod nbdkit;
 pub(crate) mod node;
-mod protocol;
+pub(crate) mod protocol;
 mod sd;
 
 use super::piece::Piece;

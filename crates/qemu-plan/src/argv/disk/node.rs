@@ -31,25 +31,31 @@ pub(crate) fn chain(image: &Image<'_>, start: &Start) -> Result<Vec<Piece>> {
 fn one(image: &Image<'_>, start: &Start) -> Result<Vec<Piece>> {
     let (mut pieces, reach, locks) = objects(image, start)?;
     pieces.extend(image.passed.iter().cloned());
-    let storage = protocol::node(image, &reach)?.put("node-name", image.storage());
+    pieces.extend(nodes(image, &reach, &locks)?.into_iter().map(Piece::Blockdev));
+    Ok(pieces)
+}
+
+/// The nodes of one image, the one that reads its contents first; `locks` are the objects with the keys to its format.
+pub(crate) fn nodes(image: &Image<'_>, reach: &Reach<'_>, locks: &[String]) -> Result<Vec<Json>> {
+    let storage = protocol::node(image, reach)?.put("node-name", image.storage());
     let (layered, part) = (image.needs_layer(), image.part());
     let own = |json: Json| with_manner(json, image);
     let below = |json: Json| with_cache(below(json, image), image);
     let storage = if layered || part.is_some() { below(storage) } else { own(storage) };
-    pieces.push(Piece::Blockdev(storage));
+    let mut nodes = vec![storage];
     let mut file = image.storage();
     if let Some((offset, size)) = part {
         let slice = Json::driver("raw").put("file", file).put("offset", offset).put("size", size);
         let slice = slice.put("node-name", image.slice());
         // Only the whole of the contents is opened by descriptors.
         let slice = if layered { with_cache(reopened(slice), image) } else { own(slice) };
-        pieces.push(Piece::Blockdev(slice));
+        nodes.push(slice);
         file = image.slice();
     }
     if layered {
-        pieces.push(Piece::Blockdev(layer(image, file, &locks)?));
+        nodes.push(layer(image, file, locks)?);
     }
-    Ok(pieces)
+    Ok(nodes)
 }
 
 /// Objects an image needs, what its storage is told of them, and the names of the keys to its format.
@@ -57,15 +63,7 @@ fn objects<'s>(image: &Image<'_>, start: &'s Start) -> Result<(Vec<Piece>, Reach
     let settings: &Settings = &start.settings;
     let location = &image.location;
     let storage = image.storage();
-    let mut reach = Reach {
-        settings,
-        private_dir: &start.private_dir,
-        ids: &start.ids,
-        password: None,
-        cookies: None,
-        tls: None,
-        keys: Vec::new(),
-    };
+    let mut reach = Reach::of(start);
     let mut pieces = Vec::new();
     let seal = |id: &str, named: &Named| sealed(id, named, start.vault.as_ref(), &start.secrets);
     if let Some(helper) = reservations(image, start) {
@@ -163,7 +161,7 @@ fn with_manner(json: Json, image: &Image<'_>) -> Json {
 }
 
 /// Name of the driver of a format.
-fn driver(format: &str) -> Result<&str> {
+pub(crate) fn driver(format: &str) -> Result<&str> {
     Ok(match format {
         "raw" | "fat" => "raw",
         "vhd" => "vhdx",
@@ -174,7 +172,7 @@ fn driver(format: &str) -> Result<&str> {
 }
 
 /// Formats that may have an image behind them.
-fn may_have_backing(format: &str) -> bool {
+pub(crate) fn may_have_backing(format: &str) -> bool {
     matches!(format, "qcow" | "qcow2" | "qed" | "vmdk")
 }
 
@@ -217,14 +215,7 @@ pub(crate) fn raw(image: &Image<'_>, start: &Start, password: &str) -> Result<(V
     if let Some(named) = &named {
         pieces.push(Piece::Object(sealed(password, named, start.vault.as_ref(), &start.secrets)?));
     }
-    let reach = Reach {
-        settings: &start.settings,
-        private_dir: &start.private_dir,
-        ids: &start.ids,
-        password: named.map(|_| password.to_owned()),
-        cookies: None,
-        tls: None,
-        keys: Vec::new(),
-    };
+    let password = named.map(|_| password.to_owned());
+    let reach = Reach { password, ..Reach::of(start) };
     Ok((pieces, protocol::node(image, &reach)?))
 }

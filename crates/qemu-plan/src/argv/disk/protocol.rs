@@ -1,7 +1,7 @@
 //! How the contents of an image are reached: a file, a device, a server.
 
-use super::super::Json;
 use super::super::settings::Settings;
+use super::super::{Json, Start};
 use super::image::{Image, Location};
 use crate::complete::unsupported;
 use base::{Error, ErrorDomain, Result};
@@ -10,36 +10,55 @@ use std::collections::BTreeMap;
 use xml::Tree;
 
 /// What a node is told besides the image: the daemon's settings, and names of objects made for it.
-pub(super) struct Reach<'s> {
-    pub(super) settings: &'s Settings,
-    pub(super) private_dir: &'s str,
+pub(crate) struct Reach<'s> {
+    /// Only where the image is matters: as another image would name it.
+    pub(crate) bare: bool,
+    pub(crate) settings: &'s Settings,
+    pub(crate) private_dir: &'s str,
     /// Numbers of the host's users and groups by name.
-    pub(super) ids: &'s BTreeMap<String, u32>,
+    pub(crate) ids: &'s BTreeMap<String, u32>,
     /// The object with the password.
-    pub(super) password: Option<String>,
+    pub(crate) password: Option<String>,
     /// The object with the cookies.
-    pub(super) cookies: Option<String>,
+    pub(crate) cookies: Option<String>,
     /// The object with the certificates.
-    pub(super) tls: Option<String>,
+    pub(crate) tls: Option<String>,
     /// The objects with the keys of an image that the protocol decrypts.
-    pub(super) keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
+}
+
+impl<'s> Reach<'s> {
+    /// What a start knows, without objects.
+    pub(crate) fn of(start: &'s Start) -> Reach<'s> {
+        Reach {
+            bare: false,
+            settings: &start.settings,
+            private_dir: &start.private_dir,
+            ids: &start.ids,
+            password: None,
+            cookies: None,
+            tls: None,
+            keys: Vec::new(),
+        }
+    }
 }
 
 /// The members of a node that reads an image from where it is.
-pub(super) fn node(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
+pub(crate) fn node(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
     let location = &image.location;
     let source = location.source;
     let attr = |name: &str| source.attr(name).unwrap_or_default();
     Ok(match location.kind {
         "file" => {
-            let path = image.opened.map(|opened| format!("/dev/fdset/{}", opened.set));
-            local("file", path.as_deref().unwrap_or(attr("file")), image)
+            let opened = image.opened.filter(|_| !reach.bare);
+            let path = opened.map(|opened| format!("/dev/fdset/{}", opened.set));
+            local("file", path.as_deref().unwrap_or(attr("file")), image, reach)
         }
-        "block" => local(if image.drive { "host_cdrom" } else { "host_device" }, attr("dev"), image),
+        "block" => local(if image.drive { "host_cdrom" } else { "host_device" }, attr("dev"), image, reach),
         "dir" => Json::driver("vvfat")
             .put("dir", attr("dir"))
             .put("floppy", image.floppy)
-            .put("rw", !image.read_only),
+            .put_opt("rw", (!reach.bare).then_some(!image.read_only)),
         "nvme" => nvme(source),
         "vhostvdpa" => {
             let path = image.opened.map(|opened| format!("/dev/fdset/{}", opened.set));
@@ -57,11 +76,12 @@ pub(super) fn node(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
     })
 }
 
-fn local(driver: &str, path: &str, image: &Image<'_>) -> Json {
-    Json::driver(driver)
-        .put("filename", path)
-        .put_opt("aio", image.manner.aio)
-        .put_opt("pr-manager", image.reservations.clone())
+fn local(driver: &str, path: &str, image: &Image<'_>, reach: &Reach<'_>) -> Json {
+    let json = Json::driver(driver).put("filename", path);
+    if reach.bare {
+        return json;
+    }
+    json.put_opt("aio", image.manner.aio).put_opt("pr-manager", image.reservations.clone())
 }
 
 fn nvme(source: &Tree) -> Json {
@@ -85,7 +105,9 @@ fn network(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
     let source = location.source;
     let name = source.attr("name").unwrap_or_default();
     let user = location.auth.and_then(|auth| auth.attr("username"));
-    if served(location, reach.settings) {
+    // A name in another image tells nothing secret and nothing of this host.
+    let told = user.filter(|_| !reach.bare);
+    if !reach.bare && served(location, reach.settings) {
         let path = format!("{}/nbdkit-{}.socket", reach.private_dir, image.storage());
         let server = Json::new().put("type", "unix").put("path", path);
         return Ok(Json::driver("nbd").put("server", server.value()));
@@ -95,7 +117,7 @@ fn network(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
             .put("server", one(source, true)?)
             .put_opt("export", source.attr("name"))
             .put_opt("tls-creds", reach.tls.clone())
-            .put_opt("tls-hostname", source.attr("tlsHostname"))
+            .put_opt("tls-hostname", source.attr("tlsHostname").filter(|_| !reach.bare))
             .put_opt("reconnect-delay", reconnect(source)),
         "gluster" => {
             let (volume, path) = name.split_once('/').unwrap_or((name, ""));
@@ -103,7 +125,7 @@ fn network(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
                 .put("volume", volume)
                 .put("path", path)
                 .put("server", servers(source, true)?)
-                .put("debug", reach.settings.gluster_debug)
+                .put_opt("debug", (!reach.bare).then_some(reach.settings.gluster_debug))
         }
         "iscsi" => iscsi(location, reach)?,
         "rbd" => rbd(location, reach)?,
@@ -111,7 +133,8 @@ fn network(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
         "ssh" => Json::driver("ssh")
             .put("path", name)
             .put("server", one(source, false)?)
-            .put_opt("user", user.or(source.attr_at("identity", "username"))),
+            .put_opt("user", user.or(source.attr_at("identity", "username")).or(location.login))
+            .put_opt("host-key-check", location.any_key.then(|| Json::new().put("mode", "none").value())),
         "sheepdog" => Json::driver("sheepdog").put("server", one(source, true)?).put("vdi", name),
         "vxhs" => Json::driver("vxhs")
             .put_opt("tls-creds", reach.tls.clone())
@@ -122,12 +145,13 @@ fn network(image: &Image<'_>, reach: &Reach<'_>) -> Result<Json> {
                 |path: &str, name: &str| source.attr_at(path, name).and_then(|text| text.parse::<u64>().ok());
             Json::driver(protocol)
                 .put("url", url(source, protocol, name))
-                .put_opt("username", user)
+                .put_opt("username", told)
                 .put_opt("password-secret", reach.password.clone())
                 .put_opt("sslverify", source.attr_at("ssl", "verify").map(|verify| verify == "yes"))
+                .put_opt("cookie", source.child("cookies").filter(|_| reach.bare).map(cookies))
                 .put_opt("cookie-secret", reach.cookies.clone())
-                .put_opt("readahead", number("readahead", "size"))
                 .put_opt("timeout", number("timeout", "seconds"))
+                .put_opt("readahead", number("readahead", "size"))
         }
         other => return Err(unsupported(format!("protocol '{other}' is not supported by this emulator"))),
     })
@@ -139,8 +163,8 @@ fn reconnect(source: &Tree) -> Option<u64> {
 }
 
 /// A name of a host as it stands in an address.
-fn bracketed(name: &str) -> String {
-    if name.contains(':') { format!("[{name}]") } else { name.to_owned() }
+pub(crate) fn bracketed(name: &str) -> String {
+    if name.contains(':') && !name.starts_with('[') { format!("[{name}]") } else { name.to_owned() }
 }
 
 /// Cookies as a server gets them.
@@ -152,14 +176,15 @@ pub(super) fn cookies(cookies: &Tree) -> String {
 }
 
 /// The address of a file on a server.
-pub(super) fn url(source: &Tree, protocol: &str, name: &str) -> String {
+pub(crate) fn url(source: &Tree, protocol: &str, name: &str) -> String {
     let host = source.child("host");
     let part = |name: &str| host.and_then(|host| host.attr(name)).unwrap_or_default();
     let port = part("port");
     let port = if port.is_empty() { String::new() } else { format!(":{port}") };
     let slash = if name.starts_with('/') { "" } else { "/" };
     let query = source.attr("query").map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{protocol}://{}{port}{slash}{name}{query}", bracketed(part("name")))
+    let path = uri::escape(name, "/;@&=+$,");
+    format!("{protocol}://{}{port}{slash}{path}{query}", bracketed(part("name")))
 }
 
 /// A server as QEMU's socket addresses are written; `typed` when the address tells its kind.
@@ -210,7 +235,7 @@ fn iscsi(location: &Location<'_>, reach: &Reach<'_>) -> Result<Json> {
         .put("target", target)
         .put("lun", lun)
         .put("transport", "tcp")
-        .put_opt("user", location.auth.and_then(|auth| auth.attr("username")))
+        .put_opt("user", location.auth.and_then(|auth| auth.attr("username")).filter(|_| !reach.bare))
         .put_opt("password-secret", reach.password.clone())
         .put_opt("initiator-name", source.attr_at("initiator/iqn", "name")))
 }
@@ -220,7 +245,7 @@ fn rbd(location: &Location<'_>, reach: &Reach<'_>) -> Result<Json> {
     let name = source.attr("name").unwrap_or_default();
     let (pool, image) = name.split_once('/').unwrap_or((name, ""));
     let hosts = source.child("host").map(|_| servers(source, false)).transpose()?;
-    let user = location.auth.and_then(|auth| auth.attr("username"));
+    let user = location.auth.and_then(|auth| auth.attr("username")).filter(|_| !reach.bare);
     let modes = || Value::from(vec!["cephx", "none"]);
     Ok(Json::driver("rbd")
         .put("pool", pool)

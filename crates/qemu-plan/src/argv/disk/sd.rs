@@ -13,15 +13,7 @@ pub(super) fn pieces(b: &Builder<'_>, plan: &Planned<'_>) -> Result<Vec<Piece>> 
     let disk = plan.disk;
     let mut words = Vec::new();
     if let Some(image) = &plan.image {
-        let reach = Reach {
-            settings: &b.start.settings,
-            private_dir: &b.start.private_dir,
-            ids: &b.start.ids,
-            password: None,
-            cookies: None,
-            tls: None,
-            keys: Vec::new(),
-        };
+        let reach = Reach::of(b.start);
         let json: Json = protocol::node(image, &reach)?;
         words.push(match (image.location.kind, json.get("filename").and_then(|name| name.as_str())) {
             ("file" | "block", Some(path)) => format!("file={}", comma(path)),

@@ -189,14 +189,14 @@ pub(super) fn no_slot() -> Error {
 
 impl Buses {
     /// Buses with the given models by number; gaps are filled with what the root suggests.
-    pub(super) fn new(models: &[Option<String>], many_roots: bool) -> Result<Buses> {
-        let express = models.first().and_then(Option::as_deref) == Some("pcie-root");
+    pub(super) fn new(models: &[Option<&str>], many_roots: bool) -> Result<Buses> {
+        let express = models.first().copied().flatten() == Some("pcie-root");
         let filler = match (express, many_roots) {
             (true, _) => "pcie-root-port",
             (_, true) => "pci-root",
             _ => "pci-bridge",
         };
-        let list = models.iter().map(|model| Bus::new(model.as_deref().unwrap_or(filler)));
+        let list = models.iter().map(|model| Bus::new(model.unwrap_or(filler)));
         let list: Option<Vec<Bus>> = list.collect();
         let list = list.ok_or_else(no_slot)?;
         Ok(Buses { list, many_roots, ..Buses::default() })
@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn ports_share_slots() {
-        let mut buses = Buses::new(&[Some("pcie-root".to_owned())], false).unwrap();
+        let mut buses = Buses::new(&[Some("pcie-root")], false).unwrap();
         let port = Connect::of_controller("pcie-root-port").unwrap();
         let places: Vec<(u32, u32)> = (0..10)
             .map(|_| buses.reserve_growing(port, 0).unwrap())
@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn conventional_devices_behind_express() {
-        let mut buses = Buses::new(&[Some("pcie-root".to_owned())], false).unwrap();
+        let mut buses = Buses::new(&[Some("pcie-root")], false).unwrap();
         buses.to_pci_bridge = true;
         let place = buses.reserve_growing(Connect::PCI.with(Connect::HOTPLUG), 0).unwrap();
         assert_eq!((place.bus, place.slot), (2, 1));

@@ -2,10 +2,9 @@
 
 use super::bus::Buses;
 use super::{is_pci_controller, number};
-use crate::complete::controllers;
 use crate::complete::setting::{Board, Setting};
 use conf_domain::Domain;
-use conf_domain::device::Pci;
+use conf_domain::device::{Decimal, Hex, Pci};
 use qemu_caps::Flag;
 use xml::Tree;
 
@@ -36,51 +35,73 @@ pub(super) fn models(domain: &mut Domain, setting: &Setting<'_>) {
     }
 }
 
-/// Adds the controller of a bus unless it is there.
-pub(super) fn add_missing(domain: &mut Domain, index: u32, model: &str) -> bool {
-    let text = index.to_string();
-    if domain.devices().iter().any(|device| is_pci_controller(device) && device.is("index", &text)) {
-        return false;
+/// Places of the PCI controllers among the devices, and their numbers.
+pub(super) fn standing(domain: &Domain) -> Vec<(usize, u32)> {
+    let devices = domain.devices().iter().enumerate();
+    devices
+        .filter(|(_, device)| is_pci_controller(device))
+        .filter_map(|(at, device)| Some((at, number(device.attr("index"))?)))
+        .collect()
+}
+
+/// Adds controllers, each before the first with a higher number. Tells in which place among the devices each was put, in that order.
+pub(super) fn add<'m>(
+    domain: &mut Domain,
+    mut standing: Vec<(usize, u32)>,
+    missing: &[(u32, &'m str)],
+    setting: &Setting<'_>,
+) -> Vec<(usize, &'m str)> {
+    let devices = domain.devices_mut();
+    devices.reserve(missing.len());
+    let mut added = Vec::with_capacity(missing.len());
+    for (index, model) in missing {
+        let next = standing.iter().position(|(_, other)| other > index).unwrap_or(standing.len());
+        let at = match standing.get(next) {
+            Some((at, _)) => *at,
+            None => standing.last().map_or(devices.len(), |(at, _)| at + 1),
+        };
+        let mut new = Tree::new("controller");
+        new.attrs.set_all(&[("type", "pci"), ("index", Decimal::of(*index).as_str()), ("model", model)]);
+        if let Some(name) = device_name(model, setting) {
+            // Its model, its port and its address.
+            new.children.reserve(3);
+            new.children.push(Tree::new("model").with("name", name));
+        }
+        devices.insert(at, new);
+        added.push((at, *model));
+        standing.insert(next, (at, *index));
+        standing.iter_mut().skip(next + 1).for_each(|(at, _)| *at += 1);
     }
-    let new = Tree::new("controller").with("type", "pci").with("index", text).with("model", model);
-    controllers::insert(domain.devices_mut(), new);
-    true
+    added
 }
 
 /// Numbers of chassis, ports, buses and host bridges, where the definition leaves them open.
-pub(super) fn numbers(domain: &mut Domain, buses: &Buses) {
-    let mut bus_numbers: Vec<u32> = domain
-        .devices()
-        .iter()
-        .filter(|device| is_pci_controller(device))
-        .filter_map(|device| number(device.attr_at("target", "busNr")))
-        .collect();
-    let mut host_bridges: Vec<u32> = domain
-        .devices()
-        .iter()
-        .filter(|device| is_pci_controller(device))
-        .filter_map(|device| number(device.attr_at("target", "index")))
-        .collect();
-    let devices = domain.devices_mut();
-    let on_bus: Vec<(usize, u32, Option<Pci>)> = devices
-        .iter()
-        .enumerate()
-        .filter(|(_, device)| is_pci_controller(device))
-        .map(|(at, device)| (at, number(device.attr("index")).unwrap_or(0), Pci::of(device)))
-        .collect();
-    for (at, index, place) in on_bus {
-        let device = &mut devices[at];
-        let model = device.attr("model").unwrap_or_default().to_owned();
-        match model.as_str() {
-            "pci-bridge" => device.child_or_new("target").default_to("chassisNr", &index.to_string()),
-            "pcie-root-port" | "pcie-switch-downstream-port" => {
-                let port = place.map_or(0, |place| match model.as_str() {
+pub(super) fn numbers(domain: &mut Domain, buses: &Buses, places: &[Option<Pci>]) {
+    let (mut bus_numbers, mut host_bridges) = (Vec::new(), Vec::new());
+    for target in domain.devices().iter().filter(|device| is_pci_controller(device)).filter_map(target) {
+        bus_numbers.extend(number(target.attr("busNr")));
+        host_bridges.extend(number(target.attr("index")));
+    }
+    let devices = domain.devices_mut().iter_mut().zip(places);
+    for (device, place) in devices.filter(|(device, _)| is_pci_controller(device)) {
+        let index = number(device.attr("index")).unwrap_or(0);
+        match device.attr("model").unwrap_or_default() {
+            "pci-bridge" => {
+                device.child_or_new("target").default_to("chassisNr", Decimal::of(index).as_str());
+            }
+            model @ ("pcie-root-port" | "pcie-switch-downstream-port") => {
+                let port = place.map_or(0, |place| match model {
                     "pcie-root-port" => place.slot << 3 | place.function,
                     _ => place.slot,
                 });
+                let (chassis, port) = (Decimal::of(index), Hex::of(port, 1));
                 let target = device.child_or_new("target");
-                target.default_to("chassis", &index.to_string());
-                target.default_to("port", &format!("0x{port:x}"));
+                if target.attrs.is_empty() {
+                    target.attrs.set_all(&[("chassis", chassis.as_str()), ("port", port.as_str())]);
+                } else {
+                    target.default_to("chassis", chassis.as_str());
+                    target.default_to("port", port.as_str());
+                }
             }
             "pci-expander-bus" | "pcie-expander-bus" if device.attr_at("target", "busNr").is_none() => {
                 // Counted down from the top, with room for a bus behind each.
@@ -100,4 +121,8 @@ pub(super) fn numbers(domain: &mut Domain, buses: &Buses) {
             _ => {}
         }
     }
+}
+
+fn target(device: &Tree) -> Option<&Tree> {
+    device.child("target")
 }

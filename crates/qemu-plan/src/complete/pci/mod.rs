@@ -20,6 +20,7 @@ use bus::{Buses, Connect};
 use conf_domain::Domain;
 use conf_domain::device::Pci;
 use qemu_caps::Flag;
+use want::Wish;
 use xml::Tree;
 
 fn number(text: Option<&str>) -> Option<u32> {
@@ -59,21 +60,89 @@ fn group(device: &Tree, setting: &Setting<'_>) -> u32 {
     place.and_then(|place| setting.groups.get(&place)).map_or(0, |group| group + 1)
 }
 
+/// Places of a definition's devices, those that are to be written included.
+#[derive(Clone, Default)]
+struct Places {
+    /// By device; `None` for those without.
+    of: Vec<Option<Pci>>,
+    /// What each device asks, by device.
+    wishes: Vec<Wish>,
+    /// Devices whose places are not in the definition yet.
+    new: Vec<usize>,
+    /// Among them those that share their slot for sure.
+    shared: Vec<usize>,
+}
+
+impl Places {
+    fn read(domain: &Domain, setting: &Setting<'_>) -> Places {
+        let devices = domain.devices();
+        let wishes = devices.iter().map(|device| Wish::of(device, setting)).collect();
+        Places { of: devices.iter().map(Pci::of).collect(), wishes, ..Places::default() }
+    }
+
+    /// The same when controllers were added, each at its place among the devices.
+    fn with_added(mut self, added: &[(usize, &str)]) -> Places {
+        for (at, model) in added {
+            self.of.insert(*at, None);
+            self.wishes.insert(*at, Wish::of_added(model));
+        }
+        self
+    }
+
+    fn wish(&self, index: usize) -> Wish {
+        self.wishes.get(index).copied().unwrap_or_default()
+    }
+
+    /// Whether a device is a part of an ICH9 USB controller that is to be placed.
+    fn is_open_part(&self, index: usize) -> bool {
+        let wish = self.wish(index);
+        wish.part.is_some() && !wish.has_address && self.get(index).is_none()
+    }
+
+    fn get(&self, index: usize) -> Option<Pci> {
+        self.of.get(index).copied().flatten()
+    }
+
+    fn put(&mut self, index: usize, place: Pci) {
+        if let Some(slot) = self.of.get_mut(index) {
+            *slot = Some(place);
+            self.new.push(index);
+        }
+    }
+
+    /// Writes the new places into the definition.
+    fn write(&self, domain: &mut Domain) {
+        let devices = domain.devices_mut();
+        for index in &self.new {
+            if let (Some(place), Some(device)) = (self.get(*index), devices.get_mut(*index)) {
+                if let Some(address) = device.child_mut("address") {
+                    address.unset("multifunction");
+                }
+                place.put(device);
+                if self.shared.contains(index) {
+                    device.child_or_new("address").set("multifunction", "on");
+                }
+            }
+        }
+    }
+}
+
 /// The buses of a definition's controllers, with everything taken that has an address.
-fn read(domain: &Domain, setting: &Setting<'_>, growing: bool) -> Result<Buses> {
-    let mut models: Vec<Option<String>> = Vec::new();
-    for controller in domain.devices().iter().filter(|device| is_pci_controller(device)) {
+fn read(domain: &Domain, setting: &Setting<'_>, places: &Places, growing: bool) -> Result<Buses> {
+    let mut models: Vec<Option<&str>> = Vec::new();
+    let devices = || domain.devices().iter().zip(&places.wishes);
+    for (controller, _) in devices().filter(|(_, wish)| wish.is_controller) {
         let index = number(controller.attr("index")).unwrap_or(0).min(255) as usize;
         if models.len() <= index {
             models.resize(index + 1, None);
         }
-        models[index] = controller.attr("model").map(str::to_owned);
+        models[index] = controller.attr("model");
     }
     let mut buses = Buses::new(&models, setting.board == Board::Pseries)?;
     buses.to_pci_bridge = setting.has(Flag::PciePciBridge);
-    for device in domain.devices() {
-        let Some(pci) = Pci::of(device) else { continue };
-        let connect = want::of(device, setting).unwrap_or(Connect::PCI);
+    for ((device, wish), place) in devices().zip(&places.of) {
+        let Some(pci) = *place else { continue };
+        let connect = wish.connect.unwrap_or(Connect::PCI);
         while growing && pci.bus >= buses.count() {
             buses.grow(connect)?;
         }
@@ -115,67 +184,78 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
         return if domain.devices().iter().any(needed) { Err(no_bus()) } else { Ok(()) };
     };
     controller::models(domain, setting);
-    let mut rehearsal = domain.clone();
-    let mut buses = read(&rehearsal, setting, true)?;
-    chip_set(&mut rehearsal, setting, &mut buses)?;
+    // The first time only to see which buses are missing.
+    let given = Places::read(domain, setting);
+    let mut rehearsal = given.clone();
+    let mut buses = read(domain, setting, &rehearsal, true)?;
+    chip_set(domain, &mut rehearsal, setting, &mut buses)?;
     let full = buses.all_full();
     if !full && !buses.is_express() && !setting.is_s390() && setting.board != Board::Pseries {
         // A bridge must find a slot when the bus fills up.
         buses.reserve_growing(Connect::PCI.with(Connect::HOTPLUG), 0)?;
     }
-    place_all(&mut rehearsal, setting, &mut buses, true)?;
+    place_all(domain, &mut rehearsal, setting, &mut buses, true)?;
     if highest == 0 && buses.count() > 1 && buses.is_express() {
         buses.reserve_growing(Connect::PCIE.with(Connect::HOTPLUG), 0)?;
     }
+    let standing = controller::standing(domain);
+    let mut missing = Vec::new();
     let mut index = 1;
     while index < buses.count() {
-        let model = buses.model(index);
-        if controller::add_missing(domain, index, model)
-            && let Some(connect) = Connect::of_controller(model)
-        {
-            buses.reserve_added(connect)?;
+        if !standing.iter().any(|(_, known)| *known == index) {
+            let model = buses.model(index);
+            missing.push((index, model));
+            if let Some(connect) = Connect::of_controller(model) {
+                buses.reserve_added(connect)?;
+            }
         }
         index += 1;
     }
-    controller::models(domain, setting);
-    let mut buses = read(domain, setting, false)?;
-    chip_set(domain, setting, &mut buses)?;
-    place_all(domain, setting, &mut buses, false)?;
-    controller::numbers(domain, &buses);
-    share_slots(domain);
+    let added = controller::add(domain, standing, &missing, setting);
+    let mut places = given.with_added(&added);
+    let mut buses = read(domain, setting, &places, false)?;
+    chip_set(domain, &mut places, setting, &mut buses)?;
+    place_all(domain, &mut places, setting, &mut buses, false)?;
+    places.write(domain);
+    controller::numbers(domain, &buses, &places.of);
+    share_slots(domain, &places);
     Ok(())
 }
 
-/// Devices in the order in which they get addresses.
-fn order(domain: &Domain) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..domain.devices().len()).collect();
-    order.sort_by_key(|index| {
-        let device = &domain.devices()[*index];
-        if is_pci_controller(device) { 0 } else { want::rank(device) }
-    });
-    order
-}
-
-fn place_all(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses, growing: bool) -> Result<()> {
-    for index in order(domain) {
-        let device = &domain.devices()[index];
-        if !want::may_have(device, setting) || Pci::of(device).is_some() {
+fn place_all(
+    domain: &Domain,
+    places: &mut Places,
+    setting: &Setting<'_>,
+    buses: &mut Buses,
+    growing: bool,
+) -> Result<()> {
+    let devices = domain.devices();
+    let mut order: Vec<(u32, usize)> = Vec::with_capacity(devices.len());
+    let open =
+        places.wishes.iter().enumerate().filter(|(at, wish)| wish.is_open && places.get(*at).is_none());
+    order.extend(open.map(|(at, wish)| (wish.rank, at)));
+    order.sort_unstable();
+    for (_, index) in order {
+        let wish = places.wish(index);
+        // One part of a controller may have placed the others.
+        let (Some(connect), Some(device)) =
+            (wish.connect.filter(|_| places.get(index).is_none()), devices.get(index))
+        else {
             continue;
-        }
-        let Some(connect) = want::of(device, setting) else { continue };
+        };
         let group = group(device, setting);
-        if let Some(function) = want::ich9_function(device) {
-            let number = device.attr("index").map(str::to_owned);
-            let sibling = domain.devices().iter().find_map(|other| {
-                want::ich9_function(other)?;
-                if other.attr("index") == number.as_deref() { Pci::of(other) } else { None }
+        if let Some(function) = wish.part {
+            let number = device.attr("index");
+            let sibling = devices.iter().enumerate().find_map(|(at, other)| {
+                places.wish(at).part?;
+                if other.attr("index") == number { places.get(at) } else { None }
             });
             let slot = match sibling {
                 Some(place) => place,
                 None if growing => buses.reserve_growing(connect, group)?,
                 None => buses.next(connect, group).ok_or_else(bus::no_slot)?,
             };
-            put_part(domain, index, Pci { function, ..slot }, buses, connect, growing)?;
+            put_part(places, index, Pci { function, ..slot }, buses, connect, growing)?;
             continue;
         }
         let place = if growing {
@@ -185,24 +265,18 @@ fn place_all(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses, grow
             buses.take(place, connect);
             place
         };
-        put(place, &mut domain.devices_mut()[index]);
+        places.put(index, place);
     }
-    bridges(domain)
-}
-
-/// Writes a place that was found for a device.
-fn put(place: Pci, device: &mut Tree) {
-    if let Some(address) = device.child_mut("address") {
-        address.unset("multifunction");
-    }
-    place.put(device);
+    bridges(domain, places)
 }
 
 /// A bridge has a higher number than the bus it sits on.
-fn bridges(domain: &Domain) -> Result<()> {
-    for bridge in domain.devices().iter().filter(|device| is_pci_controller(device)) {
+fn bridges(domain: &Domain, places: &Places) -> Result<()> {
+    let controllers = places.wishes.iter().enumerate().filter(|(_, wish)| wish.is_controller);
+    for (bridge, place) in controllers.filter_map(|(at, _)| Some((domain.devices().get(at)?, places.get(at))))
+    {
         let index = number(bridge.attr("index")).unwrap_or(0);
-        if let Some(place) = Pci::of(bridge).filter(|_| bridge.is("model", "pci-bridge"))
+        if let Some(place) = place.filter(|_| bridge.is("model", "pci-bridge"))
             && index <= place.bus
         {
             return Err(super::unsupported(format!(
@@ -216,7 +290,7 @@ fn bridges(domain: &Domain) -> Result<()> {
 
 /// Puts a part of an ICH9 USB controller to its function.
 fn put_part(
-    domain: &mut Domain,
+    places: &mut Places,
     index: usize,
     place: Pci,
     buses: &mut Buses,
@@ -227,19 +301,18 @@ fn put_part(
     if !buses.take(place, connect) && !growing {
         return Err(taken(place));
     }
-    let device = &mut domain.devices_mut()[index];
-    place.put(device);
+    places.put(index, place);
     if place.function == 0 {
-        device.child_or_new("address").set("multifunction", "on");
+        places.shared.push(index);
     }
     Ok(())
 }
 
 /// Devices that are part of the chip set have fixed places.
-fn chip_set(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses) -> Result<()> {
+fn chip_set(domain: &Domain, places: &mut Places, setting: &Setting<'_>, buses: &mut Buses) -> Result<()> {
     match setting.board {
-        Board::Pc => pc(domain, buses),
-        Board::Q35 => q35(domain, buses),
+        Board::Pc => pc(domain, places, buses),
+        Board::Q35 => q35(domain, places, buses),
         _ => Ok(()),
     }
 }
@@ -248,16 +321,22 @@ fn chip_set(domain: &mut Domain, setting: &Setting<'_>, buses: &mut Buses) -> Re
 ///
 /// # Errors
 /// When something else sits there.
-fn fixed(domain: &mut Domain, kind: &str, model: Option<&str>, place: Pci, buses: &mut Buses) -> Result<()> {
-    let found = domain.devices_mut().iter_mut().find(|device| {
+fn fixed(
+    domain: &Domain,
+    places: &mut Places,
+    (kind, model): (&str, Option<&str>),
+    place: Pci,
+    buses: &mut Buses,
+) -> Result<()> {
+    let found = domain.devices().iter().enumerate().position(|(index, device)| {
         device.name == "controller"
             && device.is("type", kind)
             && device.is("index", "0")
             && model.is_none_or(|model| device.is("model", model))
-            && is_open(device)
+            && is_open(device, index, places)
     });
-    if let Some(device) = found {
-        place.put(device);
+    if let Some(index) = found {
+        places.put(index, place);
         if !buses.take(place, Connect::PCI) {
             return Err(taken(place));
         }
@@ -287,15 +366,20 @@ fn taken(place: Pci) -> Error {
 }
 
 /// No address, or one that only asks for PCI.
-fn is_open(device: &Tree) -> bool {
-    device.child("address").is_none_or(|address| address.is("type", "pci")) && Pci::of(device).is_none()
+fn is_open(device: &Tree, index: usize, places: &Places) -> bool {
+    places.get(index).is_none() && device.child("address").is_none_or(|address| address.is("type", "pci"))
+}
+
+/// No address at all.
+fn is_unplaced(device: &Tree, index: usize, places: &Places) -> bool {
+    places.get(index).is_none() && device.child("address").is_none()
 }
 
 fn root(slot: u32, function: u32) -> Pci {
     Pci { slot, function, ..Pci::default() }
 }
 
-fn pc(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
+fn pc(domain: &Domain, places: &mut Places, buses: &mut Buses) -> Result<()> {
     elsewhere(domain, "ide", None, root(1, 1), "Primary IDE controller must have PCI address 0:0:1.1")?;
     elsewhere(
         domain,
@@ -304,55 +388,48 @@ fn pc(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
         root(1, 2),
         "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2",
     )?;
-    fixed(domain, "ide", None, root(1, 1), buses)?;
-    fixed(domain, "usb", Some("piix3-uhci"), root(1, 2), buses)?;
+    fixed(domain, places, ("ide", None), root(1, 1), buses)?;
+    fixed(domain, places, ("usb", Some("piix3-uhci")), root(1, 2), buses)?;
     // ISA bridge, and power management beside it.
     for function in [0, 3] {
         if !buses.take(root(1, function), Connect::PCI) {
             return Err(taken(root(1, function)));
         }
     }
-    video(domain, buses, 2);
+    video(domain, places, buses, 2);
     Ok(())
 }
 
-fn q35(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
+fn q35(domain: &Domain, places: &mut Places, buses: &mut Buses) -> Result<()> {
+    let devices = domain.devices();
     elsewhere(domain, "sata", None, root(0x1f, 2), "Primary SATA controller must have PCI address 0:0:1f.2")?;
-    fixed(domain, "sata", None, root(0x1f, 2), buses)?;
+    fixed(domain, places, ("sata", None), root(0x1f, 2), buses)?;
     // The first two USB controllers of the chip set have slots of their own.
     for slot in [0x1d, 0x1a] {
-        let unplaced =
-            |device: &Tree| want::ich9_function(device).is_some() && device.child("address").is_none();
-        let Some(number) = domain
-            .devices()
+        let first = devices
             .iter()
-            .find(|device| unplaced(device) && !has_placed_part(domain, device))
-            .and_then(|device| device.attr("index").map(str::to_owned))
-        else {
-            break;
-        };
+            .enumerate()
+            .find(|(index, device)| places.is_open_part(*index) && !has_placed_part(devices, device, places));
+        let Some(number) = first.and_then(|(_, device)| device.attr("index")) else { break };
         if !buses.slot_is_free(slot) {
             continue;
         }
-        for index in 0..domain.devices().len() {
-            let device = &domain.devices()[index];
-            if unplaced(device)
-                && device.attr("index") == Some(number.as_str())
-                && let Some(function) = want::ich9_function(device)
+        for (index, device) in devices.iter().enumerate() {
+            if places.is_open_part(index)
+                && device.attr("index") == Some(number)
+                && let Some(function) = places.wish(index).part
             {
-                put_part(domain, index, root(slot, function), buses, Connect::PCI, true)?;
+                put_part(places, index, root(slot, function), buses, Connect::PCI, true)?;
             }
         }
     }
-    let bridge = domain
-        .devices_mut()
-        .iter_mut()
-        .find(|device| is_pci_controller(device) && device.is("model", "dmi-to-pci-bridge"));
-    if let Some(bridge) = bridge
-        && bridge.child("address").is_none()
+    let bridge =
+        places.wishes.iter().position(|wish| wish.is_controller && wish.connect == Some(Connect::DMI));
+    if let Some(index) = bridge
+        && devices.get(index).is_some_and(|device| is_unplaced(device, index, places))
         && buses.slot_is_free(0x1e)
     {
-        root(0x1e, 0).put(bridge);
+        places.put(index, root(0x1e, 0));
         buses.take(root(0x1e, 0), Connect::DMI);
     }
     // ISA bridge and management bus.
@@ -361,56 +438,59 @@ fn q35(domain: &mut Domain, buses: &mut Buses) -> Result<()> {
             return Err(taken(root(0x1f, function)));
         }
     }
-    video(domain, buses, 1);
-    let sound = domain.devices_mut().iter_mut().find(|device| {
-        device.name == "sound" && device.is("model", "ich9") && device.child("address").is_none()
+    video(domain, places, buses, 1);
+    let sound = devices.iter().enumerate().position(|(index, device)| {
+        device.name == "sound" && device.is("model", "ich9") && is_unplaced(device, index, places)
     });
-    if let Some(sound) = sound
+    if let Some(index) = sound
         && buses.slot_is_free(0x1b)
     {
-        root(0x1b, 0).put(sound);
+        places.put(index, root(0x1b, 0));
         buses.take(root(0x1b, 0), Connect::PCI);
     }
     Ok(())
 }
 
-fn has_placed_part(domain: &Domain, device: &Tree) -> bool {
-    domain.devices().iter().any(|other| {
-        want::ich9_function(other).is_some()
+fn has_placed_part(devices: &[Tree], device: &Tree, places: &Places) -> bool {
+    devices.iter().enumerate().any(|(index, other)| {
+        places.wish(index).part.is_some()
+            && places.get(index).is_some()
             && other.attr("index") == device.attr("index")
-            && Pci::of(other).is_some()
     })
 }
 
 /// The first screen has a fixed slot where that is free.
-fn video(domain: &mut Domain, buses: &mut Buses, slot: u32) {
+fn video(domain: &Domain, places: &mut Places, buses: &mut Buses, slot: u32) {
     let place = if buses.slot_is_free(slot) {
         Some(root(slot, 0))
     } else {
         buses.next(Connect::PCI.with(Connect::HOTPLUG), 0).filter(|_| !buses.is_express())
     };
     let Some(place) = place else { return };
-    let first = domain.devices_mut().iter_mut().find(|device| device.name == "video");
-    if let Some(device) = first
-        && device.child("address").is_none_or(|address| address.is("type", "pci"))
-        && Pci::of(device).is_none()
+    let first = domain.devices().iter().enumerate().find(|(_, device)| device.name == "video");
+    if let Some((index, device)) = first
+        && is_open(device, index, places)
         && !matches!(device.attr_at("model", "type"), Some("none" | "ramfb"))
     {
-        put(place, device);
+        places.put(index, place);
         buses.take(place, Connect::PCI);
     }
 }
 
 /// Function 0 of a slot with several functions says so.
-fn share_slots(domain: &mut Domain) {
-    let places: Vec<Pci> =
-        domain.devices().iter().filter_map(Pci::of).filter(|pci| pci.function > 0).collect();
-    for device in domain.devices_mut() {
-        let Some(pci) = Pci::of(device).filter(|pci| pci.function == 0) else { continue };
-        let shared = places
-            .iter()
-            .any(|other| (other.domain, other.bus, other.slot) == (pci.domain, pci.bus, pci.slot));
-        if shared && let Some(address) = device.child_mut("address") {
+fn share_slots(domain: &mut Domain, places: &Places) {
+    let slot = |pci: Pci| (pci.domain, pci.bus, pci.slot);
+    let others: Vec<_> =
+        places.of.iter().flatten().filter(|pci| pci.function > 0).map(|pci| slot(*pci)).collect();
+    if others.is_empty() {
+        return;
+    }
+    for (device, place) in domain.devices_mut().iter_mut().zip(&places.of) {
+        let Some(pci) = place.filter(|pci| pci.function == 0 && others.contains(&slot(*pci))) else {
+            continue;
+        };
+        debug_assert_eq!(Pci::of(device), Some(pci));
+        if let Some(address) = device.child_mut("address") {
             address.default_to("multifunction", "on");
         }
     }

@@ -7,8 +7,43 @@ use xml::Tree;
 const CONVENTIONAL: Connect = Connect::PCI.with(Connect::HOTPLUG);
 const INTEGRATED: Connect = Connect::PCI.with(Connect::INTEGRATED);
 
+/// What a device asks and what it is, as far as its place depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish {
+    pub(super) connect: Option<Connect>,
+    /// Order in which devices get addresses.
+    pub(super) rank: u32,
+    /// A PCI controller.
+    pub(super) is_controller: bool,
+    /// A part of an ICH9 USB controller: its function.
+    pub(super) part: Option<u32>,
+    /// It may sit on PCI on this machine.
+    pub(super) is_open: bool,
+    pub(super) has_address: bool,
+}
+
+impl Wish {
+    pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Wish {
+        let is_controller = super::is_pci_controller(device);
+        let address = device.child("address");
+        Wish {
+            connect: of(device, setting),
+            rank: if is_controller { 0 } else { rank(device) },
+            is_controller,
+            part: ich9_function(device),
+            is_open: may_have(address, setting),
+            has_address: address.is_some(),
+        }
+    }
+
+    /// A PCI controller that was added.
+    pub(super) fn of_added(model: &str) -> Wish {
+        Wish { connect: Connect::of_controller(model), is_controller: true, is_open: true, ..Wish::default() }
+    }
+}
+
 /// Kinds in the order in which they get addresses; PCI controllers come before all of them.
-pub(super) fn rank(device: &Tree) -> u32 {
+fn rank(device: &Tree) -> u32 {
     match device.name.as_str() {
         "filesystem" => 1,
         // A device of the host, whatever the guest sees.
@@ -128,7 +163,7 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
 }
 
 /// A device that shares its slot with the other parts of an ICH9 USB controller: its function.
-pub(super) fn ich9_function(device: &Tree) -> Option<u32> {
+fn ich9_function(device: &Tree) -> Option<u32> {
     if device.name != "controller" || !device.is("type", "usb") {
         return None;
     }
@@ -142,8 +177,8 @@ pub(super) fn ich9_function(device: &Tree) -> Option<u32> {
 }
 
 /// Whether a device may sit on PCI at all on this machine.
-pub(super) fn may_have(device: &Tree, setting: &Setting<'_>) -> bool {
-    match device.child("address") {
+fn may_have(address: Option<&Tree>, setting: &Setting<'_>) -> bool {
+    match address {
         None => true,
         Some(address) => {
             address.is("type", "pci") || setting.board == Board::Ccw && address.attr("type").is_none()
