@@ -228,6 +228,10 @@ pub(crate) fn spell(device: &mut Tree) {
         }
         _ => {}
     }
+    if address.is("type", "isa") {
+        // Nothing is said by zeros.
+        address.attrs.retain(|name, value| name == "type" || number(value) != Some(0));
+    }
     let defaults: &[(&str, &str)] = match address.attr("type") {
         Some("drive") => &[("controller", "0"), ("bus", "0"), ("target", "0"), ("unit", "0")],
         Some("virtio-serial") => &[("controller", "0"), ("bus", "0")],

@@ -119,11 +119,8 @@ fn wanted(devices: &[Tree]) -> BTreeMap<&'static str, BTreeSet<u32>> {
                 _ => {}
             },
             "hostdev" if on_drive && device.is("type", "scsi") => want("scsi", address),
-            "channel" | "console"
-                if device.attr_at("target", "type") == Some("virtio")
-                    && address.is_none_or(|address| address.is("type", "virtio-serial")) =>
-            {
-                want("virtio-serial", address);
+            "channel" | "console" if device.attr_at("target", "type") == Some("virtio") => {
+                want("virtio-serial", address.filter(|address| address.is("type", "virtio-serial")));
             }
             "smartcard" if address.is_some_and(|address| address.is("type", "ccid")) => want("ccid", address),
             _ => {}

@@ -18,6 +18,7 @@ pub(crate) fn complete(device: &mut Tree) {
             device.child_or_new("source").set("channel", "org.qemu.usbredir");
         }
         "rng" => {
+            device.children.retain(|child| child.name != "rate" || child.attr("bytes").is_some());
             if let Some(backend) = device.child_mut("backend")
                 && backend.is("model", "random")
                 && backend.body().trim().is_empty()

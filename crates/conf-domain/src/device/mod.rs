@@ -132,7 +132,7 @@ pub(crate) fn complete(
             "hostdev" => source::complete_iscsi(device),
             "interface" => interface::complete(device, flags, random)?,
             "memory" => memory::complete(device)?,
-            "redirfilter" => redirection::complete(device),
+            "redirfilter" => redirection::complete(device)?,
             "controller" => controller::complete(device)?,
             "serial" | "parallel" | "console" | "channel" | "smartcard" | "redirdev" | "rng" => {
                 chardev::complete(device, flags)?;

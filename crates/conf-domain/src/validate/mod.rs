@@ -77,8 +77,10 @@ fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
     match &*device.name {
         "disk" => disk::check(domain, device),
         "interface" => interface::check(device),
-        "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => chardev::check(device),
-        "rng" => device.child("backend").map_or(Ok(()), chardev::check),
+        "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => {
+            chardev::check(domain, device)
+        }
+        "rng" => device.child("backend").map_or(Ok(()), |backend| chardev::check(domain, backend)),
         "controller" => controller::check(device),
         "memory" => memory::check(domain, device),
         _ => others::check(domain, device),

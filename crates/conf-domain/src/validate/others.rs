@@ -23,10 +23,6 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
         "sound" => listened(domain, device),
         "graphics" if device.is("type", "vnc") => listened(domain, device),
         "iommu" => iommu(domain, device),
-        "smartcard" => match device.attr_at("address", "type") {
-            None | Some("ccid") => Ok(()),
-            Some(_) => Err(unsupported("Controllers must use the 'ccid' address type")),
-        },
         _ => Ok(()),
     }
 }

@@ -183,6 +183,11 @@ pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     };
     let mut taken: BTreeSet<u64> = BTreeSet::new();
     for device in domain.devices_mut() {
+        // A terminal of this bus is nowhere else.
+        let terminal = device.name == "serial" && first(device).is_some();
+        if terminal && device.attr_at("address", "type").is_some_and(|place| place != "spapr-vio") {
+            device.remove("address");
+        }
         if first(device).is_none() || device.attr_at("address", "type") != Some("spapr-vio") {
             continue;
         }

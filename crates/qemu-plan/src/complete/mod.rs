@@ -28,6 +28,7 @@ use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, ParseFlags};
 pub(crate) use ports::on_usb;
+use qemu_caps::Flag;
 pub use setting::Board;
 use setting::Setting;
 use std::collections::HashMap;
@@ -120,6 +121,7 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     }
     let setting = Setting::of(domain, caps, &site.iommu_groups, abi_update);
     if !flags.skip_validate {
+        runs(domain, &setting)?;
         crate::validate::given(domain, &setting)?;
     }
     crate::firmware::choose(domain, &site.firmware, abi_update)?;
@@ -148,6 +150,19 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     }
     if !flags.skip_validate {
         conf_domain::validate::complete(domain, &crate::validate::Qemu { setting: &setting, site })?;
+    }
+    Ok(())
+}
+
+/// Whether the emulator runs guests of this kind at all.
+fn runs(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
+    let emulator = domain.all("emulator").next().map_or("", |emulator| emulator.body());
+    let kind = domain.tree.at("os/type").map_or("", |kind| kind.body());
+    if kind != "hvm" {
+        return Err(unsupported(format!("Emulator '{emulator}' does not support os type '{kind}'")));
+    }
+    if domain.kind() == "hvf" && !setting.has(Flag::Hvf) {
+        return Err(unsupported(format!("Emulator '{emulator}' does not support virt type 'hvf'")));
     }
     Ok(())
 }

@@ -39,7 +39,10 @@ pub(super) fn serial(domain: &mut Domain) {
     for at in 0..domain.devices().len() {
         let device = &domain.devices()[at];
         if !is_channel(device)
-            || device.child("address").is_some_and(|address| !address.is("type", "virtio-serial"))
+            || device.child("address").is_some_and(|address| {
+                !address.is("type", "virtio-serial")
+                    && !(address.is("type", "pci") && address.attrs.len() == 1)
+            })
             || field(device, "port").is_some_and(|port| port != 0)
         {
             continue;

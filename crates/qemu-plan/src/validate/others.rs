@@ -34,8 +34,17 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         }
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
-        "channel" | "console" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
-        "smartcard" | "rng" => spice(domain, device),
+        "console" => console(device, setting).and_then(|()| spice(domain, device)).and_then(|()| tcp(device)),
+        "channel" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
+        "smartcard"
+            if ["controller", "slot"]
+                .iter()
+                .any(|name| device.attr_at("address", name).is_some_and(|number| number != "0")) =>
+        {
+            Err(unsupported("this QEMU binary lacks multiple smartcard support"))
+        }
+        "smartcard" => spice(domain, device).and_then(|()| tcp(device)),
+        "rng" => spice(domain, device),
         "video" => video(domain, device, setting),
         _ => Ok(()),
     }
@@ -109,6 +118,31 @@ fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
 fn serial(serial: &Tree, setting: &Setting<'_>) -> Result<()> {
     let kind = serial.attr_at("target", "type").unwrap_or_default();
     let model = serial.attr_at("target/model", "name").unwrap_or_default();
+    let wanted = match model {
+        "spapr-vty" => "spapr-vio-serial",
+        "pl011" | "16550a" => "system-serial",
+        "sclpconsole" | "sclplmconsole" => "sclp-serial",
+        "isa-debugcon" => "isa-debug",
+        model => model,
+    };
+    if !wanted.is_empty() && kind != wanted {
+        return Err(unsupported(format!("Target model '{model}' requires target type '{wanted}'")));
+    }
+    if let Some(place) = serial.attr_at("address", "type") {
+        let wanted = match kind {
+            "isa-serial" | "isa-debug" => "isa",
+            "usb-serial" => "usb",
+            "pci-serial" => "pci",
+            "spapr-vio-serial" => "spapr-vio",
+            "system-serial" | "sclp-serial" => {
+                return Err(unsupported(format!("Target type '{kind}' cannot have an associated address")));
+            }
+            _ => place,
+        };
+        if place != wanted {
+            return Err(unsupported(format!("Target type '{kind}' requires address type '{wanted}'")));
+        }
+    }
     let fits = match kind {
         "isa-serial" | "isa-debug" => setting.is_x86(),
         "spapr-vio-serial" => setting.board == Board::Pseries,
@@ -125,8 +159,29 @@ fn serial(serial: &Tree, setting: &Setting<'_>) -> Result<()> {
     tcp(serial)
 }
 
-/// QEMU speaks telnet and nothing, and encrypts by itself.
+fn console(console: &Tree, setting: &Setting<'_>) -> Result<()> {
+    match console.attr_at("target", "type") {
+        Some(kind @ ("xen" | "uml" | "lxc" | "openvz")) => {
+            Err(unsupported(format!("unsupported console target type {kind}")))
+        }
+        Some("sclp") if !setting.has(Flag::S390Sclp) => {
+            Err(unsupported("sclpconsole is not supported in this QEMU binary"))
+        }
+        Some("sclplm") if !setting.has(Flag::Sclplmconsole) => {
+            Err(unsupported("sclplmconsole is not supported in this QEMU binary"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// QEMU speaks telnet and nothing, and encrypts by itself. Between two attempts to connect there is some time.
 fn tcp(device: &Tree) -> Result<()> {
+    if matches!(device.attr("type"), Some("tcp" | "unix"))
+        && device.all("source").any(|source| source.attr_at("reconnect", "timeout") == Some("0"))
+    {
+        let text = "chardev reconnect source timeout cannot be '0'";
+        return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::QEMU, text));
+    }
     match device.attr_at("protocol", "type") {
         Some(kind @ ("telnets" | "tls")) if device.is("type", "tcp") => {
             let shown = if kind == "telnets" { "telnets" } else { kind };
