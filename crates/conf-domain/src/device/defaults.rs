@@ -28,8 +28,24 @@ pub(crate) fn complete(device: &mut Tree) {
         }
         "sound" if device.is("model", "virtio") => device.default_to("streams", "2"),
         "shmem" => shared_memory(device),
+        "memballoon" if device.is("model", "none") => device.children.clear(),
+        "tpm" => {
+            if let Some(backend) =
+                device.child_mut("backend").filter(|backend| backend.is("type", "passthrough"))
+            {
+                let file = backend.child_or_new("device");
+                if file.attr("path").is_none_or(str::is_empty) {
+                    file.set("path", "/dev/tpm0");
+                }
+            }
+        }
         "vsock" if device.child("cid").is_none() => {
             device.children.push(Tree::new("cid").with("auto", "yes"));
+        }
+        "vsock" => {
+            if let Some(cid) = device.child_mut("cid").filter(|cid| cid.attr("auto").is_none()) {
+                cid.set("auto", if cid.attr("address").is_some() { "no" } else { "yes" });
+            }
         }
         "watchdog" => device.default_to("action", "reset"),
         _ => {}

@@ -27,6 +27,7 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             Err(invalid("passthrough mode requires a character device type attribute"))
         }
         "input" if device.attr("type").is_none() => Err(internal("missing input device type")),
+        "input" => input(device),
         "hub" if device.attr("type").is_none() => Err(internal("missing hub device type")),
         "redirdev" if device.attr("type").is_none() => Err(internal("missing type in redirdev")),
         "channel" if device.child("target").is_some_and(|target| target.attr("type").is_none()) => {
@@ -41,6 +42,20 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         }
         "shmem" if device.attr("name").is_none() => {
             Err(invalid("shmem element must contain 'name' attribute"))
+        }
+        "tpm" if device.all("backend").count() > 1 => Err(invalid("only one TPM backend is supported")),
+        "tpm"
+            if device.attr_at("backend", "type") == Some("external")
+                && device.attr_at("backend/source", "type").is_none() =>
+        {
+            Err(invalid("missing external TPM backend source type"))
+        }
+        "lease" => match ["lockspace", "key"].iter().find(|name| device.text_of(name).is_none()) {
+            Some(name) => Err(invalid(format!("Missing '{name}' element for lease"))),
+            None => Ok(()),
+        },
+        "vsock" if device.attr_at("cid", "address").is_some_and(|cid| matches!(cid, "1" | "2")) => {
+            Err(unsupported("guest CIDs must be >= 3"))
         }
         "tpm" if device.child("backend").is_none() => Err(invalid("missing TPM device backend")),
         "iommu" if device.is("model", "virtio") && device.child("driver").is_some() => {
@@ -57,6 +72,25 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         },
         _ => Ok(()),
     }
+}
+
+fn input(input: &Tree) -> Result<()> {
+    let kind = input.attr("type").unwrap_or_default();
+    if kind == "evdev" && input.attr("bus").is_some() {
+        return Err(unsupported("input evdev doesn't support bus element"));
+    }
+    if input.is("bus", "ps2") && !matches!(kind, "mouse" | "keyboard") {
+        return Err(internal(format!("ps2 bus does not support {kind} input device")));
+    }
+    let path = match kind {
+        "passthrough" => Some("evdev"),
+        "evdev" => Some("dev"),
+        _ => None,
+    };
+    if path.is_some_and(|name| input.attr_at("source", name).is_none()) {
+        return Err(invalid("Missing evdev path for input device"));
+    }
+    Ok(())
 }
 
 fn loadable(text: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::truth;
 use crate::Domain;
-use crate::fault::{invalid, unsupported};
+use crate::fault::{internal, invalid, unsupported};
 use base::Result;
 use std::collections::BTreeSet;
 use xml::Tree;
@@ -127,12 +127,20 @@ fn iommu(domain: &Domain, iommu: &Tree) -> Result<()> {
 pub(super) fn together(domain: &Domain) -> Result<()> {
     for (kind, text) in [
         ("iommu", "only a single IOMMU device is supported"),
-        ("memballoon", "only a single memory balloon device is supported"),
         ("nvram", "only a single nvram device is supported"),
         ("vsock", "only a single vsock device is supported"),
     ] {
         if domain.all(kind).count() > 1 {
             return Err(invalid(text));
+        }
+    }
+    if domain.all("memballoon").count() > 1 {
+        return Err(internal("only a single memory balloon device is supported"));
+    }
+    let mut panics = BTreeSet::new();
+    for model in domain.all("panic").filter_map(|panic| panic.attr("model")) {
+        if !panics.insert(model) {
+            return Err(invalid(format!("Multiple panic devices with model '{model}'")));
         }
     }
     usb_ports(domain)

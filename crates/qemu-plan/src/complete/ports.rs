@@ -177,7 +177,9 @@ fn take(taken: &mut Taken, bus: u32, port: &str) {
 /// Refuses a place on a bus or at a port that is not there.
 fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
     let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
-    if device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned")) {
+    let elsewhere =
+        device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned"));
+    if elsewhere && device.name != "hub" {
         return refused("Invalid address for a USB device".to_owned());
     }
     let port = device.attr_at("address", "port").filter(|port| *port != "0");

@@ -105,6 +105,9 @@ fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
         "s390" | "pseries" | "hyperv" if place.is_some() => {
             Err(unsupported(format!("setting the panic device address is not supported for model '{model}'")))
         }
+        "isa" if !setting.has(Flag::Pvpanic) => {
+            Err(unsupported("the QEMU binary does not support the ISA panic device"))
+        }
         "isa" if place.is_some_and(|place| place != "isa") => {
             Err(unsupported("panic is supported only with ISA address type"))
         }
@@ -441,6 +444,9 @@ pub(super) fn together(domain: &Domain) -> Result<()> {
     let ap = domain.all("hostdev").filter(|hostdev| hostdev.is("model", "vfio-ap")).count();
     if ap > 1 {
         return Err(unsupported("Only one hostdev of model vfio-ap is supported"));
+    }
+    if domain.all("watchdog").filter(|watchdog| watchdog.is("model", "itco")).count() > 1 {
+        return Err(unsupported("domain can only have one watchdog with model 'itco'"));
     }
     let mut actions = domain.all("watchdog").filter_map(|watchdog| watchdog.attr("action"));
     let first = actions.next();
