@@ -1,23 +1,31 @@
 //! Measures a daemon over its socket, and another one beside it.
 //!
 //! ```text
-//! cargo xtask bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--quick] [--json]
+//! cargo xtask bench [--socket SOCKET] [--against SOCKET] [--stock] [--repeat N] [--only NAME]... [--quick] [--json]
+//! cargo xtask bench --hostile [--socket SOCKET] [--only NAME]... [--quick]
 //! cargo xtask bench --documents [--only NAME]... [--quick] [--json]
 //! ```
 //!
 //! Without `--socket` a daemon of this workspace is started below a temporary root. Each measure is a line
 //! `name value unit`; with `--against` a second value for the daemon behind that socket, and the ratio. Both are
-//! spoken to by the same client, so the figures differ by the daemons alone. Values are medians.
+//! spoken to by the same client, so the figures differ by the daemons alone: a client of this workspace, or with
+//! `--stock` the client library that is installed. Values are medians; with `--repeat` medians of so many repetitions, in
+//! which both daemons take turns.
 
 #![allow(clippy::print_stdout, reason = "the figures go to standard output")]
 
 mod documents;
+mod hostile;
 mod measures;
+mod networks;
+mod stock;
 mod subject;
 
 use measures::{Figure, MEASURES};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use stock::Stock;
 use subject::Subject;
 
 #[derive(Debug, Default)]
@@ -26,15 +34,17 @@ struct Options {
     against: Option<PathBuf>,
     only: Vec<String>,
     quick: bool,
+    hostile: bool,
+    stock: bool,
+    repeat: usize,
     documents: bool,
     json: bool,
 }
 
-const USAGE: &str =
-    "usage: bench [--socket SOCKET] [--against SOCKET] [--only NAME]... [--documents] [--quick] [--json]";
+const USAGE: &str = "usage: bench [--socket SOCKET] [--against SOCKET] [--stock] [--repeat N] [--only NAME]... [--documents] [--hostile] [--quick] [--json]";
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options::default();
+    let mut options = Options { repeat: 1, ..Options::default() };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
@@ -42,6 +52,9 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--against" => options.against = Some(value()?.into()),
             "--only" => options.only.push(value()?),
             "--quick" => options.quick = true,
+            "--hostile" => options.hostile = true,
+            "--stock" => options.stock = true,
+            "--repeat" => options.repeat = value()?.parse().map_err(|_| "--repeat takes a number")?,
             "--documents" => options.documents = true,
             "--json" => options.json = true,
             _ => return Err(format!("unknown option {arg}")),
@@ -80,17 +93,41 @@ fn run(options: &Options) -> Result<(), String> {
         Some(socket) => Subject::foreign(socket.clone()),
         None => Subject::own()?,
     };
+    if options.hostile {
+        return hostile::run(&ours, options.quick, &wanted);
+    }
     let mut theirs = options.against.clone().map(Subject::foreign);
+    let stock = if options.stock { Some(Arc::new(Stock::build()?)) } else { None };
+    ours.stock.clone_from(&stock);
+    if let Some(theirs) = &mut theirs {
+        theirs.stock = stock;
+    }
     for (name, unit, measure) in MEASURES {
         if !wanted(name) {
             continue;
         }
         let of = |subject: &mut Subject| -> Figure { measure(subject, options.quick) };
-        let first = of(&mut ours);
-        let second = theirs.as_mut().map(of);
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        // In turns, so that other work of the machine meets both.
+        for _ in 0..options.repeat.max(1) {
+            first.push(of(&mut ours));
+            second.extend(theirs.as_mut().map(of));
+        }
+        let first = middle(first).unwrap_or_else(|| Err("not measured".to_owned()));
+        let second = middle(second);
         line(name, unit, &first, second.as_ref(), options.json);
     }
     Ok(())
+}
+
+/// The median of several figures, if there are any; a failure among them is one.
+fn middle(figures: Vec<Figure>) -> Option<Figure> {
+    let mut values = match figures.into_iter().collect::<Result<Vec<f64>, String>>() {
+        Ok(values) => values,
+        Err(text) => return Some(Err(text)),
+    };
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().map(Ok)
 }
 
 fn line(name: &str, unit: &str, ours: &Figure, theirs: Option<&Figure>, json: bool) {

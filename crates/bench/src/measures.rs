@@ -1,5 +1,6 @@
 //! What is measured, and how.
 
+use crate::networks;
 use crate::subject::Subject;
 use api::{Call, DomainConfig, DomainInfo, DomainLifecycle, DomainLookup, Host};
 use base::object::DomainRef;
@@ -15,6 +16,7 @@ type Measure = fn(&mut Subject, bool) -> Figure;
 
 /// Name, unit, measure; `bool` asks for fewer rounds.
 pub(crate) const MEASURES: &[(&str, &str, Measure)] = &[
+    ("rss-idle", "KiB", rss),
     ("ping", "us", ping),
     ("calls-8-clients", "calls/s", eight_clients),
     ("connect", "us", connect),
@@ -23,12 +25,14 @@ pub(crate) const MEASURES: &[(&str, &str, Measure)] = &[
     ("list-100", "us", list),
     ("xml", "us", xml),
     ("stats-per-domain", "us", stats),
-    ("rss-idle", "KiB", rss),
     ("restart-1000", "ms", restart_1000),
     ("rss-1000", "KiB", rss_1000),
     ("create-to-running", "ms", create),
     ("create-minus-bare-qemu", "ms", create_over_bare),
     ("destroy", "ms", destroy),
+    ("network-start", "ms", networks::start),
+    ("network-stop", "ms", networks::stop),
+    ("network-restart-100", "ms", networks::restart),
 ];
 
 fn words(error: &base::Error) -> String {
@@ -92,6 +96,9 @@ fn with_domains<T>(
 }
 
 fn ping(subject: &mut Subject, quick: bool) -> Figure {
+    if let Some(stock) = subject.stock.clone() {
+        return stock.time(&subject.socket, "ping", if quick { 500 } else { 5000 });
+    }
     let remote = subject.open()?;
     let cx = Call::internal();
     let call = |_| timed(|| remote.connect_get_lib_version(&cx).map_err(|e| words(&e)));
@@ -100,6 +107,9 @@ fn ping(subject: &mut Subject, quick: bool) -> Figure {
 }
 
 fn eight_clients(subject: &mut Subject, quick: bool) -> Figure {
+    if let Some(stock) = subject.stock.clone() {
+        return stock.time(&subject.socket, "calls", if quick { 500 } else { 2000 });
+    }
     let remotes = (0..8).map(|_| subject.open()).collect::<Result<Vec<_>, _>>()?;
     let (count, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let span = Duration::from_millis(if quick { 500 } else { 2000 });
@@ -119,10 +129,16 @@ fn eight_clients(subject: &mut Subject, quick: bool) -> Figure {
 }
 
 fn connect(subject: &mut Subject, quick: bool) -> Figure {
+    if let Some(stock) = subject.stock.clone() {
+        return stock.time(&subject.socket, "connect", if quick { 20 } else { 100 });
+    }
     median(if quick { 20 } else { 200 }, |_| timed(|| subject.open())).map(micros)
 }
 
 fn define(subject: &mut Subject, quick: bool) -> Figure {
+    if let Some(stock) = subject.stock.clone() {
+        return stock.time(&subject.socket, "define", if quick { 10 } else { 50 });
+    }
     let remote = subject.open()?;
     let mut domains = Vec::new();
     let rounds = if quick { 10 } else { 50 };
@@ -137,6 +153,9 @@ fn define(subject: &mut Subject, quick: bool) -> Figure {
 }
 
 fn lookup(subject: &mut Subject, quick: bool) -> Figure {
+    if let Some(stock) = subject.stock.clone() {
+        return stock.time(&subject.socket, "lookup", if quick { 100 } else { 2000 });
+    }
     with_domains(subject, 20, |remote, _| {
         let cx = Call::internal();
         median(if quick { 100 } else { 2000 }, |round| {
@@ -148,6 +167,9 @@ fn lookup(subject: &mut Subject, quick: bool) -> Figure {
 }
 
 fn list(subject: &mut Subject, quick: bool) -> Figure {
+    if let Some(stock) = subject.stock.clone() {
+        return stock.time(&subject.socket, "list", if quick { 50 } else { 500 });
+    }
     with_domains(subject, 100, |remote, _| {
         let cx = Call::internal();
         median(if quick { 50 } else { 500 }, |_| {
@@ -158,6 +180,9 @@ fn list(subject: &mut Subject, quick: bool) -> Figure {
 }
 
 fn xml(subject: &mut Subject, quick: bool) -> Figure {
+    if let Some(stock) = subject.stock.clone() {
+        return stock.time(&subject.socket, "xml", if quick { 100 } else { 2000 });
+    }
     with_domains(subject, 1, |remote, domains| {
         let cx = Call::internal();
         let dom = &domains[0];
@@ -169,6 +194,9 @@ fn xml(subject: &mut Subject, quick: bool) -> Figure {
 }
 
 fn stats(subject: &mut Subject, quick: bool) -> Figure {
+    if let Some(stock) = subject.stock.clone() {
+        return stock.time(&subject.socket, "stats", if quick { 5 } else { 50 });
+    }
     let count = 4;
     with_domains(subject, count, |remote, domains| {
         let cx = Call::internal();
@@ -185,18 +213,8 @@ fn stats(subject: &mut Subject, quick: bool) -> Figure {
     })
 }
 
-fn resident(subject: &Subject) -> Figure {
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", subject.pid()?)).map_err(|e| e.to_string())?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no resident size")?;
-    line.split_whitespace()
-        .next()
-        .and_then(|number| number.parse().ok())
-        .ok_or_else(|| "no number".to_owned())
-}
-
 fn rss(subject: &mut Subject, _quick: bool) -> Figure {
-    resident(subject)
+    subject.resident()
 }
 
 fn restart_1000(subject: &mut Subject, quick: bool) -> Figure {
@@ -226,7 +244,7 @@ fn restart_1000(subject: &mut Subject, quick: bool) -> Figure {
 fn rss_1000(subject: &mut Subject, quick: bool) -> Figure {
     let count = if quick { 100 } else { 1000 };
     with_domains(subject, count, |_, _| Ok(()))
-        .and_then(|()| with_domains(&*subject, count, |_, _| resident(subject)))
+        .and_then(|()| with_domains(&*subject, count, |_, _| subject.resident()))
 }
 
 /// Median time of starting and of ending a guest that stays in its firmware.
@@ -245,12 +263,22 @@ fn guest(subject: &Subject, quick: bool) -> Result<(Duration, Duration), String>
     })
 }
 
+/// Milliseconds until a guest runs, and until it has ended.
+fn guest_time(subject: &Subject, quick: bool, ending: bool) -> Figure {
+    if let Some(stock) = &subject.stock {
+        let measure = if ending { "destroy" } else { "create" };
+        return stock.time(&subject.socket, measure, if quick { 3 } else { 9 }).map(|time| time / 1e3);
+    }
+    let (start, end) = guest(subject, quick)?;
+    Ok(if ending { end } else { start }.as_secs_f64() * 1e3)
+}
+
 fn create(subject: &mut Subject, quick: bool) -> Figure {
-    guest(subject, quick).map(|(start, _)| start.as_secs_f64() * 1e3)
+    guest_time(subject, quick, false)
 }
 
 fn destroy(subject: &mut Subject, quick: bool) -> Figure {
-    guest(subject, quick).map(|(_, end)| end.as_secs_f64() * 1e3)
+    guest_time(subject, quick, true)
 }
 
 /// The same machine without any daemon: until it says over its monitor that it runs.
@@ -303,7 +331,6 @@ fn bare(quick: bool) -> Result<Duration, String> {
 }
 
 fn create_over_bare(subject: &mut Subject, quick: bool) -> Figure {
-    let bare = bare(quick)?;
-    let (start, _) = guest(subject, quick)?;
-    Ok((start.as_secs_f64() - bare.as_secs_f64()) * 1e3)
+    let bare = bare(quick)?.as_secs_f64() * 1e3;
+    guest_time(subject, quick, false).map(|start| start - bare)
 }

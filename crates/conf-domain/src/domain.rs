@@ -133,8 +133,17 @@ impl Domain {
         if tree.text_of("title").is_some_and(|title| title.contains('\n')) {
             return Err(invalid("Domain title can't contain newlines"));
         }
+        if name.contains('\n') {
+            return Err(Error::new(ErrorCode::XML_DETAIL, ErrorDomain::XML, "invalid char in name: \n"));
+        }
         for name in ["name", "uuid", "metadata"] {
             tree.remove(name);
+        }
+        let features = place.child("features");
+        for feature in root.child("features").into_iter().flat_map(Node::elements) {
+            if features.is_some_and(|features| features.child(feature.name()).is_none()) {
+                return Err(unsupported(format!("unexpected feature '{}'", feature.name())));
+            }
         }
         let mut metadata = Vec::new();
         for node in root.child("metadata").into_iter().flat_map(Node::elements) {
@@ -358,44 +367,31 @@ pub fn validate(text: &str) -> Result<()> {
     schema::validate(schema::Kind::Domain, document.root())
 }
 
-/// A client's metadata as it is kept: its outermost element put into a namespace under a prefix.
+/// A client's metadata as it is kept: its elements put into a namespace under a prefix.
 ///
 /// # Errors
 /// When the text is no XML.
 pub fn with_namespace(text: &str, key: &str, uri: &str) -> Result<String> {
     let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
+    let root = document.root();
     let mut inner = String::new();
-    foreign::print(document.root(), 0, &mut inner);
-    let name = document.root().name();
-    let rest = &inner[1 + name.len()..];
-    let mut out = format!("<{key}:{name} xmlns:{key}=\"{}\"{rest}", xml::escape(uri));
-    let close = format!("</{name}>\n");
-    if out.ends_with(&close) {
-        out.truncate(out.len() - close.len());
-        out.push_str(&format!("</{key}:{name}>\n"));
-    }
-    Ok(out)
+    foreign::print_named(root, foreign::Names::Under(key), 0, &mut inner);
+    let end = inner.find([' ', '>', '/', '\n']).unwrap_or(inner.len());
+    let (name, rest) = inner.split_at(end);
+    Ok(format!("{name} xmlns:{key}=\"{}\"{rest}", xml::escape(uri)))
 }
 
-/// Kept metadata as a client gave it: without the namespace and prefix of its outermost element.
+/// Kept metadata as a client gave it: without the namespace of its outermost element.
 ///
 /// # Errors
 /// When it cannot be read again.
 pub fn without_namespace(text: &str) -> Result<String> {
     let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
     let root = document.root();
-    let Some(prefix) = root.prefix() else {
-        return Ok(text.trim_end().to_owned());
-    };
-    let name = root.name();
-    let mut out = text.trim_end().replacen(&format!("<{prefix}:{name}"), &format!("<{name}"), 1);
-    if let Some(uri) = root.namespace() {
-        out = out.replacen(&format!(" xmlns:{prefix}=\"{}\"", xml::escape(uri)), "", 1);
+    let mut out = String::new();
+    match root.namespace() {
+        Some(uri) => foreign::print_named(root, foreign::Names::Without(uri), 0, &mut out),
+        None => foreign::print(root, 0, &mut out),
     }
-    let close = format!("</{prefix}:{name}>");
-    if out.ends_with(&close) {
-        out.truncate(out.len() - close.len());
-        out.push_str(&format!("</{name}>"));
-    }
-    Ok(out)
+    Ok(out.trim_end().to_owned())
 }

@@ -18,6 +18,8 @@ struct Row {
     private: Vec<&'static str>,
     /// Something of the driver's own stands here or below.
     holds_private: bool,
+    /// It holds text.
+    text: bool,
     /// Children stay in the order they come in.
     unordered: bool,
     children: Vec<Child>,
@@ -119,7 +121,11 @@ impl Elements {
                 let children: Vec<Child> = children.collect();
                 Row {
                     others: children.iter().position(|child| child.name == "*"),
-                    attrs: words(1).map(|word| word.trim_start_matches('~')).collect(),
+                    attrs: words(1)
+                        .map(|word| word.trim_start_matches('~'))
+                        .filter(|word| *word != ".")
+                        .collect(),
+                    text: words(1).any(|word| word == "."),
                     private: words(1).filter_map(|word| word.strip_prefix('~')).collect(),
                     holds_private: words(1).chain(words(2)).any(|word| word.starts_with('~')),
                     unordered: words(2).next() == Some("^"),
@@ -172,7 +178,7 @@ impl Place {
     }
 
     /// Whether a child is known by its name.
-    pub(crate) fn names(self, child: &str) -> bool {
+    pub(crate) fn is_named(self, child: &str) -> bool {
         self.row().children.iter().any(|known| known.name == child)
     }
 
@@ -181,6 +187,18 @@ impl Place {
         let row = self.row();
         let child = row.children.get(row.find(0, name)?)?;
         Some(Place { row: child.row, ..self })
+    }
+
+    /// Names of its attributes.
+    #[cfg(test)]
+    pub(crate) fn attrs(self) -> &'static [&'static str] {
+        &self.row().attrs
+    }
+
+    /// Names of its children.
+    #[cfg(test)]
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        self.row().children.iter().map(|child| child.name)
     }
 
     /// Children with their places in the table, in the order in which they stand.
@@ -228,7 +246,7 @@ impl Place {
             seen |= 1 << at;
             children.push(Place { row: known.row, ..self }.copy(child, private));
         }
-        let text = if children.is_empty() { node.leaf_text() } else { None };
+        let text = if row.text && children.is_empty() { node.leaf_text() } else { None };
         Tree { name: node.name().into(), attrs, children, text }
     }
 
@@ -296,10 +314,14 @@ fn is_opened(tree: &Tree) -> bool {
     match tree.name.as_str() {
         "devices" => true,
         "hyperv" => tree.attr("mode").is_some(),
-        "kvm" | "xen" | "bandwidth" => tree.attrs.is_empty(),
+        "kvm" | "xen" | "bandwidth" | "nvram" => tree.attrs.is_empty(),
         "encryption" => tree.attr("format").is_some(),
         _ => false,
     }
+}
+
+fn write_all(trees: &[Tree], w: &mut Writer) {
+    trees.iter().for_each(|tree| write(tree, w));
 }
 
 /// Prints an element that is in order.
@@ -313,11 +335,9 @@ pub fn write(tree: &Tree, w: &mut Writer) {
         // A table of firmware is a path even when there is none.
         _ if tree.name == "table" => element.text(""),
         _ if tree.children.is_empty() && is_opened(tree) => element.children_always(|_| {}),
-        _ => element.children(|w| {
-            for child in &tree.children {
-                write(child, w);
-            }
-        }),
+        // One of which nothing is said is not printed.
+        _ if tree.name == "panic" => element.children_or_nothing(|w| write_all(&tree.children, w)),
+        _ => element.children(|w| write_all(&tree.children, w)),
     }
 }
 

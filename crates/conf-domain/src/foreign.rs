@@ -9,13 +9,42 @@ pub fn text(node: Node<'_>) -> String {
     text
 }
 
+/// How names of elements are printed.
+#[derive(Clone, Copy)]
+pub(crate) enum Names<'n> {
+    /// As they came.
+    Kept,
+    /// Those without a namespace under a prefix.
+    Under(&'n str),
+    /// Those of a namespace without their prefix, and the namespace not declared.
+    Without(&'n str),
+}
+
+impl Names<'_> {
+    fn of(self, node: Node<'_>) -> String {
+        match self {
+            Names::Under(key) if node.namespace().is_none() => qualified(Some(key), node.name()),
+            Names::Without(uri) if node.namespace() == Some(uri) => node.name().to_owned(),
+            _ => qualified(node.prefix(), node.name()),
+        }
+    }
+}
+
 /// Prints a foreign element with its namespaces as declared in the document, two spaces a level.
 pub(crate) fn print(node: Node<'_>, level: usize, out: &mut String) {
+    print_named(node, Names::Kept, level, out);
+}
+
+/// The same with other names.
+pub(crate) fn print_named(node: Node<'_>, names: Names<'_>, level: usize, out: &mut String) {
     out.push_str(&"  ".repeat(level));
     out.push('<');
-    let name = qualified(node.prefix(), node.name());
+    let name = names.of(node);
     out.push_str(&name);
     for (prefix, uri) in node.declared() {
+        if matches!(names, Names::Without(gone) if gone == uri) {
+            continue;
+        }
         match prefix {
             Some(prefix) => out.push_str(&format!(" xmlns:{prefix}=\"{}\"", attribute(uri))),
             None => out.push_str(&format!(" xmlns=\"{}\"", attribute(uri))),
@@ -31,7 +60,7 @@ pub(crate) fn print(node: Node<'_>, level: usize, out: &mut String) {
             match part {
                 Content::Element(node) => {
                     let mut inner = String::new();
-                    print(node, 0, &mut inner);
+                    print_named(node, names, 0, &mut inner);
                     out.push_str(inner.trim_end_matches('\n'));
                 }
                 Content::Text(text) => out.push_str(&content(text)),
@@ -41,7 +70,7 @@ pub(crate) fn print(node: Node<'_>, level: usize, out: &mut String) {
     } else if node.elements().next().is_some() {
         out.push_str(">\n");
         for child in node.elements() {
-            print(child, level + 1, out);
+            print_named(child, names, level + 1, out);
         }
         out.push_str(&"  ".repeat(level));
         out.push_str(&format!("</{name}>\n"));

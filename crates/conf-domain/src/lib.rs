@@ -21,6 +21,8 @@ pub mod elements;
 pub mod fault;
 mod flags;
 pub mod foreign;
+#[cfg(test)]
+mod generated;
 mod reader;
 pub mod section;
 pub mod validate;

@@ -132,6 +132,24 @@ impl Block {
         }
     }
 
+    /// Values that an attribute may have.
+    #[cfg(test)]
+    pub(crate) fn examples(&self, attr: &str) -> Vec<String> {
+        let mut found: Vec<String> = self
+            .values
+            .iter()
+            .filter(|value| value.attr == attr)
+            .flat_map(|value| value.kind.examples())
+            .collect();
+        // What conditions ask for is accepted too.
+        let asks = |term: &&Term| {
+            term.up == 0 && !term.not && matches!(term.asked, Asked::Attr(name) if name == attr)
+        };
+        let words = self.terms.iter().filter(asks).flat_map(|term| &term.words);
+        found.extend(words.filter(|word| !word.is_empty()).map(|word| (*word).to_owned()));
+        found
+    }
+
     fn holds(&self, element: &Tree, around: Option<&Around<'_>>) -> bool {
         self.terms.iter().all(|term| term.holds(element, around))
     }
@@ -255,8 +273,8 @@ pub(crate) fn prune(place: Place, element: &mut Tree) {
     element.children.retain_mut(|child| {
         let Some(place) = place.child(&child.name) else { return true };
         prune(place, child);
-        // A device is one even when nothing is said of it.
-        if devices {
+        // A device is one even when nothing is said of it, with few exceptions.
+        if devices && !matches!(child.name.as_str(), "emulator" | "redirfilter") {
             return true;
         }
         let empty = child.attrs.is_empty() && child.children.is_empty() && child.body().is_empty();

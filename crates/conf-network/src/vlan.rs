@@ -84,8 +84,10 @@ impl Vlan {
     /// Prints the element.
     pub fn format(&self, w: &mut Writer) {
         w.element("vlan").attr_if(self.trunk, "trunk", "yes").children(|w| {
+            // A tag may stand there twice, but only one is the native one.
+            let mut native = self.native;
             for tag in &self.tags {
-                let mode = self.native.filter(|(native, _)| native == tag).map(|(_, mode)| mode);
+                let mode = native.take_if(|(native, _)| native == tag).map(|(_, mode)| mode);
                 w.element("tag").attr("id", tag).attr_opt("nativeMode", mode).empty();
             }
         });

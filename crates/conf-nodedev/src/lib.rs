@@ -19,3 +19,4 @@ mod read;
 
 pub use capability::{Capability, Kind};
 pub use device::{Device, Origin};
+pub use read::Identifier;

@@ -152,13 +152,13 @@ impl Backup {
         for disk in &mut self.disks {
             let at = position(&guests, &disk.name);
             let Some((guest, seen)) = at.and_then(|at| Some((*guests.get(at)?, seen.get_mut(at)?))) else {
-                return Err(KIND.invalid(format!("no disk named '{}'", disk.name)));
+                return Err(KIND.unsupported(format!("no disk named '{}'", disk.name)));
             };
             if std::mem::replace(seen, true) {
-                return Err(KIND.invalid(format!("disk '{}' specified twice", disk.name)));
+                return Err(KIND.unsupported(format!("disk '{}' specified twice", disk.name)));
             }
             if disk.backup && guest.is_empty() {
-                return Err(KIND.invalid(format!("disk '{}' has no media", disk.name)));
+                return Err(KIND.unsupported(format!("disk '{}' has no media", disk.name)));
             }
             disk.name = guest.target.to_owned();
             settle(disk, guest, self.mode, suffix)?;
@@ -177,7 +177,7 @@ impl Backup {
             }
             disk.incremental = since;
             if disk.incremental.is_none() {
-                return Err(KIND.invalid(format!(
+                return Err(KIND.unsupported(format!(
                     "'incremental' backup mode of disk '{}' requires setting 'incremental' field for disk or backup",
                     disk.name
                 )));
@@ -322,7 +322,7 @@ fn settle(disk: &mut BackupDisk, guest: GuestDisk<'_>, mode: Mode, suffix: &str)
     if !named {
         let path = guest.path().filter(|_| guest.kind() == "file");
         let Some(path) = path else {
-            return Err(KIND.invalid(format!("refusing to generate file name for disk '{}'", disk.name)));
+            return Err(KIND.unsupported(format!("refusing to generate file name for disk '{}'", disk.name)));
         };
         disk.kind = Some("file".to_owned());
         let store = disk.store.get_or_insert_with(|| Tree::new(mode.store()));

@@ -115,7 +115,7 @@ impl Encryption {
     /// Prints the element.
     pub fn format(&self, w: &mut Writer) {
         let element = w.element("encryption").attr("format", self.format).attr_opt("engine", self.engine);
-        element.children(|w| {
+        element.children_always(|w| {
             for secret in &self.secrets {
                 format_secret(w.element("secret").attr("type", "passphrase"), secret);
             }

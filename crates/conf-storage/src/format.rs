@@ -44,6 +44,12 @@ pub const VOLUME_MANAGERS: &[&str] = &["unknown", "lvm2"];
 /// Labels of disks.
 pub const DISK_LABELS: &[&str] = &["unknown", "dos", "dvh", "gpt", "mac", "bsd", "pc98", "sun", "lvm2"];
 
+/// The label of a disk by the name that partitioning tools give it.
+pub fn probe_label(tool: &str) -> Option<&'static str> {
+    let name = if tool == "msdos" { "dos" } else { tool };
+    DISK_LABELS.iter().find(|label| **label == name).copied()
+}
+
 /// Kinds of partitions.
 pub const PARTITIONS: &[&str] =
     &["none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended"];

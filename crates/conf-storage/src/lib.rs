@@ -37,7 +37,7 @@ pub mod source;
 pub mod status;
 pub mod volume;
 
-pub use format::FileFormat;
+pub use format::{FileFormat, probe_label};
 pub use kind::Kind;
 pub use permissions::Permissions;
 pub use pool::Pool;

@@ -43,6 +43,8 @@ pub struct Features {
     pub lazy_refcounts: bool,
     /// Clusters have parts of their own.
     pub extended_l2: bool,
+    /// The data lie in a file of their own; found out.
+    pub data_file: bool,
 }
 
 /// The image that a volume is a layer on.
@@ -299,9 +301,12 @@ impl Volume {
         }
         if let Some(features) = self.features {
             w.element("features").children(|w| {
-                for (name, on) in
-                    [("lazy_refcounts", features.lazy_refcounts), ("extended_l2", features.extended_l2)]
-                {
+                let all = [
+                    ("lazy_refcounts", features.lazy_refcounts),
+                    ("extended_l2", features.extended_l2),
+                    ("data_file", features.data_file),
+                ];
+                for (name, on) in all {
                     if on {
                         w.element(name).empty();
                     }

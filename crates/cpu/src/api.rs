@@ -110,7 +110,8 @@ pub fn baseline_cpu(
     let cpus = texts.iter().map(|text| parse_as(text, kind)).collect::<Result<Vec<CpuDef>>>()?;
     let limits = Limits { migratable: flags & BASELINE_MIGRATABLE != 0, ..limits };
     let mut result = baseline(database, arch, &cpus, limits).map_err(|fault| error(&fault))?;
-    if flags & BASELINE_EXPAND_FEATURES != 0 {
+    // Models of other families are not made of features.
+    if flags & BASELINE_EXPAND_FEATURES != 0 && Family::of(arch) == Some(Family::X86) {
         expand_features(database, &mut result).map_err(|fault| error(&fault))?;
     }
     Ok(result.to_xml())

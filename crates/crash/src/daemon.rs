@@ -1,5 +1,6 @@
 //! The daemon under test, below a root of its own.
 
+use crate::disk::Disk;
 use driver_remote::Remote;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,6 +15,7 @@ pub struct Daemon {
     program: PathBuf,
     root: PathBuf,
     child: Option<Child>,
+    disk: Option<Disk>,
 }
 
 impl Daemon {
@@ -23,7 +25,21 @@ impl Daemon {
     /// When the root cannot be made.
     pub fn new(program: PathBuf, root: PathBuf) -> Result<Daemon, String> {
         std::fs::create_dir_all(&root).map_err(|cause| format!("{}: {cause}", root.display()))?;
-        Ok(Daemon { program, root, child: None })
+        Ok(Daemon { program, root, child: None, disk: None })
+    }
+
+    /// Puts the root on a disk of its own, which is small.
+    ///
+    /// # Errors
+    /// When it cannot be mounted, which takes root's rights.
+    pub fn on_a_small_disk(&mut self) -> Result<(), String> {
+        self.disk = Some(Disk::mount(&self.root)?);
+        Ok(())
+    }
+
+    /// The small disk.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// The folder that stands for `/`.
@@ -36,18 +52,23 @@ impl Daemon {
         self.root.join("run/libvirt/libvirt-sock")
     }
 
-    /// Starts it and waits until it accepts connections.
+    /// Starts it and waits until it accepts connections. With faults on purpose it may end before.
     ///
     /// # Errors
     /// When it does not come up.
-    pub fn start(&mut self) -> Result<(), String> {
+    pub fn start(&mut self, faults: Option<&str>) -> Result<(), String> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.root.join("daemon.log"))
             .map_err(|cause| format!("daemon.log: {cause}"))?;
         let errors = log.try_clone().map_err(|cause| format!("daemon.log: {cause}"))?;
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        match faults {
+            Some(faults) => command.env(faults::VARIABLE, faults),
+            None => command.env_remove(faults::VARIABLE),
+        };
+        let child = command
             .arg("--root")
             .arg(&self.root)
             .stdin(Stdio::null())
@@ -59,12 +80,20 @@ impl Daemon {
         let begin = Instant::now();
         // Connecting alone tells nothing: the socket of the dead daemon may still be held by a child of it.
         while self.open().is_err() {
+            if faults.is_some() && self.is_gone() {
+                return Ok(());
+            }
             if begin.elapsed() > START {
                 return Err(format!("the daemon does not come up:\n{}", self.log()));
             }
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn is_gone(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()))
     }
 
     /// Ends it at once, as `kill -9` does.
@@ -96,6 +125,9 @@ impl Drop for Daemon {
         self.kill();
         for (pid, _) in crate::traces::emulators(&self.root) {
             let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        }
+        if let Some(disk) = self.disk.take() {
+            disk.remove();
         }
         let _ = std::fs::remove_dir_all(&self.root);
     }

@@ -1,4 +1,5 @@
-//! Kills a daemon in the middle of its work, again and again, and looks at what it finds afterwards.
+//! Gets a daemon into trouble in the middle of its work, again and again, and looks at what it finds afterwards: it is
+//! killed, its writes fail, its disk is full, its calls panic.
 //!
 //! ```text
 //!  clients: define, start, destroy, undefine ──▶ daemon ──kill -9──▶ (nothing) ──start──▶ daemon
@@ -11,9 +12,10 @@
 //! for the others, and nothing is left in the folders of those that do not run.
 
 mod daemon;
+mod disk;
 mod model;
 mod round;
 mod traces;
 
 pub use daemon::Daemon;
-pub use round::{Options, Outcome, run};
+pub use round::{Options, Outcome, Trouble, run};

@@ -1,12 +1,13 @@
-//! `cargo xtask crash [--rounds N] [--clients N] [--seed N] [--program PATH]`
+//! `cargo xtask crash [--trouble NAME]... [--faults] [--rounds N] [--clients N] [--seed N] [--program PATH]`
 
 #![allow(clippy::print_stdout, reason = "the figures go to standard output")]
 
-use crash::{Daemon, Options, run};
-use std::path::PathBuf;
+use crash::{Daemon, Options, Outcome, Trouble, run};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: crash [--rounds N] [--clients N] [--seed N] [--program PATH]";
+const USAGE: &str = "usage: crash [--trouble kill|die|fail|full|panic]... [--faults] [--rounds N] [--clients N] [--seed N] [--program PATH]
+  --faults    all troubles but kill";
 
 fn main() -> ExitCode {
     match start(std::env::args().skip(1)) {
@@ -19,9 +20,13 @@ fn main() -> ExitCode {
 }
 
 fn start(mut args: impl Iterator<Item = String>) -> Result<(), String> {
-    let mut options = Options { rounds: 100, clients: 200, seed: 1 };
-    let mut program = None;
+    let mut options = Options { trouble: Trouble::Kill, rounds: 100, clients: 200, seed: 1 };
+    let (mut program, mut troubles) = (None, Vec::new());
     while let Some(arg) = args.next() {
+        if arg == "--faults" {
+            troubles.extend(Trouble::ALL.iter().filter(|(_, trouble)| *trouble != Trouble::Kill));
+            continue;
+        }
         let value = args.next().ok_or(USAGE)?;
         let number = || value.parse::<u64>().map_err(|_| format!("{arg} takes a number\n{USAGE}"));
         match arg.as_str() {
@@ -29,8 +34,12 @@ fn start(mut args: impl Iterator<Item = String>) -> Result<(), String> {
             "--clients" => options.clients = number()? as usize,
             "--seed" => options.seed = number()?,
             "--program" => program = Some(PathBuf::from(value)),
+            "--trouble" => troubles.push(Trouble::ALL.iter().find(|(name, _)| *name == value).ok_or(USAGE)?),
             _ => return Err(USAGE.to_owned()),
         }
+    }
+    if troubles.is_empty() {
+        troubles.extend(Trouble::ALL.first());
     }
     let beside = || {
         let here = std::env::current_exe().map_err(|cause| cause.to_string())?;
@@ -40,18 +49,29 @@ fn start(mut args: impl Iterator<Item = String>) -> Result<(), String> {
     if !program.exists() {
         return Err(format!("{} is not built: cargo build --release --package daemon", program.display()));
     }
+    for (name, trouble) in troubles {
+        let total = one(name, &program, Options { trouble: *trouble, ..options })?;
+        println!("{name}-rounds {}", options.rounds);
+        println!("{name}-clients {}", options.clients);
+        println!("{name}-calls-acknowledged {}", total.acknowledged);
+        println!("{name}-calls-failed {}", total.failed);
+        println!("{name}-calls-cut-off {}", total.cut_off);
+        println!("{name}-deaths-by-itself {}", total.deaths);
+        println!("{name}-guests-survived {}", total.guests);
+        println!("{name}-wrong 0");
+    }
+    Ok(())
+}
+
+fn one(name: &str, program: &Path, options: Options) -> Result<Outcome, String> {
     let root = std::env::temp_dir().join(format!("fc{}", std::process::id()));
-    let mut daemon = Daemon::new(program, root)?;
+    let mut daemon = Daemon::new(program.to_owned(), root)?;
+    if options.trouble == Trouble::Full {
+        daemon.on_a_small_disk()?;
+    }
     let total = run(&mut daemon, options, &mut |round, so_far| {
-        eprint!("\r{}/{} deaths, {} calls ", round + 1, options.rounds, so_far.acknowledged);
+        eprint!("\r{name} {}/{} rounds, {} calls ", round + 1, options.rounds, so_far.acknowledged);
     });
     eprintln!();
-    let total = total?;
-    println!("deaths {}", options.rounds);
-    println!("clients {}", options.clients);
-    println!("calls-acknowledged {}", total.acknowledged);
-    println!("calls-cut-off {}", total.cut_off);
-    println!("guests-survived {}", total.guests);
-    println!("wrong 0");
-    Ok(())
+    total
 }

@@ -8,12 +8,62 @@ use base::object::DomainRef;
 use base::{Error, ErrorCode};
 use driver_remote::Remote;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a round with faults may last.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What happens to the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is killed at any moment.
+    Kill,
+    /// It is the last thing that happens: killed right before or after a write, a rename, a spawn, a command.
+    Die,
+    /// These fail, with half a write done.
+    Fail,
+    /// The disk is full, now and again.
+    Full,
+    /// Calls panic.
+    Panic,
+}
+
+impl Outcome {
+    fn add(&mut self, more: Outcome) {
+        self.acknowledged += more.acknowledged;
+        self.cut_off += more.cut_off;
+        self.failed += more.failed;
+        self.deaths += more.deaths;
+    }
+}
+
+impl Trouble {
+    /// All of them by name.
+    pub const ALL: [(&'static str, Trouble); 5] = [
+        ("kill", Trouble::Kill),
+        ("die", Trouble::Die),
+        ("fail", Trouble::Fail),
+        ("full", Trouble::Full),
+        ("panic", Trouble::Panic),
+    ];
+
+    /// What the daemon is told.
+    fn faults(self, seed: u64) -> Option<String> {
+        match self {
+            Trouble::Kill | Trouble::Full => None,
+            Trouble::Die => Some(format!("seed={seed} die=400")),
+            Trouble::Fail => Some(format!("seed={seed} fail=25")),
+            Trouble::Panic => Some(format!("seed={seed} panic=40")),
+        }
+    }
+}
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
+    /// What happens to the daemon.
+    pub trouble: Trouble,
     /// Deaths.
     pub rounds: usize,
     /// Clients at a time, each with a domain of its own.
@@ -29,6 +79,10 @@ pub struct Outcome {
     pub acknowledged: usize,
     /// Calls that were under way when the daemon was killed.
     pub cut_off: usize,
+    /// Calls that failed, each for a fault on purpose.
+    pub failed: usize,
+    /// Times the daemon ended by itself, at a fault on purpose.
+    pub deaths: usize,
     /// Guests that ran on when the daemon was killed, all rounds together.
     pub guests: usize,
 }
@@ -45,16 +99,21 @@ pub fn run(
     let mut known = vec![Known::default(); options.clients];
     let mut total = Outcome::default();
     let mut dice = Dice::new(options.seed);
-    daemon.start()?;
+    daemon.start(None)?;
     warm_up(daemon, options.clients)?;
     for round in 0..options.rounds {
         let seed = dice.roll();
         // Early deaths meet the first calls, late ones guests that are up.
         let life = Duration::from_millis(20 + dice.roll() % 800);
-        let outcome = one(daemon, &mut known, seed, life)?;
-        total.acknowledged += outcome.acknowledged;
-        total.cut_off += outcome.cut_off;
-        daemon.start()?;
+        if let Some(faults) = options.trouble.faults(seed) {
+            daemon.kill();
+            daemon.start(Some(&faults))?;
+        }
+        let outcome = one(daemon, &mut known, options.trouble, seed, life).map_err(|wrong| {
+            format!("round {round} (seed {}):\n{wrong}\n--- log\n{}", options.seed, daemon.log())
+        })?;
+        total.add(outcome);
+        daemon.start(None)?;
         total.guests += check(daemon, &mut known).map_err(|wrong| {
             format!("round {round} (seed {}):\n{}\n--- log\n{}", options.seed, wrong.join("\n"), daemon.log())
         })?;
@@ -88,65 +147,157 @@ fn document(client: usize, mark: u64) -> String {
 }
 
 /// Lets the clients work until the daemon is killed.
-fn one(daemon: &mut Daemon, known: &mut [Known], seed: u64, life: Duration) -> Result<Outcome, String> {
-    let connections = known.iter().map(|_| daemon.open()).collect::<Result<Vec<_>, _>>()?;
+fn one(
+    daemon: &mut Daemon,
+    known: &mut [Known],
+    trouble: Trouble,
+    seed: u64,
+    life: Duration,
+) -> Result<Outcome, String> {
+    let connections = match known.iter().map(|_| daemon.open()).collect::<Result<Vec<_>, _>>() {
+        Ok(connections) => connections,
+        // It may have ended while it came up.
+        Err(_) if trouble == Trouble::Die => {
+            daemon.kill();
+            return Ok(Outcome { deaths: 1, ..Outcome::default() });
+        }
+        Err(cause) => return Err(cause),
+    };
     let dead = AtomicBool::new(false);
+    let (mut deaths, done) = (0, AtomicUsize::new(0));
     let outcomes: Vec<Result<Outcome, String>> = std::thread::scope(|scope| {
         let workers: Vec<_> = known
             .iter_mut()
             .zip(&connections)
             .enumerate()
             .map(|(client, (known, remote))| {
-                let (dead, dice) = (&dead, Dice::new(seed.wrapping_add(client as u64)));
-                scope.spawn(move || work(remote, client, known, dice, dead))
+                let (dead, done, dice) = (&dead, &done, Dice::new(seed.wrapping_add(client as u64)));
+                scope.spawn(move || Worker { remote, client, trouble, dead, done }.work(known, dice))
             })
             .collect();
-        std::thread::sleep(life);
+        live(daemon, trouble, (seed, connections.len()), life, &done);
+        deaths = usize::from(daemon.is_gone());
         dead.store(true, Ordering::Release);
         daemon.kill();
+        if let Some(disk) = daemon.disk() {
+            disk.relieve();
+        }
         workers
             .into_iter()
             .map(|worker| worker.join().unwrap_or_else(|_| Err("a client panicked".to_owned())))
             .collect()
     });
-    let mut total = Outcome::default();
+    let mut total = Outcome { deaths, ..Outcome::default() };
     for outcome in outcomes {
-        let outcome = outcome?;
-        total.acknowledged += outcome.acknowledged;
-        total.cut_off += outcome.cut_off;
+        total.add(outcome?);
     }
     Ok(total)
 }
 
-fn work(
-    remote: &Remote,
+/// Lets the daemon live for a while, or with its troubles until it has met some, or until it ends by itself.
+fn live(
+    daemon: &mut Daemon,
+    trouble: Trouble,
+    (seed, clients): (u64, usize),
+    life: Duration,
+    done: &AtomicUsize,
+) {
+    let begin = Instant::now();
+    let mut dice = Dice::new(seed);
+    let calls = 2 * clients + dice.roll() as usize % (4 * clients.max(1));
+    let over = || match trouble {
+        Trouble::Kill => begin.elapsed() >= life,
+        // A loaded machine takes its time.
+        _ => done.load(Ordering::Relaxed) >= calls || begin.elapsed() >= PATIENCE,
+    };
+    while !(over() || trouble == Trouble::Die && daemon.is_gone()) {
+        let Some(disk) = daemon.disk().filter(|_| trouble == Trouble::Full) else {
+            std::thread::sleep(Duration::from_millis(2));
+            continue;
+        };
+        disk.fill((dice.roll() % 3) << 12);
+        std::thread::sleep(Duration::from_millis(dice.roll() % 60));
+        disk.relieve();
+        std::thread::sleep(Duration::from_millis(dice.roll() % 60));
+    }
+}
+
+/// A client and the domain it owns.
+struct Worker<'w> {
+    remote: &'w Remote,
     client: usize,
-    known: &mut Known,
-    mut dice: Dice,
-    dead: &AtomicBool,
-) -> Result<Outcome, String> {
-    let mut outcome = Outcome::default();
-    let mut dom = remote.domain_lookup_by_name(&Call::internal(), &name(client)).ok();
-    while !dead.load(Ordering::Acquire) {
-        let step = known.acknowledged.choose(dice.roll(), dice.roll() % 1_000_000);
-        known.under_way = Some(step);
-        match take(remote, client, &mut dom, step) {
-            Ok(()) => {
-                known.acknowledged = known.acknowledged.after(step);
-                known.under_way = None;
-                outcome.acknowledged += 1;
-            }
-            // The connection broke: what became of the call is not known.
-            Err(_) if dead.load(Ordering::Acquire) => {
-                outcome.cut_off += 1;
-                break;
-            }
-            Err(cause) => {
-                return Err(format!("{}: {step:?} in {:?}: {cause}", name(client), known.acknowledged));
+    trouble: Trouble,
+    dead: &'w AtomicBool,
+    done: &'w AtomicUsize,
+}
+
+impl Worker<'_> {
+    fn work(&self, known: &mut Known, mut dice: Dice) -> Result<Outcome, String> {
+        let mut outcome = Outcome::default();
+        let mut dom = self.remote.domain_lookup_by_name(&Call::internal(), &name(self.client)).ok();
+        while !self.dead.load(Ordering::Acquire) {
+            let step = known.acknowledged.choose(dice.roll(), dice.roll() % 1_000_000);
+            known.under_way = Some(step);
+            let taken = take(self.remote, self.client, &mut dom, step);
+            self.done.fetch_add(1, Ordering::Relaxed);
+            match taken {
+                Ok(()) => {
+                    *known = Known { acknowledged: known.acknowledged.after(step), under_way: None };
+                    outcome.acknowledged += 1;
+                }
+                // The connection broke: what became of the call is not known.
+                Err(_) if self.is_over() => {
+                    outcome.cut_off += 1;
+                    break;
+                }
+                Err(cause) if self.trouble == Trouble::Kill => {
+                    return Err(format!(
+                        "{}: {step:?} in {:?}: {cause}",
+                        name(self.client),
+                        known.acknowledged
+                    ));
+                }
+                // It failed, and that is all that it may have done: the connection stands, and so does the domain.
+                Err(cause) => match look(self.remote, self.client) {
+                    Ok(found) if known.allows(found) => {
+                        *known = Known { acknowledged: found, under_way: None };
+                        outcome.failed += 1;
+                    }
+                    Ok(found) => {
+                        return Err(format!(
+                            "{}: {step:?} failed ({cause}): found {found:?}, known {known:?}",
+                            name(self.client)
+                        ));
+                    }
+                    Err(_) if self.is_over() => {
+                        outcome.cut_off += 1;
+                        break;
+                    }
+                    Err(lost) => {
+                        return Err(format!(
+                            "{}: {step:?} failed ({cause}), and then: {lost}",
+                            name(self.client)
+                        ));
+                    }
+                },
             }
         }
+        Ok(outcome)
     }
-    Ok(outcome)
+
+    /// Whether the daemon is dead. A client may see it before whoever waits for its end.
+    fn is_over(&self) -> bool {
+        let end = Instant::now() + Duration::from_millis(if self.trouble == Trouble::Die { 200 } else { 0 });
+        loop {
+            if self.dead.load(Ordering::Acquire) {
+                return true;
+            }
+            if Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
 }
 
 fn take(remote: &Remote, client: usize, dom: &mut Option<DomainRef>, step: Step) -> Result<(), Error> {

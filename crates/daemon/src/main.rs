@@ -15,8 +15,10 @@ mod settings;
 mod sockets;
 mod watch;
 
-use api::DriverSet;
+use api::{Call, DriverSet, Secret};
 use conf_file::Settings;
+use driver_secret::{UsageKind, Wanted};
+use driver_storage::{Passphrases, SecretKey};
 use host::Layout;
 use options::{Asked, Options};
 use rpc_server::Server;
@@ -63,6 +65,23 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Passphrases of volumes, from the secrets.
+struct Secrets(Arc<driver_secret::Driver>);
+
+impl Passphrases for Secrets {
+    fn value(&self, key: &SecretKey) -> base::Result<Vec<u8>> {
+        self.0.value(match key {
+            SecretKey::Uuid(uuid) => Wanted::Uuid(*uuid),
+            SecretKey::Usage(usage) => Wanted::Usage(UsageKind::Volume, usage),
+        })
+    }
+
+    fn of_volume(&self, path: &str) -> Option<base::Uuid> {
+        let found = self.0.secret_lookup_by_usage(&Call::internal(), UsageKind::Volume.number(), path);
+        found.ok().map(|secret| secret.uuid)
+    }
+}
+
 fn configuration(options: &Options, layout: &Layout) -> Result<Configuration, Refused> {
     let (path, optional) = match &options.config {
         Some(path) => (path.clone(), false),
@@ -98,6 +117,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     })?;
     let pid_path = options.pid_file.clone().unwrap_or_else(|| layout.pid_file(program));
     let _pid_file = host::pidfile::acquire(&pid_path).map_err(|text| Failure(status::PID_FILE, text))?;
+    faults::arm();
     let signals = watch::signals().map_err(|error| Failure(status::SIGNALS, error.to_string()))?;
 
     let sockets = if handed.is_empty() {
@@ -124,15 +144,29 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
     let secret =
         driver_secret::Driver::start(driver_secret::Setup { layout: layout.clone(), events: events.clone() })
             .map_err(failed)?;
-    // Guests need their networks.
-    let qemu = driver_qemu::Driver::start(driver_qemu::Setup {
+    let host_uuid = conf.host_uuid.as_deref().and_then(|text| text.parse().ok());
+    let node_device = driver_nodedev::Driver::start(driver_nodedev::Setup {
         layout: layout.clone(),
-        host_uuid: conf.host_uuid.as_deref().and_then(|text| text.parse().ok()),
-        events,
-        networks: network.clone(),
+        events: events.clone(),
+        host_uuid,
     })
     .map_err(failed)?;
-    let running = opener::Running { qemu, network, secret };
+    let storage = driver_storage::Driver::start(driver_storage::Setup {
+        layout: layout.clone(),
+        events: events.clone(),
+        passphrases: Box::new(Secrets(secret.clone())),
+    })
+    .map_err(failed)?;
+    // Guests need their networks and volumes.
+    let qemu = driver_qemu::Driver::start(driver_qemu::Setup {
+        layout: layout.clone(),
+        host_uuid,
+        events,
+        networks: network.clone(),
+        storage: storage.clone(),
+    })
+    .map_err(failed)?;
+    let running = opener::Running { qemu, network, node_device, secret, storage };
     opener.serve(running.clone());
 
     detach::ready();

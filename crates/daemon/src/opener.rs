@@ -6,8 +6,12 @@ use base::{Error, Result};
 use std::sync::{Arc, OnceLock};
 
 /// Schemes of URIs that are served, and whose errors those are that tell of others' paths.
-const SCHEMES: &[(&str, ErrorDomain)] =
-    &[("qemu", ErrorDomain::QEMU), ("network", ErrorDomain::NETWORK), ("secret", ErrorDomain::NONE)];
+const SCHEMES: &[(&str, ErrorDomain)] = &[
+    ("qemu", ErrorDomain::QEMU),
+    ("network", ErrorDomain::NETWORK),
+    ("secret", ErrorDomain::NONE),
+    ("storage", ErrorDomain::STORAGE),
+];
 
 /// The drivers of this daemon.
 #[derive(Debug)]
@@ -21,13 +25,15 @@ pub(crate) struct Drivers {
 pub(crate) struct Running {
     pub(crate) qemu: Arc<driver_qemu::Driver>,
     pub(crate) network: Arc<driver_network::Driver>,
+    pub(crate) node_device: Arc<driver_nodedev::Driver>,
     pub(crate) secret: Arc<driver_secret::Driver>,
+    pub(crate) storage: Arc<driver_storage::Driver>,
 }
 
 impl Running {
     /// Whether anything runs that the daemon looks after.
     pub(crate) fn busy(&self) -> bool {
-        self.qemu.has_guests() || self.network.has_networks()
+        self.qemu.has_guests() || self.network.has_networks() || self.storage.has_pools()
     }
 
     /// Puts the drivers of a URI's scheme in place: a hypervisor's has all, any other its own alone.
@@ -37,15 +43,23 @@ impl Running {
         if all || scheme == "network" {
             set.network = self.network.clone();
         }
+        if all || scheme == "nodedev" {
+            set.node_device = self.node_device.clone();
+        }
         if all || scheme == "secret" {
             set.secret = self.secret.clone();
         }
+        if all || scheme == "storage" {
+            set.storage = self.storage.clone();
+        }
     }
 
-    /// The daemon ends; guests and networks stay as they are.
+    /// The daemon ends; guests, networks and pools stay as they are.
     pub(crate) fn stop(&self) {
         self.qemu.stop();
         self.network.stop();
+        self.node_device.stop();
+        self.storage.stop();
     }
 }
 

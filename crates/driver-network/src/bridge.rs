@@ -4,10 +4,15 @@ use crate::{Driver, command, internal};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_network::Network;
 use conf_network::bridge::MacTableManager;
-use host::link::Bridge;
+use host::link::{Bridge, Deletion};
 use host::sysctl;
 use netaddr::{Family, subnet};
 use network_plan::traffic;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long the end of a network waits for its bridge to be gone from sight.
+const SIGHT: Duration = Duration::from_millis(15);
 
 fn system(cause: &std::io::Error, text: impl std::fmt::Display) -> Error {
     Error::system(ErrorDomain::NONE, cause, text)
@@ -62,6 +67,28 @@ impl Driver {
         self.links
             .create_bridge(bridge, network.mac.map(|mac| mac.0), &settings)
             .map_err(|cause| system(&cause, format!("error creating bridge interface {bridge}")))
+    }
+
+    /// Takes the bridge away. The kernel may take its time over one after another; then the rest of it goes on.
+    pub(crate) fn drop_bridge(&self, network: &Network, begun: std::io::Result<Deletion>) {
+        match begun.and_then(|deletion| deletion.within(SIGHT)) {
+            Ok(None) => {}
+            Ok(Some(deletion)) => self.leaving().push(deletion),
+            Err(cause) => log::warn!("bridge '{}' of network '{}': {cause}", name(network), network.name),
+        }
+    }
+
+    /// Waits until bridges of stopped networks are gone, whose names and addresses others may want.
+    pub(crate) fn await_gone(&self) {
+        for deletion in self.leaving().drain(..) {
+            if let Err(cause) = deletion.wait() {
+                log::warn!("a bridge stays: {cause}");
+            }
+        }
+    }
+
+    fn leaving(&self) -> MutexGuard<'_, Vec<Deletion>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets the bridge up. What fails is undone by removing the bridge.

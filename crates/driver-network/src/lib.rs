@@ -21,6 +21,7 @@
 mod bridge;
 mod command;
 mod describe;
+mod firewalld;
 mod hooks;
 mod leases;
 mod lifecycle;
@@ -34,11 +35,12 @@ mod update;
 
 use api::EventSink;
 use base::{Error, ErrorCode, ErrorDomain, Result};
-use conf_file::Settings;
+use conf_file::{SettingError, Settings};
 use engine::Registry;
 use firewall::Backend;
+use firewalld::Presence;
 use host::Layout;
-use host::link::Links;
+use host::link::{Deletion, Links};
 use host::pidfile::PidFile;
 use network::Net;
 use rules::Keeper;
@@ -71,6 +73,11 @@ pub struct Driver {
     links: Links,
     rules: Keeper,
     servers: Servers,
+    /// Bridges that the kernel has not taken away yet.
+    leaving: Mutex<Vec<Deletion>>,
+    zones: Presence,
+    /// Networks start when a guest wants them.
+    on_demand: bool,
     /// The pid file, as long as the driver runs.
     held: Mutex<Option<PidFile>>,
 }
@@ -89,7 +96,9 @@ impl Driver {
     /// When its settings or folders cannot be used.
     pub fn start(setup: Setup) -> Result<Arc<Driver>> {
         let system = |error: &std::io::Error, text: &str| Error::system(FROM, error, text);
-        let backend = backend(&setup.layout)?;
+        let settings = settings(&setup.layout)?;
+        let backend = backend(&setup.layout, &settings)?;
+        let on_demand = settings.flag("start_on_demand").map_err(|error| syntax(&error))?.unwrap_or(false);
         let links = Links::open().map_err(|error| system(&error, "cannot ask the kernel for links"))?;
         let layout = setup.layout;
         let first = layout.privileged() && !config_dir(&layout).exists();
@@ -110,6 +119,9 @@ impl Driver {
             links,
             rules: Keeper::new(backend),
             servers: Servers::default(),
+            leaving: Mutex::default(),
+            zones: Presence::default(),
+            on_demand,
             layout,
             held: Mutex::new(Some(place)),
         });
@@ -120,6 +132,7 @@ impl Driver {
         driver.reconnect();
         server::supervise(&driver);
         rules::watch(&driver);
+        firewalld::listen(&driver);
         driver.autostart();
         Ok(driver)
     }
@@ -127,6 +140,7 @@ impl Driver {
     /// The daemon ends; networks stay as they are.
     pub fn stop(&self) {
         self.servers.leave();
+        self.await_gone();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -165,17 +179,26 @@ fn server_dir(layout: &Layout) -> PathBuf {
     layout.state().join("dnsmasq")
 }
 
+fn settings_file(layout: &Layout) -> PathBuf {
+    layout.config().join("network.conf")
+}
+
+fn syntax(error: &SettingError) -> Error {
+    Error::new(ErrorCode::CONF_SYNTAX, ErrorDomain::CONF, error.to_string())
+}
+
+/// What the administrator has set.
+fn settings(layout: &Layout) -> Result<Settings> {
+    let path = settings_file(layout);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Settings::parse(&shown(&path), &text).map_err(|error| syntax(&error)),
+        Err(_) => Ok(Settings::default()),
+    }
+}
+
 /// Who keeps the rules: what the configuration says, or the first that is there.
-fn backend(layout: &Layout) -> Result<Backend> {
-    let path = layout.config().join("network.conf");
-    let settings = match std::fs::read_to_string(&path) {
-        Ok(text) => Settings::parse(&path.display().to_string(), &text)
-            .map_err(|error| Error::new(ErrorCode::CONF_SYNTAX, ErrorDomain::CONF, error.to_string()))?,
-        Err(_) => Settings::default(),
-    };
-    let wanted = settings
-        .text("firewall_backend")
-        .map_err(|error| Error::new(ErrorCode::CONF_SYNTAX, ErrorDomain::CONF, error.to_string()))?;
+fn backend(layout: &Layout, settings: &Settings) -> Result<Backend> {
+    let wanted = settings.text("firewall_backend").map_err(|error| syntax(&error))?;
     let there = |backend: Backend| match backend {
         Backend::Iptables => host::process::find("iptables").is_some(),
         Backend::Nftables => host::process::find("nft").is_some(),
@@ -185,7 +208,7 @@ fn backend(layout: &Layout) -> Result<Backend> {
         let backend = Backend::parse(&name).ok_or_else(|| {
             internal(format!(
                 "unrecognized firewall_backend = '{name}' set in network driver config file {}",
-                shown(&path)
+                shown(&settings_file(layout))
             ))
         })?;
         if !there(backend) {

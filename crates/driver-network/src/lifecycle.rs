@@ -10,7 +10,6 @@ use base::{Error, ErrorCode, Result};
 use conf_network::forward::{Device, Member, Mode};
 use conf_network::{FormatFlags, Network};
 use firewall::intent::DEFAULT_PORTS;
-use host::link::Deletion;
 use netaddr::Mac;
 use network_plan::filter;
 use network_plan::status::Status;
@@ -268,6 +267,7 @@ impl Driver {
     /// Gives a network its bridge, addresses, rules and server.
     fn bring_up<'d>(&'d self, net: &Arc<Net>, status: &mut Status, undo: &mut Undo<'d>) -> Result<()> {
         let uuid = net.uuid;
+        self.await_gone();
         self.check_addresses(&status.network)?;
         self.make_bridge(&status.network)?;
         let bridge_name = bridge::name(&status.network).to_owned();
@@ -277,8 +277,12 @@ impl Driver {
             }
         });
         let network = &status.network;
+        self.rules.prepare()?;
         self.set_bridge(network)?;
         let intent = filter::intent(network)?;
+        self.set_zone(network)?;
+        let zoned = network.clone();
+        undo.later(move || self.unset_zone(&zoned));
         // Rules and server know nothing of each other, and both take a while.
         let (ruled, served) = std::thread::scope(|scope| {
             let rules = scope.spawn(|| intent.map(|intent| self.rules.install(uuid, intent)).transpose());
@@ -312,11 +316,11 @@ impl Driver {
         let live = net.live()?;
         let network = &live.status.network;
         let reference = net.reference();
-        let _ = host::store::remove_volatile(&self.status_file(&reference.name));
         self.forget_ports(&reference.name);
         if own_bridge(network) {
             self.bring_down(&net, &live);
         }
+        let _ = host::store::remove_volatile(&self.status_file(&reference.name));
         self.hook_after(Moment::Stopped, network, None);
         net.change(|value| value.live = None);
         if net.value().config.is_none() {
@@ -335,14 +339,12 @@ impl Driver {
                 crate::command::ask(&call, "");
             }
         }
-        let bridge = bridge::name(network);
-        let bridge_gone = self.links.begin_delete(bridge);
+        self.unset_zone(network);
+        let begun = self.links.begin_delete(bridge::name(network));
         if let Some(removal) = &live.status.removal {
             self.rules.remove(net.uuid, removal);
         }
-        if let Err(cause) = bridge_gone.and_then(Deletion::wait) {
-            log::warn!("bridge '{bridge}' of network '{}': {cause}", network.name);
-        }
+        self.drop_bridge(network, begun);
         if let Some(process) = server
             && !process.wait(std::time::Duration::from_secs(5))
         {

@@ -99,6 +99,14 @@ impl Driver {
     pub(crate) fn create_port(&self, network: &NetworkRef, text: &str, flags: u32) -> Result<NetworkPortRef> {
         check_flags(flags, create::RECLAIM | create::VALIDATE, "networkPortCreateXML")?;
         let net = self.find(network)?;
+        if self.on_demand && net.value().live.is_none() {
+            match self.launch(&net) {
+                Ok(()) => log::info!("network '{}' starts because a guest wants it", net.value().name),
+                // Another guest may have wanted it at the same time.
+                Err(_) if net.value().live.is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
         let _job = net.begin("create port")?;
         let live = net.live()?;
         let mut port = NetworkPort::parse(text)?;

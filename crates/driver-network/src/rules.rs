@@ -69,6 +69,19 @@ impl Keeper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes private chains, which every network finds, also one that wants no rules.
+    ///
+    /// # Errors
+    /// When the filter refuses.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        let mut state = self.state();
+        match self.backend {
+            Backend::Iptables => iptables::ensure_chains(&mut state),
+            Backend::Nftables => nftables::ensure_chains(&mut state),
+            Backend::None => Ok(()),
+        }
+    }
+
     /// Installs the rules of a network that starts; gives what removes them.
     ///
     /// # Errors
@@ -115,50 +128,25 @@ impl Keeper {
         networks: Vec<(Uuid, Intent, Option<Removal>)>,
     ) -> Result<BTreeMap<Uuid, Removal>> {
         let mut state = self.state();
-        // Rules of another backend, or of another version of the rules, go first.
-        let mut old: Vec<&Action> = Vec::new();
-        let mut current = true;
+        // Rules of another backend go first, and those of a version that put them into the chains of everybody.
         for (_, intent, removal) in &networks {
             match removal {
-                Some(removal) if removal.backend != self.backend => {
-                    current = false;
-                    match removal.backend {
-                        Backend::Iptables => iptables::run(&removal.actions().collect::<Vec<_>>()),
-                        Backend::Nftables => nftables::run(&removal.actions().collect::<Vec<_>>()),
-                        Backend::None => {}
-                    }
-                }
-                Some(removal)
-                    if self.backend == Backend::Iptables && !iptables::is_current(removal, intent) =>
-                {
-                    current = false;
-                    old.extend(removal.actions());
-                }
-                Some(_) => {}
-                None => {
-                    current = false;
-                    if self.backend == Backend::Iptables {
-                        iptables::remove_oldest(intent);
-                    }
-                }
+                Some(removal) if removal.backend != self.backend => match removal.backend {
+                    Backend::Iptables => iptables::run(&removal.actions().collect::<Vec<_>>()),
+                    Backend::Nftables => nftables::run(&removal.actions().collect::<Vec<_>>()),
+                    Backend::None => {}
+                },
+                None if self.backend == Backend::Iptables => iptables::remove_oldest(intent),
+                Some(_) | None => {}
             }
         }
-        if !old.is_empty() {
-            iptables::run(&old);
-        }
-        state.wanted = networks.iter().map(|(uuid, intent, _)| (*uuid, intent.clone())).collect();
+        state.wanted = networks.into_iter().map(|(uuid, intent, _)| (uuid, intent)).collect();
         if state.wanted.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let kept: BTreeMap<Uuid, Removal> =
-            networks.into_iter().filter_map(|(uuid, _, removal)| Some((uuid, removal?))).collect();
+        // Making them all is less work than looking at each, and tells their numbers.
         match self.backend {
-            Backend::Iptables if current && iptables::intact(&state) => {
-                state.made = true;
-                Ok(kept)
-            }
             Backend::Iptables => iptables::rebuild(&mut state),
-            // Handles of rules are only good as long as the rules stand.
             Backend::Nftables => nftables::rebuild(&mut state),
             Backend::None => Ok(BTreeMap::new()),
         }
@@ -193,6 +181,11 @@ impl Driver {
             return;
         }
         log::warn!("the packet filter's rules of networks were changed by somebody else; making them again");
+        self.remake_rules();
+    }
+
+    /// Makes all rules of running networks again.
+    pub(crate) fn remake_rules(&self) {
         match self.rules.rebuild() {
             Ok(removals) => self.note_removals(removals),
             Err(error) => log::error!("rules of networks could not be made again: {error}"),

@@ -47,7 +47,7 @@ impl Driver {
                 Ok(found)
             }
             other => {
-                let text = format!("Unknown IP address data source {other}");
+                let text = format!("Unknown IP address data source {}", other as i32);
                 Err(error(ErrorCode::ARGUMENT_UNSUPPORTED, text))
             }
         }

@@ -53,7 +53,11 @@ fn storage(cause: &std::io::Error, text: String) -> Error {
 
 /// What an image of a format is based on; `None` when it is based on nothing or its place says nothing we can follow.
 fn below(path: &str, format: &str) -> std::io::Result<Option<(Base, Option<String>)>> {
-    let header = header(path, format)?;
+    let header = match header(path, format) {
+        // The emulator can serve a folder as a disk.
+        Err(cause) if cause.kind() == std::io::ErrorKind::IsADirectory => return Ok(None),
+        other => other?,
+    };
     let folder = Path::new(path).parent().map(|folder| folder.display().to_string()).unwrap_or_default();
     Ok(header.base.map(|name| (Base::parse(&name, &folder), header.base_format)))
 }

@@ -118,8 +118,8 @@ impl Driver {
     }
 
     pub(crate) fn baseline_processor(&self, texts: &[String], flags: u32) -> Result<String> {
-        check_flags(flags, 3, "qemuConnectBaselineCPU")?;
         given(texts, "virConnectBaselineCPU")?;
+        check_flags(flags, 3, "qemuConnectBaselineCPU")?;
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         texts.iter().try_for_each(|text| well_formed(text))?;
         let parsed: Vec<CpuDef> =
@@ -135,8 +135,8 @@ impl Driver {
         texts: &[String],
         flags: u32,
     ) -> Result<String> {
-        check_flags(flags, 3, "qemuConnectBaselineHypervisorCPU")?;
         given(texts, "virConnectBaselineHypervisorCPU")?;
+        check_flags(flags, 3, "qemuConnectBaselineHypervisorCPU")?;
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let (caps, accel, _) = self.choose(asked)?;
         texts.iter().try_for_each(|text| well_formed(text))?;

@@ -139,6 +139,15 @@ impl Driver {
             }
             self.forget_all_snapshots(guest);
         }
+        const CHECKPOINTS: u32 = 16;
+        let count = guest.checkpoints().len();
+        if guest.value().live.is_none() && count > 0 {
+            if flags & CHECKPOINTS == 0 {
+                let text = format!("cannot delete inactive domain with {count} checkpoints");
+                return Err(Error::operation_invalid(FROM, text));
+            }
+            self.forget_all_checkpoints(guest);
+        }
         if self.is_saved(&guest.value().name) {
             if flags & MANAGED_SAVE == 0 {
                 let text = "Refusing to undefine while domain managed save image exists";
@@ -248,6 +257,7 @@ impl Driver {
                     let value = Value { name, config, live: None, autostart, autostart_once, state };
                     let guest = Guest::new(uuid, value);
                     self.load_snapshots(&guest);
+                    self.load_checkpoints(&guest);
                     found.push(Arc::new(guest));
                 }
                 Err(cause) => log::error!("{name}.xml is left alone: {cause}"),
@@ -433,6 +443,7 @@ impl DomainConfig for Driver {
         flags: u32,
     ) -> Result<()> {
         check_flags(flags, 3, "qemuDomainSetMetadata")?;
+        known_metadata(type_)?;
         let guest = self.find(dom)?;
         let _job = guest.begin(JobKind::Modify, "set metadata")?;
         let active = guest.value().live.is_some();
@@ -491,12 +502,10 @@ impl DomainConfig for Driver {
                     domain.metadata.iter().find(|(namespace, _)| namespace == uri).ok_or_else(none)?;
                 conf_domain::domain::without_namespace(&found.1)
             }
-            _ => Err(Error::invalid_arg(
-                ErrorDomain::DOMAIN,
-                "virDomainGetMetadata",
-                "type",
-                "unknown metadata type",
-            )),
+            other => {
+                known_metadata(other)?;
+                Err(none())
+            }
         }
     }
 
@@ -564,6 +573,15 @@ impl DomainConfig for Driver {
     }
 }
 
+/// Refuses kinds of metadata beyond those that are known.
+fn known_metadata(kind: i32) -> Result<()> {
+    if kind > 2 {
+        let text = format!("unknown metadata type '{kind}'");
+        return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, text));
+    }
+    Ok(())
+}
+
 fn set_metadata(
     domain: &mut Domain,
     kind: i32,
@@ -580,12 +598,14 @@ fn set_metadata(
                 domain.tree.children.push(Tree::leaf(name, text));
             }
         }
-        _ => {
+        2 => {
             let (uri, key) = (uri.unwrap_or_default(), key.unwrap_or_default());
             let new = text.map(|text| conf_domain::domain::with_namespace(text, key, uri)).transpose()?;
             domain.metadata.retain(|(namespace, _)| namespace != uri);
             domain.metadata.extend(new.map(|text| (uri.to_owned(), text)));
         }
+        // The reference takes these, and does nothing.
+        _ => {}
     }
     domain.sort();
     Ok(())

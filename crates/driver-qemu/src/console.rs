@@ -1,10 +1,10 @@
 //! Consoles, screenshots, keys.
 
 use crate::guest::{Guest, Live};
-use crate::{Driver, FROM, check_flags, error};
+use crate::{Driver, FROM, check_flags};
 use api::{Call, DomainConsole, Stream};
 use base::object::DomainRef;
-use base::{Error, ErrorCode, Result};
+use base::{Error, Result};
 use engine::JobKind;
 use rustix::fs::{Mode, OFlags};
 use serde_json::json;
@@ -209,7 +209,7 @@ impl DomainConsole for Driver {
         let _job = guest.begin(JobKind::Query, "screenshot")?;
         let live = guest.live()?;
         let Some(video) = live.domain.all("video").next() else {
-            return Err(error(ErrorCode::ARGUMENT_UNSUPPORTED, "no screens to take screenshot from"));
+            return Err(Error::operation_invalid(FROM, "no screens to take screenshot from"));
         };
         if screen > 0 {
             let heads: u32 = video.attr_at("model", "heads").and_then(|text| text.parse().ok()).unwrap_or(1);

@@ -100,7 +100,7 @@ impl Driver {
         let (caps, accel, machine) = self.choose(asked)?;
         let installed = self.firmware();
         let mut firmware = firmware::supported(&installed.descriptors, &caps.arch, &machine);
-        if installed.descriptors.is_empty() {
+        if firmware.images.is_empty() {
             firmware.images =
                 installed.pairs.iter().map(|(image, store)| (image.clone(), Some(store.clone()))).collect();
         }

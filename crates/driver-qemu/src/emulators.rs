@@ -225,7 +225,7 @@ fn talk(path: &Path, probe: &mut Probe) -> Result<()> {
         Some(Err(text)) => Err(Error::internal(FROM, text)),
         None => {
             let said = String::from_utf8_lossy(&finished.err);
-            let said = if said.trim().is_empty() { "it ended without a word" } else { said.trim() };
+            let said = said.trim();
             Err(Error::internal(
                 FROM,
                 format!("Failed to start QEMU binary {} for probing: {said}", path.display()),

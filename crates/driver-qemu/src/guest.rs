@@ -7,7 +7,7 @@ use api::ConnectionId;
 use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use conf_domain::Domain;
-use conf_snapshot::{Moments, Snapshot};
+use conf_snapshot::{Checkpoint, Moments, Snapshot};
 use engine::{JobGuard, JobKind, JobSlot, Key};
 use host::cgroup::Cgroup;
 use host::process::Process;
@@ -110,6 +110,8 @@ pub(crate) struct Session {
     pub(crate) ending: AtomicBool,
     /// Work on the guest as a whole.
     pub(crate) works: crate::work::Works,
+    /// The backup that goes on.
+    pub(crate) backup: crate::backup::Slot,
     /// Work on images of disks.
     pub(crate) jobs: crate::block::job::Jobs,
     /// The agent, while the guest listens to it.
@@ -146,6 +148,8 @@ pub(crate) struct Guest {
     job: JobSlot,
     /// Snapshots.
     pub(crate) snapshots: Mutex<Moments<Snapshot>>,
+    /// Checkpoints.
+    pub(crate) checkpoints: Mutex<Moments<Checkpoint>>,
     /// Descriptors that clients have handed over.
     pub(crate) descriptors: Groups,
 }
@@ -167,6 +171,7 @@ impl Guest {
             value: RwLock::new(Arc::new(value)),
             job: JobSlot::default(),
             snapshots: Mutex::default(),
+            checkpoints: Mutex::default(),
             descriptors: Groups::default(),
         }
     }

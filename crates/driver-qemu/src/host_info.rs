@@ -115,6 +115,30 @@ impl Host for Driver {
         Ok(vec![each; (cells - start_cell).min(maxcells.max(0)) as usize])
     }
 
+    fn node_get_free_pages(
+        &self,
+        _cx: &Call,
+        pages: &[u32],
+        start_cell: i32,
+        cell_count: u32,
+        flags: u32,
+    ) -> Result<Vec<u64>> {
+        self.free_pages(pages, start_cell, cell_count, flags)
+    }
+
+    fn node_alloc_pages(
+        &self,
+        _cx: &Call,
+        page_sizes: &[u32],
+        page_counts: &[u64],
+        start_cell: i32,
+        cell_count: u32,
+        flags: u32,
+    ) -> Result<i32> {
+        let wanted: Vec<(u32, u64)> = page_sizes.iter().copied().zip(page_counts.iter().copied()).collect();
+        self.resize_pools(&wanted, start_cell, cell_count, flags)
+    }
+
     fn node_get_security_model(&self, _cx: &Call) -> Result<NodeGetSecurityModelRet> {
         Ok(NodeGetSecurityModelRet { model: chars("none"), doi: chars("0") })
     }
@@ -320,10 +344,16 @@ impl Host for Driver {
         };
         for (index, interface) in domain.all("interface").enumerate() {
             if matches!(interface.attr("type"), Some("bridge" | "network" | "ethernet" | "direct")) {
-                start.tap_fds.insert(format!("net{index}"), vec![-1]);
+                // Nothing is opened; a number stands for what would be.
+                start.tap_fds.insert(format!("net{index}"), vec![24 + index as i32]);
             }
         }
+        let mut fds = Vec::new();
+        for device in domain.all("tpm") {
+            let alias = device.attr_at("alias", "name").unwrap_or_default();
+            crate::opened::open(device, alias, &mut start, &mut fds)?;
+        }
         let line = argv::plan(&domain, &caps, &start)?;
-        Ok(argv::one_line(&line) + "\n")
+        Ok(argv::one_line(&line))
     }
 }

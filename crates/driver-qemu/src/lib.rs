@@ -18,10 +18,13 @@
 //!
 //! *Invariant:* stored before announced: a file is written before the event that tells of it is published.
 
+mod absent;
 mod addresses;
 mod agent;
+mod backup;
 mod block;
 mod chain;
+mod checkpoint;
 mod comparison;
 mod config;
 mod console;
@@ -31,6 +34,7 @@ mod emulators;
 mod events;
 mod graphics;
 mod guest;
+mod hooks;
 mod host_info;
 mod hotplug;
 mod info;
@@ -40,9 +44,12 @@ mod lookup;
 mod migration_limits;
 mod monitor;
 mod nic;
+mod opened;
+mod pages;
 mod peek;
 mod perf;
 mod placement;
+mod pooled;
 mod portable;
 mod processor;
 mod reconnect;
@@ -56,10 +63,9 @@ mod status;
 mod stop;
 mod surroundings;
 mod tuning;
-mod unserved;
 mod work;
 
-use api::{ConnectionId, EventSink, Hypervisor, Network};
+use api::{ConnectionId, EventSink, Hypervisor, Network, Storage};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use emulators::Emulators;
 use engine::Registry;
@@ -83,6 +89,8 @@ pub struct Setup {
     pub events: Arc<dyn EventSink>,
     /// Where guests are connected.
     pub networks: Arc<dyn Network>,
+    /// Where volumes of pools are.
+    pub storage: Arc<dyn Storage>,
 }
 
 impl std::fmt::Debug for Setup {
@@ -101,6 +109,8 @@ pub struct Driver {
     pub(crate) hub: Hub,
     /// Connects cards of guests.
     pub(crate) nics: Arc<nic::Nics>,
+    /// Knows volumes of pools.
+    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) next_id: AtomicI32,
     /// What the host adds to definitions.
     pub(crate) sites: site::Sites,
@@ -136,6 +146,7 @@ impl Driver {
             guests: Registry::default(),
             hub: Hub::start().map_err(|error| system(&error, "cannot watch monitors"))?,
             nics: Arc::new(nic::Nics::new(setup.networks)?),
+            storage: setup.storage,
             next_id: AtomicI32::new(1),
             sites: site::Sites::default(),
             processors: processor::Processors::default(),
@@ -160,7 +171,6 @@ impl Driver {
             (driver.state_dir().join("ram"), 0o755),
             (driver.state_dir().join("save"), 0o755),
             (driver.state_dir().join("snapshot"), 0o755),
-            (driver.state_dir().join("varstore"), 0o755),
         ] {
             host::store::folder(&folder, mode).map_err(|error| {
                 system(&error, &format!("cannot create directory '{}'", folder.display()))

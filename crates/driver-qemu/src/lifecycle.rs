@@ -56,6 +56,10 @@ impl Driver {
 
     fn create_xml(&self, cx: &Call, xml: &str, flags: u32) -> Result<DomainRef> {
         check_flags(flags, CREATE_FLAGS, "qemuDomainCreateXML")?;
+        const VALIDATE: u32 = 16;
+        if flags & VALIDATE != 0 {
+            conf_domain::domain::validate(xml)?;
+        }
         let parse = ParseFlags { inactive: true, abi_update: true, ..ParseFlags::default() };
         let domain = self.parse(xml, parse)?;
         let (guest, new) = self.guests.exclusively(|| {

@@ -5,6 +5,7 @@
 
 use crate::block::job::{BlockJob, record};
 use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
+use crate::hooks::Moment;
 use crate::nic::Owner;
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
@@ -15,6 +16,7 @@ use api::consts::{
 };
 use base::{Error, Result};
 use conf_domain::{Domain, ParseFlags};
+use conf_snapshot::Backup;
 use host::cgroup::Cgroup;
 use host::process::Process;
 use serde_json::Value as Json;
@@ -34,6 +36,7 @@ struct Status {
     cgroup: Option<PathBuf>,
     reboot: bool,
     jobs: Vec<BlockJob>,
+    backup: Option<(Backup, bool)>,
 }
 
 fn position(list: &[&str], word: Option<&str>) -> i32 {
@@ -46,7 +49,13 @@ fn read(text: &str) -> Result<Status> {
     let root = document.root();
     let node = root.child("domain").ok_or_else(|| wrong("no domain"))?;
     let flags = ParseFlags { status: true, skip_validate: true, ..ParseFlags::default() };
-    let domain = Domain::parse_node(node, flags, &mut || [0; 16])?;
+    let mut domain = Domain::parse_node(node, flags, &mut || [0; 16])?;
+    // What stands for no controller has no name either.
+    for device in domain.devices_mut().iter_mut() {
+        if device.name == "controller" && device.is("type", "usb") && device.is("model", "none") {
+            device.remove("alias");
+        }
+    }
     let path = |name: &str| root.child(name).and_then(|node| node.attr("path")).map(PathBuf::from);
     let number = position(STATES, root.attr("state"));
     let reasons = if number == state::PAUSED { PAUSED } else { RUNNING };
@@ -59,6 +68,7 @@ fn read(text: &str) -> Result<Status> {
         reboot: root.child("fakereboot").is_some(),
         monitor,
         jobs: record::read(root, &domain),
+        backup: crate::backup::record::read(root),
         domain,
     })
 }
@@ -71,6 +81,24 @@ fn own_group(path: &Path) -> Option<Cgroup> {
             .is_some_and(|name| name.ends_with(".scope") || name.ends_with(".libvirt-qemu"))
     };
     path.ancestors().find(named).and_then(Cgroup::adopt)
+}
+
+/// Ends the emulators that use a guest's private folder, and their control groups.
+pub(crate) fn end_users(folder: &Path, running: &[(i32, Vec<String>)], why: &str) {
+    let key = format!("\"{}\"", folder.join("master-key.aes").display());
+    for (pid, words) in running {
+        if !words.iter().any(|word| word.contains(&key)) {
+            continue;
+        }
+        let Some(process) = Process::of(*pid) else { continue };
+        log::warn!("ending process {pid}: {why} ({})", folder.display());
+        let group = host::process::cgroup(*pid).and_then(|path| own_group(&path));
+        process.kill();
+        process.wait(std::time::Duration::from_secs(5));
+        if let Some(group) = group {
+            group.remove();
+        }
+    }
 }
 
 impl Driver {
@@ -98,6 +126,7 @@ impl Driver {
                 };
                 let guest = Arc::new(Guest::new(status.domain.uuid, value));
                 self.load_snapshots(&guest);
+                self.load_checkpoints(&guest);
                 self.guests.insert(guest.clone());
                 guest
             });
@@ -106,12 +135,25 @@ impl Driver {
             if let Err(cause) = self.take_over(&guest, status) {
                 log::warn!("guest '{name}' has ended while there was no daemon: {cause}");
                 self.nics.disconnect(&owner, domain.all("interface"));
+                self.hook_after(Moment::Stopped, &domain, "-");
                 self.bury(&guest, &private_dir, cgroup.as_deref());
+                self.hook_after(Moment::Release, &domain, "crashed");
             } else {
                 self.nics.keep(&owner, &domain);
+                self.tell_reconnected(&guest);
             }
         }
         self.sweep();
+    }
+
+    /// Tells scripts that a guest was found again, which they may not like.
+    fn tell_reconnected(&self, guest: &Arc<Guest>) {
+        let Some(live) = guest.value().live.clone() else { return };
+        let refused = self.hook(Moment::Reconnect, &live.domain, "-");
+        if let Err(error) = refused {
+            log::error!("guest '{}' is ended: {error}", guest.value().name);
+            let _ = self.destroy_held(guest, "failed");
+        }
     }
 
     /// Ends what a daemon left that was killed while it started a guest: the folder of the guest is there, the status
@@ -129,35 +171,26 @@ impl Driver {
                 let _ = host::store::remove(&self.pid_file(&name));
             }
         }
-        let Ok(entries) = std::fs::read_dir(self.state_dir()) else { return };
-        let stale: Vec<(String, PathBuf)> = entries
-            .filter_map(std::result::Result::ok)
-            .filter_map(|entry| {
-                let short = entry.file_name().to_str()?.strip_prefix("domain-")?.to_owned();
-                Some((short, entry.path())).filter(|(_, path)| path.is_dir() && !known.contains(path))
-            })
-            .collect();
+        // Either folder may have been removed without the other.
+        let names = |folder: &Path| -> Vec<String> {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        };
+        let private = names(&self.state_dir());
+        let private = private.iter().filter_map(|name| name.strip_prefix("domain-")).map(str::to_owned);
+        let mut stale: Vec<String> = private.chain(names(&self.run_dir().join("channel"))).collect();
+        stale.retain(|short| !known.contains(&self.state_dir().join(format!("domain-{short}"))));
+        stale.sort_unstable();
+        stale.dedup();
         if stale.is_empty() {
             return;
         }
         let running = host::process::command_lines();
-        for (short, folder) in stale {
-            let key = format!("\"{}\"", folder.join("master-key.aes").display());
-            for (pid, words) in &running {
-                if !words.iter().any(|word| word.contains(&key)) {
-                    continue;
-                }
-                let Some(process) = Process::of(*pid) else { continue };
-                log::warn!("ending process {pid}: its start was cut off ({})", folder.display());
-                let group = host::process::cgroup(*pid).and_then(|path| own_group(&path));
-                process.kill();
-                process.wait(std::time::Duration::from_secs(5));
-                if let Some(group) = group {
-                    group.remove();
-                }
-            }
-            let _ = std::fs::remove_dir_all(&folder);
-            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+        for short in stale {
+            let folder = self.state_dir().join(format!("domain-{short}"));
+            end_users(&folder, &running, "its start was cut off");
+            let _ = host::store::remove_folder(&folder);
+            let _ = host::store::remove_folder(&self.run_dir().join("channel").join(short));
         }
     }
 
@@ -199,6 +232,7 @@ impl Driver {
             }),
         };
         status.jobs.into_iter().for_each(|job| live.session.jobs.add(job));
+        crate::backup::record::resume(&live, status.backup);
         guest.change(|value| {
             value.live = Some(Arc::new(live));
             value.state = now;
@@ -217,12 +251,14 @@ impl Driver {
         guest.change(|value| value.state = (state::SHUTOFF, shutoff::CRASHED));
         let own = private_dir.starts_with(self.state_dir()) && private_dir != self.state_dir();
         if own {
-            let _ = std::fs::remove_dir_all(private_dir);
+            // It may still run, and only be out of reach.
+            end_users(private_dir, &host::process::command_lines(), "it cannot be taken over");
+            let _ = host::store::remove_folder(private_dir);
         }
         if let Some(short) =
             private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
-            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            let _ = host::store::remove_folder(&self.run_dir().join("channel").join(short));
         }
         if let Some(group) = cgroup.and_then(Cgroup::adopt) {
             group.remove();
@@ -231,6 +267,7 @@ impl Driver {
         let dom = guest.reference();
         if guest.value().config.is_none() {
             self.forget_all_snapshots(guest);
+            self.forget_all_checkpoints(guest);
             self.guests.remove(guest.uuid);
         }
         let payload =

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::guest::{Guest, Live, MONITOR_WAIT, Run, Session, failed};
+use crate::hooks::Moment;
 use crate::nic::{self, Owner};
 use crate::placement;
 use crate::{Driver, FROM, error};
@@ -74,6 +75,25 @@ impl Drop for Undo {
     }
 }
 
+/// A guest that is up, but not yet kept: when that fails, however it does, the guest ends again.
+struct Brought<'d> {
+    driver: &'d Driver,
+    guest: &'d Arc<Guest>,
+}
+
+impl Brought<'_> {
+    /// The guest is kept.
+    fn stays(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Brought<'_> {
+    fn drop(&mut self) {
+        let _ = self.driver.destroy_held(self.guest, "failed");
+    }
+}
+
 /// Descriptors and facts that the command line needs.
 struct Prepared {
     start: Start,
@@ -95,7 +115,12 @@ fn system(cause: &std::io::Error, text: impl std::fmt::Display) -> Error {
 impl Driver {
     /// Starts a guest whose job is held. A guest that could not be started is off for that reason.
     pub(crate) fn launch(&self, guest: &Arc<Guest>, domain: Domain, how: How) -> Result<()> {
-        let outcome = self.bring_up(guest, domain, how);
+        let mut begun = None;
+        let outcome = self.bring_up(guest, domain, how, &mut begun);
+        if let (Err(_), Some(domain)) = (&outcome, begun) {
+            self.hook_after(Moment::Stopped, &domain, "-");
+            self.hook_after(Moment::Release, &domain, "failed");
+        }
         if outcome.is_err() {
             guest.change(|value| {
                 if value.live.is_none() {
@@ -106,7 +131,14 @@ impl Driver {
         outcome
     }
 
-    fn bring_up(&self, guest: &Arc<Guest>, mut domain: Domain, how: How) -> Result<()> {
+    /// `begun` is the guest that scripts were told of, as long as nobody else tells them of its end.
+    fn bring_up(
+        &self,
+        guest: &Arc<Guest>,
+        mut domain: Domain,
+        how: How,
+        begun: &mut Option<Domain>,
+    ) -> Result<()> {
         let caps = self.caps_for(&domain)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let base = Arc::new(domain.clone());
@@ -121,6 +153,12 @@ impl Driver {
             }
             incoming.fd
         });
+        crate::opened::check(&domain)?;
+        let absent = crate::absent::leave_out(&mut domain, comes);
+        if self.hooked() {
+            *begun = Some(domain.clone());
+        }
+        self.hook(Moment::Prepare, &domain, "-")?;
         let mut undo = Undo::default();
         self.take_ports(&mut domain)?;
         let mut prepared = self.prepare(&mut domain, id, &mut undo)?;
@@ -131,7 +169,8 @@ impl Driver {
         prepared.fds.extend(incoming);
         guest.descriptors.hand_out(&mut prepared.start, &mut prepared.fds)?;
         crate::surroundings::certificates(&domain, &prepared.private_dir)?;
-        let line = argv::plan(&domain, &caps, &prepared.start)?;
+        self.hook(Moment::Start, &domain, "-")?;
+        let line = argv::plan(&*self.with_places(&domain)?, &caps, &prepared.start)?;
         self.make_memory_folders(&line, &prepared.start.short_name)?;
         let log_path = self.log_dir().join(format!("{}.log", domain.name));
         let mut log =
@@ -185,25 +224,36 @@ impl Driver {
             value.state = (state::PAUSED, if how.paused { paused::USER } else { paused::STARTING_UP });
         });
         undo.forget();
+        let brought = Brought { driver: self, guest };
+        *begun = None;
+        self.tell_absent(guest, absent);
         self.agent_awaited(guest, &live.domain);
         if comes {
-            return Ok(());
+            return self.tell_started(guest, &live);
         }
         if how.paused {
+            self.tell_started(guest, &live)?;
             self.write_status(guest)?;
+            brought.stays();
             self.lifecycle(guest, kind::STARTED, started::BOOTED);
             self.lifecycle(guest, kind::SUSPENDED, suspended::PAUSED);
             return Ok(());
         }
-        if let Err(cause) = live.command("cont", Json::Null) {
-            let _ = self.destroy_held(guest, "failed");
-            return Err(cause);
-        }
+        live.command("cont", Json::Null)?;
         guest.change(|value| value.state = (state::RUNNING, running::BOOTED));
+        self.tell_started(guest, &live)?;
         self.write_status(guest)?;
+        brought.stays();
         self.lifecycle(guest, kind::RESUMED, resumed::UNPAUSED);
         self.lifecycle(guest, kind::STARTED, started::BOOTED);
         Ok(())
+    }
+
+    /// Tells scripts that a guest has started, which they may not like.
+    fn tell_started(&self, guest: &Arc<Guest>, live: &Arc<Live>) -> Result<()> {
+        self.hook(Moment::Started, &live.domain, "-").inspect_err(|_| {
+            let _ = self.destroy_held(guest, "failed");
+        })
     }
 
     /// Gives displays with automatic ports their numbers.
@@ -237,11 +287,14 @@ impl Driver {
         let private_dir = self.state_dir().join(format!("domain-{short}"));
         let channel_dir = self.run_dir().join("channel").join(&short);
         for (folder, mode) in [(&private_dir, 0o750), (&channel_dir, 0o750)] {
-            let _ = std::fs::remove_dir_all(folder);
+            let _ = host::store::remove_folder(folder);
             host::store::folder(folder, mode)
                 .map_err(|cause| system(&cause, format!("cannot create directory '{}'", folder.display())))?;
             let folder = folder.clone();
-            undo.later(move || drop(std::fs::remove_dir_all(folder)));
+            undo.later(move || {
+                crate::reconnect::end_users(&folder, &host::process::command_lines(), "its start failed");
+                drop(host::store::remove_folder(&folder));
+            });
         }
         let key = private_dir.join("master-key.aes");
         let secret = host::random::bytes::<32>();
@@ -268,6 +321,7 @@ impl Driver {
         for device in domain.devices_mut().iter_mut() {
             let alias = device.attr_at("alias", "name").unwrap_or_default().to_owned();
             crate::graphics::settle(device, &private_dir, &start.settings);
+            crate::opened::open(device, &alias, &mut start, &mut fds)?;
             match device.name.as_str() {
                 "serial" | "parallel" | "channel" | "console" if device.is("type", "unix") => {
                     if device.attr_at("source", "path").is_none() && device.name == "channel" {
@@ -306,8 +360,10 @@ impl Driver {
             }
         }
         domain.devices_mut().iter_mut().for_each(crate::console::settle);
+        self.follow_volumes(domain)?;
         crate::chain::of_domain(domain)?;
         argv::number_images(domain);
+        crate::opened::check_paths(domain)?;
         domain.tree.child_or_new("resource").child_or_new("partition").text = Some("/machine".to_owned());
         crate::labels::note(domain);
         domain.sort();
@@ -485,12 +541,13 @@ fn is_drive(path: &Path) -> bool {
     name.is_some_and(|name| name.strip_prefix("sr").is_some_and(|rest| rest.parse::<u32>().is_ok()))
 }
 
-/// A socket that only the daemon's user reaches.
+/// A socket for the emulator. Its folder keeps others away where it is the driver's own.
 fn listen(path: &Path) -> Result<UnixListener> {
     let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path)
-        .map_err(|cause| system(&cause, format!("Failed to bind socket to {}", path.display())))?;
-    let mode = std::fs::Permissions::from_mode(0o700);
+    let listener = UnixListener::bind(path).map_err(|cause| {
+        system(&cause, format!("Unable to bind to UNIX socket path '{}'", path.display()))
+    })?;
+    let mode = std::fs::Permissions::from_mode(0o775);
     std::fs::set_permissions(path, mode)
         .map_err(|cause| system(&cause, format!("cannot set mode of {}", path.display())))?;
     Ok(listener)

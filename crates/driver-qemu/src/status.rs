@@ -91,6 +91,7 @@ impl Driver {
                 w.element("cgroup").attr("path", cgroup.path().display()).empty();
             }
             crate::block::job::record::write(&live.session.jobs, w);
+            crate::backup::record::write(&live.session.backup, w);
             let flags =
                 FormatFlags { secure: true, status: true, actual_net: true, ..FormatFlags::default() };
             live.domain.format_into(w, flags);

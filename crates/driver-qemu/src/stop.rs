@@ -1,6 +1,7 @@
 //! The end of a guest: by a client, by itself, by accident. However it comes, what is left of it goes once.
 
 use crate::guest::{Guest, Live};
+use crate::hooks::Moment;
 use crate::nic::Owner;
 use crate::{Driver, not_running};
 use api::consts::{domain_event_stopped_detail_type as stopped, domain_event_type as kind};
@@ -55,28 +56,32 @@ impl Driver {
         }
         live.session.removals.give_up();
         live.session.jobs.give_up();
+        self.give_up_backup(guest, live);
         let name = guest.value().name.clone();
         let log = self.log_dir().join(format!("{name}.log"));
         if let Ok(mut log) = std::fs::File::options().append(true).open(log) {
             let _ = writeln!(log, "shutting down, reason={word}");
         }
+        self.hook_after(Moment::Stopped, &live.domain, "-");
         self.nics.disconnect(&Owner::of(&live.domain), live.domain.all("interface"));
-        let _ = std::fs::remove_dir_all(&live.private_dir);
+        let _ = host::store::remove_folder(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
-            let _ = std::fs::remove_dir_all(self.run_dir().join("channel").join(short));
+            let _ = host::store::remove_folder(&self.run_dir().join("channel").join(short));
             self.remove_memory_folders(short);
         }
         if let Some(cgroup) = &live.cgroup {
             cgroup.remove();
         }
         self.forget_status(&name);
+        self.hook_after(Moment::Release, &live.domain, word);
         let dom = base::object::DomainRef { name, uuid: guest.uuid, id: -1 };
         let transient = guest.value().config.is_none();
         if transient {
             if word != "from-snapshot" {
                 self.forget_all_snapshots(guest);
+                self.forget_all_checkpoints(guest);
             }
             self.guests.remove(guest.uuid);
         }

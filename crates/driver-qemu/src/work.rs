@@ -134,6 +134,8 @@ impl Work {
             all.push(long(&format!("{name}_remaining"), amount.remaining));
         };
         match self.doing {
+            // Of a copy of what has changed since, when nothing has, nothing is told.
+            Doing::Backup if self.disk.total == 0 => {}
             Doing::Backup => amounts("disk", self.disk),
             Doing::MemoryDump => amounts("memory", self.memory),
             _ => {
@@ -200,6 +202,18 @@ impl Works {
             work.took = Some(work.began.elapsed());
             work.success = fault.is_none() && !work.cancelled;
             work.fault = fault;
+            works.1 = Some(work.clone());
+            Some(work)
+        })
+    }
+
+    /// The work has ended, well or not, whatever there is to say about it.
+    pub(crate) fn end_as(&self, success: bool, words: Option<String>) -> Option<Work> {
+        self.with(|works| {
+            let mut work = works.0.take()?;
+            work.took = Some(work.began.elapsed());
+            work.success = success;
+            work.fault = words;
             works.1 = Some(work.clone());
             Some(work)
         })
@@ -275,7 +289,15 @@ impl Driver {
 
     /// Asks the emulator how far it is, where nobody else does.
     fn refresh_work(&self, live: &Live) {
-        let _ = live;
+        if live.session.works.now().is_some_and(|work| work.doing == Doing::Backup) {
+            let now = crate::backup::end::progress(live, &live.session.backup.jobs());
+            let all = crate::backup::end::sum(now, live.session.backup.done());
+            let scratch = live.session.backup.scratch(live);
+            live.session.works.note(|work| match scratch {
+                Some(scratch) => work.scratch = Some(scratch),
+                None => work.disk = all,
+            });
+        }
     }
 
     /// Ends the work at a client's wish.
@@ -293,7 +315,11 @@ impl Driver {
         };
         match work.doing {
             Doing::MemoryDump => Err(Error::operation_invalid(FROM, "cannot abort memory-only dump")),
-            Doing::Save | Doing::Dump | Doing::Snapshot | Doing::Backup => {
+            Doing::Backup => {
+                self.cancel_backup(&live);
+                Ok(())
+            }
+            Doing::Save | Doing::Dump | Doing::Snapshot => {
                 live.session.works.note(|work| work.cancelled = true);
                 live.command("migrate_cancel", Json::Null).map(drop)
             }

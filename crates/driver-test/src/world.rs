@@ -201,7 +201,7 @@ pub(crate) fn now() -> (u64, u64) {
 
 /// Reads a domain document as this driver does.
 pub(crate) fn parse_domain(xml: &str, inactive: bool) -> Result<Domain> {
-    let flags = ParseFlags { inactive, ..ParseFlags::default() };
+    let flags = ParseFlags { inactive, generic: true, ..ParseFlags::default() };
     let mut domain = Domain::parse(xml, flags, &mut || host::random::bytes())?;
     let document = xml::Document::parse(xml).map_err(|error| conf_domain::fault::malformed(xml, &error))?;
     let given = document.root().descend("os/type").is_some_and(|kind| kind.attr("arch").is_some());

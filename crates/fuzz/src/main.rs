@@ -122,6 +122,7 @@ fn start() -> Result<bool, String> {
 
 /// Tries files of one target or of all.
 fn files(options: &Options) -> Result<bool, String> {
+    run::note_panics();
     let mut clean = true;
     for path in &options.files {
         let input = std::fs::read(path).map_err(|cause| format!("{}: {cause}", path.display()))?;

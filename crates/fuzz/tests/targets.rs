@@ -22,7 +22,7 @@ fn targets_bear_their_corpus_and_more() {
         let begin = Instant::now();
         // The limit is for endless ones: nothing here is compiled for speed.
         let end = Some(begin + Duration::from_secs(20));
-        let plan = Plan { runs: 3000, end, seed: 7, memory, slow: Duration::from_secs(30) };
+        let plan = Plan { runs: 2000, end, seed: 7, memory, slow: Duration::from_secs(30) };
         let report = run(target, plan, &mut |_, _| {});
         println!("{}: {} inputs, {} kinds, {:?}", target.name, report.runs, report.kinds, begin.elapsed());
         if report.kinds < 3 {

@@ -9,14 +9,21 @@
 //! * [`neighbours`]: addresses of machines nearby
 //! * [`node`]: what the machine is: processors, memory, statistics
 //! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
+//! * [`bus`]: the message bus of the system
+//! * [`hooks`]: scripts of the administrator
+//! * [`offload`]: what interfaces do in the place of the processor
+//! * [`uevent`]: what happens to devices
 //! * [`service`]: the service manager: sockets it made, readiness
 //! * [`thread`]: threads of other processes
+//! * [`volume`]: disks of guests as files and devices
 //! * [`random`], [`clock`]: random bytes, the time
 
+pub mod bus;
 pub mod cgroup;
 pub mod clock;
 pub mod cpuid;
 pub mod dialogue;
+pub mod hooks;
 pub mod image;
 pub mod kvm;
 pub mod layout;
@@ -25,6 +32,8 @@ pub mod neighbours;
 pub mod netfilter;
 mod netlink;
 pub mod node;
+pub mod offload;
+pub mod pages;
 pub mod pidfile;
 pub mod process;
 pub mod random;
@@ -34,5 +43,7 @@ pub mod store;
 pub mod sysctl;
 pub mod tap;
 pub mod thread;
+pub mod uevent;
+pub mod volume;
 
 pub use layout::Layout;

@@ -4,7 +4,7 @@ use crate::netlink::{self, Message, Socket};
 use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
@@ -158,15 +158,27 @@ impl Deletion {
     /// # Errors
     /// When the kernel refuses.
     pub fn wait(self) -> io::Result<()> {
+        self.within(Duration::MAX).map(drop)
+    }
+
+    /// The same for a limited time. Gives back what still goes on then.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn within(self, limit: Duration) -> io::Result<Option<Deletion>> {
+        let begin = Instant::now();
         loop {
             match self.outcome.recv_timeout(Duration::from_micros(500)) {
-                Ok(outcome) => return outcome,
+                Ok(outcome) => return outcome.map(|()| None),
                 Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::Other.into()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             // Asking for the whole link would wait for the kernel to be done with it.
             if self.network.0.index(&self.name).ok() != Some(self.index) {
-                return Ok(());
+                return Ok(None);
+            }
+            if begin.elapsed() >= limit {
+                return Ok(Some(self));
             }
         }
     }

@@ -238,6 +238,20 @@ impl Socket {
         let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&self.fd, bytes);
     }
 
+    /// The next message of the joined groups as it is; nothing when that takes longer than `limit`.
+    pub(crate) fn message(&self, limit: std::time::Duration) -> Option<Vec<u8>> {
+        let timeout = rustix::event::Timespec {
+            tv_sec: limit.as_secs() as i64,
+            tv_nsec: i64::from(limit.subsec_nanos()),
+        };
+        let mut fds = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::IN)];
+        let _ = rustix::event::poll(&mut fds, Some(&timeout));
+        let mut buffer = vec![0; ANSWER_MAX];
+        let (_, size) = rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::DONTWAIT).ok()?;
+        buffer.truncate(size);
+        Some(buffer)
+    }
+
     /// Waits until messages of the joined groups come, at most for `limit`; takes them all.
     pub(crate) fn heard(&self, limit: std::time::Duration) -> Heard {
         let timeout = rustix::event::Timespec {

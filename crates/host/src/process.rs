@@ -1,14 +1,15 @@
 //! Commands as values, and the processes they become.
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command as StdCommand, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What to run. A value: it can be printed, compared and recorded before anything happens.
 #[derive(Debug, Default)]
@@ -55,6 +56,10 @@ impl Command {
         let mut command = StdCommand::new(&self.program);
         command.args(&self.args).env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
         let numbers: Vec<i32> = self.fds.iter().map(AsRawFd::as_raw_fd).collect();
+        // A child with nothing to do before it becomes the program need not be a copy of this process.
+        if !detach && numbers.is_empty() {
+            return command;
+        }
         // SAFETY: runs between fork and exec in a process with one thread; only makes system calls, allocates
         // nothing and takes no lock. The descriptors are open: `self.fds` is kept until the child was started.
         unsafe {
@@ -82,8 +87,10 @@ impl Command {
     pub fn spawn_detached(self, log: &File) -> io::Result<Child> {
         let mut command = self.prepare(true);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?).current_dir("/");
+        faults::at(faults::Point::Spawn)?;
         let child = command.spawn();
         drop(self.fds);
+        let _ = faults::at(faults::Point::Spawned);
         child
     }
 
@@ -103,35 +110,24 @@ impl Command {
     /// # Errors
     /// When it cannot be started, or does not end in time and was killed.
     pub fn run(self, limit: Duration) -> io::Result<Finished> {
+        faults::at(faults::Point::Spawn)?;
         let mut command = self.prepare(false);
         let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            let input = self.input;
-            // The program may answer before it has read everything.
-            std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let end = Instant::now() + limit;
+        let exchanged = exchange(&mut child, &self.input, end).and_then(|said| {
+            let process = i32::try_from(child.id()).ok().and_then(Process::of);
+            let left = end.saturating_duration_since(Instant::now());
+            if process.is_none_or(|process| process.wait(left)) { Ok(said) } else { Err(late()) }
+        });
+        match exchanged {
+            Ok([out, err]) => Ok(Finished { status: child.wait()?.code(), out, err }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
         }
-        let reader = |stream: Option<Box<dyn Read + Send>>| {
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                if let Some(stream) = stream {
-                    let _ = stream.take(OUTPUT_MAX).read_to_end(&mut bytes);
-                }
-                bytes
-            })
-        };
-        let out = reader(child.stdout.take().map(|stream| Box::new(stream) as _));
-        let err = reader(child.stderr.take().map(|stream| Box::new(stream) as _));
-        let ended =
-            i32::try_from(child.id()).ok().and_then(Process::of).is_none_or(|process| process.wait(limit));
-        if !ended {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the command did not end in time"));
-        }
-        let status = child.wait()?.code();
-        let all = |thread: std::thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
-        Ok(Finished { status, out: all(out), err: all(err) })
     }
 
     /// Runs the program and talks to it, at most for `limit`: what it writes is handed to `answer`, which tells what
@@ -144,6 +140,7 @@ impl Command {
         limit: Duration,
         mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>>,
     ) -> io::Result<Finished> {
+        faults::at(faults::Point::Spawn)?;
         let mut command = self.prepare(false);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         end_with_caller(&mut command);
@@ -185,6 +182,88 @@ fn end_with_caller(command: &mut StdCommand) {
     }
 }
 
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the command did not end in time")
+}
+
+/// Gives a program its input and takes what it writes, both streams to their end.
+fn exchange(child: &mut Child, mut input: &[u8], end: Instant) -> io::Result<[Vec<u8>; 2]> {
+    let mut stdin = child.stdin.take();
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    if let Some(stdin) = &stdin {
+        // The program may answer before it has read everything.
+        rustix::io::ioctl_fionbio(stdin, true)?;
+    }
+    let mut said = [Vec::new(), Vec::new()];
+    while out.is_some() || err.is_some() {
+        let mut fds = Vec::with_capacity(3);
+        fds.extend(out.as_ref().map(|out| PollFd::new(out, PollFlags::IN)));
+        fds.extend(err.as_ref().map(|err| PollFd::new(err, PollFlags::IN)));
+        fds.extend(stdin.as_ref().map(|stdin| PollFd::new(stdin, PollFlags::OUT)));
+        let left = end.saturating_duration_since(Instant::now());
+        if !ready(&mut fds, left)? {
+            return Err(late());
+        }
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        let mut is_ready = |there: bool| there && ready.next().unwrap_or(false);
+        let (out_ready, err_ready) = (is_ready(out.is_some()), is_ready(err.is_some()));
+        let stdin_ready = is_ready(stdin.is_some());
+        if out_ready && out.as_mut().is_some_and(|stream| !take(stream, &mut said[0])) {
+            out = None;
+        }
+        if err_ready && err.as_mut().is_some_and(|stream| !take(stream, &mut said[1])) {
+            err = None;
+        }
+        if stdin_ready && let Some(stream) = &mut stdin {
+            match stream.write(input) {
+                Ok(count) => input = input.get(count..).unwrap_or_default(),
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                // It does not want to know more.
+                Err(_) => input = &[],
+            }
+            if input.is_empty() {
+                stdin = None;
+            }
+        }
+    }
+    Ok(said)
+}
+
+/// Takes a piece of what a program writes; false at the end.
+fn take(stream: &mut impl Read, said: &mut Vec<u8>) -> bool {
+    let mut piece = [0; 1 << 13];
+    match stream.read(&mut piece) {
+        Ok(0) => false,
+        Ok(count) => {
+            let room = usize::try_from(OUTPUT_MAX).unwrap_or(usize::MAX).saturating_sub(said.len());
+            said.extend(piece.iter().take(count.min(room)));
+            true
+        }
+        Err(error) => error.kind() == io::ErrorKind::Interrupted,
+    }
+}
+
+/// Waits until there is something to read; false when the time is up.
+pub(crate) fn readable(fd: &impl AsFd, limit: Duration) -> io::Result<bool> {
+    ready(&mut [PollFd::new(fd, PollFlags::IN)], limit)
+}
+
+/// Waits until something is ready; false when the time is up.
+fn ready(fds: &mut [PollFd<'_>], limit: Duration) -> io::Result<bool> {
+    let timeout = rustix::event::Timespec {
+        tv_sec: limit.as_secs().cast_signed(),
+        tv_nsec: i64::from(limit.subsec_nanos()),
+    };
+    loop {
+        match rustix::event::poll(fds, Some(&timeout)) {
+            Ok(count) => return Ok(count > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(cause) => return Err(cause.into()),
+        }
+    }
+}
+
 /// Hands on what arrives until the talk is over, the program ends or the time is up.
 fn talk(
     mut stdin: std::process::ChildStdin,
@@ -192,20 +271,12 @@ fn talk(
     limit: Duration,
     answer: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
 ) -> io::Result<()> {
-    let end = std::time::Instant::now() + limit;
+    let end = Instant::now() + limit;
     let mut piece = vec![0; 1 << 16];
     loop {
-        let left = end.saturating_duration_since(std::time::Instant::now());
-        let timeout = rustix::event::Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: i64::from(left.subsec_nanos()),
-        };
-        let mut fds = [rustix::event::PollFd::new(&stdout, rustix::event::PollFlags::IN)];
-        match rustix::event::poll(&mut fds, Some(&timeout)) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(cause) => return Err(cause.into()),
+        let left = end.saturating_duration_since(Instant::now());
+        if !readable(&stdout, left)? {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"));
         }
         let count = stdout.read(&mut piece)?;
         if count == 0 {
@@ -256,21 +327,7 @@ impl Process {
 
     /// Waits until it has ended; false when the time is over.
     pub fn wait(&self, limit: Duration) -> bool {
-        let end = std::time::Instant::now() + limit;
-        loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
-            let timeout = rustix::event::Timespec {
-                tv_sec: left.as_secs() as i64,
-                tv_nsec: i64::from(left.subsec_nanos()),
-            };
-            let mut fds = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::IN)];
-            match rustix::event::poll(&mut fds, Some(&timeout)) {
-                Ok(0) => return false,
-                Ok(_) => return true,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return false,
-            }
-        }
+        readable(&self.fd, limit).unwrap_or(false)
     }
 
     /// Asks it to end.

@@ -1,5 +1,6 @@
 //! Files that are either old or new, never half: temporary file, fsync, rename, fsync of the folder.
 
+use faults::{Point, at};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
@@ -18,16 +19,29 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     name.push(TEMPORARY);
     let temporary = folder.join(name);
     let outcome = (|| {
+        at(Point::Open)?;
         let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
-        file.write_all(contents)?;
+        fill(&mut file, contents)?;
+        at(Point::Sync)?;
         file.sync_all()?;
+        at(Point::Rename)?;
         fs::rename(&temporary, path)?;
+        at(Point::Renamed)?;
         File::open(folder)?.sync_all()
     })();
     if outcome.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     outcome
+}
+
+/// Writes everything; a fault on purpose leaves half of it, as a full disk does.
+fn fill(file: &mut File, contents: &[u8]) -> io::Result<()> {
+    if let Err(cause) = at(Point::Write) {
+        let half = contents.get(..contents.len() / 2).unwrap_or_default();
+        return file.write_all(half).and(Err(cause));
+    }
+    file.write_all(contents)
 }
 
 /// Like [`write`], for files that a crash of the machine may lose: what lies in `/run` or can be made again.
@@ -38,8 +52,10 @@ pub fn write_volatile(path: &Path, contents: &[u8], mode: u32) -> io::Result<()>
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(TEMPORARY);
     let temporary = path.with_file_name(name);
+    at(Point::Open)?;
     let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
-    file.write_all(contents).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+    let written = fill(&mut file, contents).and_then(|()| at(Point::Rename));
+    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
 }
@@ -49,6 +65,7 @@ pub fn write_volatile(path: &Path, contents: &[u8], mode: u32) -> io::Result<()>
 /// # Errors
 /// When it is there and stays.
 pub fn remove(path: &Path) -> io::Result<()> {
+    at(Point::Remove)?;
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
@@ -83,8 +100,12 @@ pub fn link(target: &Path, path: &Path) -> io::Result<()> {
     name.push(TEMPORARY);
     let temporary = path.with_file_name(name);
     let _ = fs::remove_file(&temporary);
+    at(Point::Link)?;
     symlink(target, &temporary)?;
-    fs::rename(&temporary, path)
+    let linked = at(Point::Rename).and_then(|()| fs::rename(&temporary, path));
+    linked.inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
 }
 
 /// Creates a folder and those above it, the last with this mode.
@@ -93,6 +114,7 @@ pub fn link(target: &Path, path: &Path) -> io::Result<()> {
 /// When one cannot be made.
 pub fn folder(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    at(Point::Folder)?;
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -100,6 +122,18 @@ pub fn folder(path: &Path, mode: u32) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         // Whatever the umask takes away.
         outcome => outcome.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode))),
+    }
+}
+
+/// Removes a folder and what is in it; one that is not there is no error.
+///
+/// # Errors
+/// When something in it stays.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    at(Point::Remove)?;
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
     }
 }
 

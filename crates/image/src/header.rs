@@ -13,8 +13,16 @@ pub struct Header {
     pub base_format: Option<String>,
     /// The file that holds the data, when it is another one.
     pub data_file: Option<String>,
+    /// The data are said to be in another file.
+    pub external_data: bool,
     /// The contents are encrypted.
     pub encrypted: bool,
+    /// The contents are encrypted, and by LUKS.
+    pub luks: bool,
+    /// Counts of references are written late.
+    pub lazy_refcounts: bool,
+    /// Clusters have parts of their own.
+    pub extended_l2: bool,
     /// Bytes of a cluster, where the format has such.
     pub cluster: Option<u64>,
     /// Compatibility level of qcow2.

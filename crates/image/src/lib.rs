@@ -7,10 +7,12 @@
 //! * [`Header::read`]: size and base of an image of a known format
 //! * [`Base`]: where the base lies
 //! * [`Place`]: where an image is, as a definition says it, from the name another image has for it
+//! * [`chain`]: images that lie on each other
 //! * [`overlay`]: new images on top of others
 
 pub mod backing;
 mod base;
+pub mod chain;
 mod header;
 pub mod overlay;
 mod qcow;

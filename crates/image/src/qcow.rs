@@ -6,6 +6,14 @@ use crate::{be32, be64};
 /// Longest name of a base that is believed.
 const NAME: usize = 4096;
 
+/// The method of encryption that is LUKS.
+const LUKS: u32 = 2;
+/// Bit of the compatible features.
+const LAZY_REFCOUNTS: u64 = 1;
+/// Bits of the incompatible features.
+const EXTERNAL_DATA: u64 = 1 << 2;
+const EXTENDED_L2: u64 = 1 << 4;
+
 /// Kinds of header extensions.
 const END: u32 = 0;
 const BASE_FORMAT: u32 = 0xe279_2aca;
@@ -33,6 +41,10 @@ pub(crate) fn read(head: &[u8]) -> Option<Header> {
     let mut header = Header {
         capacity: be64(head, 24),
         encrypted: be32(head, 32).is_some_and(|method| method != 0),
+        luks: be32(head, 32) == Some(LUKS),
+        external_data: version >= 3 && be64(head, 72).is_some_and(|bits| bits & EXTERNAL_DATA != 0),
+        lazy_refcounts: version >= 3 && be64(head, 80).is_some_and(|bits| bits & LAZY_REFCOUNTS != 0),
+        extended_l2: version >= 3 && be64(head, 72).is_some_and(|bits| bits & EXTENDED_L2 != 0),
         cluster: be32(head, 20).filter(|bits| *bits < 32).map(|bits| 1u64 << bits),
         compat: Some(if version >= 3 { "1.1" } else { "0.10" }),
         ..Header::default()

@@ -19,3 +19,4 @@ pub mod names;
 pub mod openvswitch;
 pub mod status;
 pub mod traffic;
+pub mod zone;

@@ -70,6 +70,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A command that is to fail is refused.
+fn fault() -> Result<(), CommandError> {
+    faults::at(faults::Point::Command).map_err(|cause| CommandError::Refused {
+        class: "GenericError".to_owned(),
+        description: cause.to_string(),
+    })
+}
+
 impl Monitor {
     pub(crate) fn new(stream: UnixStream, listener: Listener) -> Monitor {
         Monitor {
@@ -108,6 +116,7 @@ impl Monitor {
         commands: impl IntoIterator<Item = (&'static str, Value)>,
         limit: Duration,
     ) -> Result<Vec<Result<Value, CommandError>>, CommandError> {
+        fault()?;
         let (mut text, mut expected) = (String::new(), Vec::new());
         for (name, arguments) in commands {
             let id = self.next_id();
@@ -151,6 +160,7 @@ impl Monitor {
         fd: BorrowedFd<'_>,
         limit: Duration,
     ) -> Result<Value, CommandError> {
+        fault()?;
         let id = self.next_id();
         let mut line = json!({ "execute": name, "arguments": arguments, "id": id }).to_string();
         line.push('\n');
@@ -193,6 +203,7 @@ impl Monitor {
     /// # Errors
     /// As [`Monitor::command`].
     pub fn raw(&self, mut document: Value, limit: Duration) -> Result<Value, CommandError> {
+        fault()?;
         let id = self.next_id();
         document["id"] = Value::String(id.clone());
         let receiver = self.expect(&id)?;
@@ -213,7 +224,9 @@ impl Monitor {
         end: Instant,
         limit: Duration,
     ) -> Result<Value, CommandError> {
-        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        let answer = receiver.recv_timeout(end.saturating_duration_since(Instant::now()));
+        let _ = faults::at(faults::Point::Answered);
+        match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err((class, description))) => Err(CommandError::Refused { class, description }),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {

@@ -154,6 +154,7 @@ impl Shared {
 
 impl EventSink for Shared {
     fn publish(&self, event: Event) {
+        let _ = faults::at(faults::Point::Announce);
         for client in self.all_clients() {
             let messages = {
                 let subscriptions = locked(&client.subscriptions);
@@ -564,7 +565,7 @@ fn serve(
 ) {
     let header = message.header;
     let cx = Call::new(client.id, client.read_only(), client.identity(), message.fds);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
+    let work = || {
         if row.server {
             return session::serve(shared, client, &cx, row, &message.payload);
         }
@@ -574,7 +575,8 @@ fn serve(
         let drivers = locked(&client.session).drivers.clone();
         let drivers = drivers.ok_or_else(|| session::not_open(row.family))?;
         dispatch::call(&cx, &drivers, program, row, &message.payload)
-    }));
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| faults::in_call(work)));
     let outcome = outcome.unwrap_or_else(|_| {
         log::error!("{} panicked", row.name);
         Err(Error::internal(

@@ -342,17 +342,7 @@ impl Mover<'_> {
         let mut left = length.unwrap_or(u64::MAX);
         loop {
             let data = match self.wait() {
-                Ok(Packet::Finish) => {
-                    // A hole at the end leaves the file short of its size.
-                    if sparse
-                        && let (Ok(at), Ok(end)) =
-                            (seek(fd, SeekFrom::Current(0)), seek(fd, SeekFrom::End(0)))
-                        && at > end
-                    {
-                        let _ = ftruncate(fd, at);
-                    }
-                    return End::Finished;
-                }
+                Ok(Packet::Finish) => return End::Finished,
                 Ok(Packet::Abort) => return End::Aborted,
                 Ok(Packet::Hole(hole)) => {
                     let hole = hole.max(0) as u64;
@@ -360,8 +350,10 @@ impl Mover<'_> {
                         return End::Failed(Error::internal(ErrorDomain::STREAMS, "unexpected stream hole"));
                     }
                     left -= hole;
-                    if let Err(error) = seek(fd, SeekFrom::Current(hole as i64)) {
-                        return failed("cannot seek in stream", error);
+                    match seek(fd, SeekFrom::Current(hole as i64)) {
+                        // What was there does not show through; a device cannot be cut.
+                        Ok(at) => drop(ftruncate(fd, at)),
+                        Err(error) => return failed("cannot seek in stream", error),
                     }
                     continue;
                 }

@@ -77,8 +77,9 @@ fn hostdev(hostdev: &mut Tree) {
 
 /// Memory shared with other guests is in MiB.
 fn shared_memory(shmem: &mut Tree) {
-    if shmem.child("model").is_none() {
-        shmem.children.push(Tree::new("model").with("type", "ivshmem"));
+    shmem.child_or_new("model").default_to("type", "ivshmem");
+    if shmem.attr_at("model", "type") == Some("ivshmem") {
+        shmem.unset("role");
     }
     let Some(size) = shmem.child_mut("size") else { return };
     let unit = size.attr("unit").unwrap_or("bytes");

@@ -57,7 +57,13 @@ fn backing(image: &mut Tree) -> Result<()> {
     if !TYPES.contains(&kind) {
         return Err(invalid(format!("unknown storage source type '{kind}'")));
     }
-    read(image)
+    read(image)?;
+    // It would not be printed, and the definition could not be read again.
+    let nothing = |source: &Tree| source.attrs.is_empty() && source.children.is_empty();
+    if image.child("source").is_none_or(nothing) {
+        return Err(invalid("missing disk backing store source"));
+    }
+    Ok(())
 }
 
 fn source(source: &mut Tree, kind: &str) -> Result<()> {

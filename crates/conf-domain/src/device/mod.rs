@@ -108,6 +108,9 @@ pub(crate) fn complete(
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
     let kind = tree.attr("type").unwrap_or_default().to_owned();
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
+    if flags.generic && matches!(kind.as_str(), "test" | "xen") {
+        default_screens(&mut devices.children, hvm);
+    }
     // Buses that follow from the targets do not count here.
     sort_disks(&mut devices.children);
     let mut seen_video = false;
@@ -154,7 +157,7 @@ pub(crate) fn complete(
                 seen_video = true;
                 let model = device.child_or_new("model");
                 if primary && !model.is("type", "none") {
-                    model.default_to("primary", "yes");
+                    model.set("primary", "yes");
                 }
                 video::complete(device);
             }
@@ -187,6 +190,20 @@ pub(crate) fn complete(
         controllers::for_devices(&mut devices.children, None);
     }
     Ok(())
+}
+
+/// Screens of guests of which nobody else says what they show on; graphics come with one.
+fn default_screens(devices: &mut Trees, hvm: bool) {
+    let has = |kind: &str| devices.iter().any(|device| device.name == kind);
+    if has("graphics") && !has("video") {
+        devices.push(Tree::new("video"));
+    }
+    for video in devices.iter_mut().filter(|device| device.name == "video") {
+        let model = video.child_or_new("model");
+        if matches!(model.attr("type"), None | Some("default")) {
+            model.set("type", if hvm { "cirrus" } else { "xen" });
+        }
+    }
 }
 
 /// Disks of one bus stand together from the second on, in the order of their targets.

@@ -35,7 +35,7 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         }
         if feature.name == "capabilities" {
             for capability in &mut feature.children {
-                if !domain::place("domain/features/capabilities").names(&capability.name) {
+                if !domain::place("domain/features/capabilities").is_named(&capability.name) {
                     return Err(unsupported(format!("unexpected capability feature '{}'", capability.name)));
                 }
                 capability.default_to("state", "on");

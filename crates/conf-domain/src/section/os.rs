@@ -100,7 +100,7 @@ pub(crate) fn smbios(tree: &mut Tree) -> Result<()> {
 
 /// A machine that is not told what to start from starts from its first disk.
 fn default_boot(tree: &mut Tree) {
-    if tree.child("bootloader").is_some() {
+    if tree.text_of("bootloader").is_some() {
         return;
     }
     let ordered = tree

@@ -20,7 +20,12 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
         }
         "hostdev" => hostdev(device),
         "audio" => audio(device),
-        "sound" => listened(domain, device),
+        "sound" => {
+            if !device.is("model", "virtio") {
+                super::virtio::absent(device)?;
+            }
+            listened(domain, device)
+        }
         "graphics" if device.is("type", "vnc") => listened(domain, device),
         "iommu" => iommu(domain, device),
         _ => Ok(()),

@@ -95,6 +95,20 @@ impl Kind {
         Some(Kind::Number(number))
     }
 
+    /// Values of this kind.
+    #[cfg(test)]
+    pub(super) fn examples(&self) -> Vec<String> {
+        match self {
+            Kind::Word { words, .. } => words.iter().map(|word| (*word).to_owned()).collect(),
+            Kind::Number(number) => ["0", "1", "2", "17", "0x20", "4096"]
+                .iter()
+                .filter(|text| !matches!(number.take(text), Read::Refused(_)))
+                .map(|text| (*text).to_owned())
+                .collect(),
+            Kind::Text | Kind::String | Kind::Uuid => Vec::new(),
+        }
+    }
+
     pub(super) fn take(&self, value: &str) -> Read {
         match self {
             Kind::Word { words, unsaid } => match value {

@@ -11,6 +11,7 @@ mod moments;
 mod nbdkit;
 mod network_host;
 mod network_xml;
+mod nwfilter;
 mod objectevent;
 mod objects_xml;
 mod others_xml;
@@ -21,6 +22,7 @@ mod qemuxmlactive;
 mod qemuxmlconf;
 mod qemuxmlconf_start;
 mod replies;
+mod selinuxlabel;
 mod storage;
 mod typed_params;
 mod uri;
@@ -60,10 +62,11 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "qemucapabilities" => qemu_caps::capabilities,
         "qemuxmlactive" => qemuxmlactive::run,
         "qemuxmlconf" => qemuxmlconf::run,
+        "selinuxlabel" => selinuxlabel::run,
         "virnetdaemon" => virnetdaemon::run,
         "virtypedparam" => typed_params::run,
         "objectevent" => objectevent::run,
-        "virstorage" => qemublock::name,
+        "virstorage" => storage::images,
         "viruri" => uri::run,
         "networkxml2conf" => network_host::conf,
         "networkxml2firewall" => network_host::rules,
@@ -76,6 +79,10 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "networkxml2xmlupdate" => network_xml::update,
         "nodedevmdevctl" => objects_xml::mediated,
         "nodedevxml2xml" => objects_xml::device,
+        "nwfilterebiptables" => nwfilter::calls,
+        "nwfilterxml2firewall" => nwfilter::rules,
+        "nwfilterxml2xml" => objects_xml::filter,
+        "virnwfilterbindingxml2xml" => objects_xml::binding,
         "secretxml2xml" => objects_xml::secret,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,

@@ -27,6 +27,27 @@ pub(crate) fn secret(case: &Case) -> Verdict {
     whole(run())
 }
 
+/// `nwfilterxml2xml`
+pub(crate) fn filter(case: &Case) -> Verdict {
+    let run = || {
+        let filter = conf_nwfilter::Filter::parse(&case.read("input")?, false, &mut || [0; 16]);
+        if filter.is_err() && case.is("parse_failure_also_accepted") {
+            return Ok(());
+        }
+        judge(case, filter.map(|filter| filter.format()).map_err(|error| error.to_string()))
+    };
+    whole(run())
+}
+
+/// `virnwfilterbindingxml2xml`
+pub(crate) fn binding(case: &Case) -> Verdict {
+    let run = || {
+        let binding = conf_nwfilter::Binding::parse(&case.read("input")?, false);
+        judge(case, binding.map(|binding| binding.format()).map_err(|error| error.to_string()))
+    };
+    whole(run())
+}
+
 fn flags(case: &Case) -> FormatFlags {
     FormatFlags { inactive: case.text("format_flags").is_some_and(|flags| flags.contains("INACTIVE")) }
 }

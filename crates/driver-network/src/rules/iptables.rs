@@ -82,7 +82,7 @@ impl Links {
 }
 
 /// Makes the private chains and their links that are missing.
-fn ensure_chains(state: &mut State) -> Result<()> {
+pub(super) fn ensure_chains(state: &mut State) -> Result<()> {
     if state.made {
         return Ok(());
     }
@@ -183,16 +183,6 @@ pub(super) fn run(removals: &[&Action]) {
     if apply(removals, &[]).is_err() {
         singly(Backend::Iptables, removals);
     }
-}
-
-/// Whether a removal is of the rules that an intent gives today.
-pub(super) fn is_current(old: &Removal, intent: &Intent) -> bool {
-    let args = |removal: &Removal| -> Vec<(Option<Layer>, Vec<String>)> {
-        removal.actions().map(|action| (action.layer, action.args.clone())).collect()
-    };
-    let lacks = Lacks { checksum_rule: true, checksum_filter: false };
-    let old = args(old);
-    old == args(&removal(plan(intent))) || old == args(&removal(possible(intent, &lacks)))
 }
 
 /// The kernel's number of a family.

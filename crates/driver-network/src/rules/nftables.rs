@@ -41,7 +41,7 @@ fn note_links(state: &mut State) {
 }
 
 /// Makes the tables that are missing.
-fn ensure_chains(state: &mut State) -> Result<()> {
+pub(super) fn ensure_chains(state: &mut State) -> Result<()> {
     if state.made {
         return Ok(());
     }

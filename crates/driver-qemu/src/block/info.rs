@@ -236,6 +236,10 @@ impl Driver {
             return Err(error(ErrorCode::ARGUMENT_UNSUPPORTED, text));
         }
         let image = chain::local(element).ok_or_else(|| disk::empty(element))?;
+        if i64::try_from(offset).is_err() {
+            let cause = std::io::Error::from_raw_os_error(rustix::io::Errno::INVAL.raw_os_error());
+            return Err(Error::system(ErrorDomain::STORAGE, &cause, format!("cannot seek into '{image}'")));
+        }
         let bytes = host::image::peek(Path::new(image), offset, size.into()).map_err(|cause| {
             Error::system(ErrorDomain::STORAGE, &cause, format!("Unable to read '{image}'"))
         })?;

@@ -47,6 +47,7 @@ fn check_kind(given: &Tree) -> Result<()> {
 fn check_device(live: &Live, device: &Tree) -> Result<()> {
     match device.name.as_str() {
         "disk" => {
+            crate::block::job::check_idle(live, crate::block::disk::target(device))?;
             let kind = device.attr("device").unwrap_or("disk");
             if !matches!(kind, "disk" | "lun") {
                 return Err(unsupported(format!("disk device type '{kind}' cannot be detached")));

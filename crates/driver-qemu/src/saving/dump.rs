@@ -102,6 +102,7 @@ impl Driver {
         check_flags(flags, CRASH | LIVE | BYPASS | RESET | MEMORY, "qemuDomainCoreDumpWithFormat")?;
         let guest = self.find(dom)?;
         guest.live()?;
+        self.await_backup(&guest)?;
         let _job = guest.begin(JobKind::Modify, "dump")?;
         let live = guest.live()?;
         let ran = guest.value().state.0 == state::RUNNING;

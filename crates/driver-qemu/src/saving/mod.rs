@@ -179,6 +179,7 @@ impl Driver {
         check_flags(flags, BYPASS | RUNNING | PAUSED, function)?;
         let guest = self.find(dom)?;
         guest.live()?;
+        self.await_backup(&guest)?;
         let _job = guest.begin(JobKind::Modify, "save")?;
         self.save_held(&guest, Path::new(to), document, flags)
     }
@@ -188,6 +189,7 @@ impl Driver {
         check_flags(flags, BYPASS | RUNNING | PAUSED, "qemuDomainManagedSave")?;
         let guest = self.find(dom)?;
         guest.live()?;
+        self.await_backup(&guest)?;
         let _job = guest.begin(JobKind::Modify, "managed save")?;
         guest.live()?;
         let value = guest.value();

@@ -109,6 +109,9 @@ impl Driver {
         check(flags)?;
         let guest = self.find(dom)?;
         let redefine = flags & flag::REDEFINE != 0;
+        if !redefine {
+            self.await_backup(&guest)?;
+        }
         let _job = guest.begin(JobKind::Modify, "snapshot create")?;
         let value = guest.value();
         let active = value.live.is_some();
@@ -194,7 +197,7 @@ impl Driver {
     }
 
     /// A running guest's definition as it comes back from a document: without what belongs to the run.
-    pub(super) fn written(&self, domain: &Domain) -> Result<Domain> {
+    pub(crate) fn written(&self, domain: &Domain) -> Result<Domain> {
         let flags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::default() };
         self.parse(&portable::document(domain, true), flags)
     }

@@ -4,6 +4,7 @@ use super::create::flag;
 use super::prepare::element;
 use crate::block::disk::{self, target};
 use crate::block::{links, overlay};
+use crate::checkpoint::marks;
 use crate::guest::{Guest, Live};
 use crate::saving::file::Part;
 use crate::work::Doing;
@@ -189,6 +190,7 @@ impl Driver {
     }
 
     fn switch(&self, live: &Live, all: &[New]) -> Result<()> {
+        let known = marks::known(live)?;
         let mut actions: Vec<Json> = Vec::new();
         for new in all {
             let old = live.domain.all("disk").find(|disk| target(disk) == new.target);
@@ -196,8 +198,10 @@ impl Driver {
             let (_, index) = disk::images(&new.disk).into_iter().next().unwrap_or((&new.disk, 0));
             let (storage, format) = disk::nodes(index);
             let overlay = if new.nodes.contains(&format) { format } else { storage };
+            let marks = node.as_deref().map(|node| marks::carry(&known, node, &overlay));
             let data = json!({"node": node, "overlay": overlay});
             actions.push(json!({"type": "blockdev-snapshot", "data": data}));
+            actions.extend(marks.unwrap_or_default());
         }
         live.command("transaction", json!({"actions": actions})).map(drop)
     }

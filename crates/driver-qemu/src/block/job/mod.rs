@@ -19,7 +19,9 @@ mod copy;
 pub(crate) mod record;
 mod settle;
 
+use crate::backup::end::progress;
 use crate::guest::{Guest, Live};
+use crate::work::Amount;
 use crate::{Driver, FROM, error};
 use api::event::{DomainEventBlockJob2Payload, DomainEventBlockJobMsg, Event};
 use base::{Error, ErrorCode, Result};
@@ -117,7 +119,7 @@ impl Jobs {
         self.lock().push(job);
     }
 
-    fn set_stage(&self, name: &str, stage: Stage) {
+    pub(crate) fn set_stage(&self, name: &str, stage: Stage) {
         if let Some(job) = self.lock().iter_mut().find(|job| job.name == name) {
             job.stage = stage;
         }
@@ -172,11 +174,14 @@ impl Jobs {
 
 /// The error of a disk that has a job already.
 pub(crate) fn check_idle(live: &Live, disk: &str) -> Result<()> {
-    if live.session.jobs.of_disk(disk).is_some() {
-        let text = format!("disk '{disk}' already in active block job");
-        return Err(error(ErrorCode::BLOCK_COPY_ACTIVE, text));
-    }
-    Ok(())
+    let Some(job) = live.session.jobs.of_disk(disk) else { return Ok(()) };
+    let text = format!("disk '{disk}' already in active block job");
+    // What is written to another image as well has a word of its own.
+    let code = match job.kind {
+        Kind::Copy | Kind::ActiveCommit => ErrorCode::BLOCK_COPY_ACTIVE,
+        _ => ErrorCode::OPERATION_UNSUPPORTED,
+    };
+    Err(error(code, text))
 }
 
 impl Driver {
@@ -202,6 +207,11 @@ impl Driver {
 
     /// What the emulator tells of jobs.
     pub(crate) fn heard_of_jobs(&self, guest: &Arc<Guest>, live: &Arc<Live>, event: &qmp::Event) {
+        // With the guest end its jobs; whoever ends it sees to what they leave.
+        let destroyed = guest.job().is_some_and(|(kind, ..)| kind == engine::JobKind::Destroy);
+        if destroyed || live.session.ending.load(std::sync::atomic::Ordering::Acquire) {
+            return;
+        }
         let text = |name: &str| event.data.get(name).and_then(Json::as_str).unwrap_or_default();
         self.job_stands(guest, live, text("id"), text("status"));
     }
@@ -250,31 +260,46 @@ impl Driver {
                 self.save_status(guest);
                 self.job_event(guest, live, &job, Status::Ready);
             }
-            "concluded" => {
-                let fault = conclude(live, name);
-                let now = live.session.jobs.named(name).unwrap_or(job);
-                let status = match (&fault, now.stage) {
-                    (_, Stage::Aborting) => Status::Cancelled,
-                    (Some(_), _) => Status::Failed,
-                    // A copy that ends without a wish was not made the disk's image.
-                    (None, Stage::Running | Stage::Ready)
-                        if matches!(now.kind, Kind::Copy | Kind::ActiveCommit) =>
-                    {
-                        Status::Cancelled
-                    }
-                    (None, _) => Status::Completed,
-                };
-                if let Some(fault) = &fault {
-                    log::warn!("job '{name}' of guest '{}': {fault}", guest.value().name);
-                }
-                self.settle_job(guest, live, &now, status);
-                let live = guest.value().live.clone().unwrap_or_else(|| live.clone());
-                self.job_event(guest, &live, &now, status);
-                live.session.jobs.remove(name);
-                self.save_status(guest);
-            }
+            "concluded" => self.job_concluded(guest, live, job),
             _ => {}
         }
+    }
+
+    fn job_concluded(&self, guest: &Arc<Guest>, live: &Arc<Live>, job: BlockJob) {
+        let name = job.name.clone();
+        let backup = job.kind == Kind::Backup;
+        let done = if backup {
+            self.stop_offering(live);
+            progress(live, std::slice::from_ref(&name))
+        } else {
+            Amount::default()
+        };
+        let fault = conclude(live, &name);
+        let now = live.session.jobs.named(&name).unwrap_or(job);
+        let status = match (&fault, now.stage) {
+            (_, Stage::Aborting) => Status::Cancelled,
+            (Some(_), _) => Status::Failed,
+            // A copy that ends without a wish was not made the disk's image.
+            (None, Stage::Running | Stage::Ready) if matches!(now.kind, Kind::Copy | Kind::ActiveCommit) => {
+                Status::Cancelled
+            }
+            (None, _) => Status::Completed,
+        };
+        if let Some(fault) = &fault {
+            log::warn!("job '{name}' of guest '{}': {fault}", guest.value().name);
+        }
+        self.settle_job(guest, live, &now, status);
+        let live = guest.value().live.clone().unwrap_or_else(|| live.clone());
+        if backup {
+            // The backup is over before its last job is.
+            live.session.jobs.remove(&name);
+            self.backup_part_ended(guest, &live, &now, status, done, fault.as_deref());
+            self.job_event(guest, &live, &now, status);
+        } else {
+            self.job_event(guest, &live, &now, status);
+            live.session.jobs.remove(&name);
+        }
+        self.save_status(guest);
     }
 }
 

@@ -1,0 +1,41 @@
+//! Where a moment stands among the others of its guest.
+
+use crate::error;
+use base::{Error, ErrorCode, Result, Uuid};
+use conf_snapshot::moment;
+use conf_snapshot::tree::{Moments, Named};
+
+fn invalid(text: String) -> Error {
+    error(ErrorCode::INVALID_ARG, text)
+}
+
+/// Refuses a moment whose parent is not there or stands below it, or that is another guest's. `what` is its kind.
+pub(crate) fn check_place<T: Named + Clone>(
+    all: &Moments<T>,
+    one: &T,
+    owner: &moment::Guest,
+    uuid: Uuid,
+    what: &str,
+) -> Result<()> {
+    let name = &one.moment().name;
+    if let Some(parent) = &one.moment().parent {
+        if parent == name {
+            return Err(invalid(format!("cannot set moment {name} as its own parent")));
+        }
+        if all.find(parent).is_none() {
+            return Err(invalid(format!("parent {parent} for moment {name} not found")));
+        }
+        if all.is_above(name, parent) {
+            return Err(invalid(format!("parent {parent} would create cycle to {name}")));
+        }
+    }
+    let told = match owner {
+        moment::Guest::Full(domain) => Some(domain.uuid),
+        moment::Guest::Uuid(uuid) => Some(*uuid),
+        moment::Guest::None => None,
+    };
+    if told.is_some_and(|told| told != uuid) {
+        return Err(invalid(format!("definition for {what} {name} must use uuid {uuid}")));
+    }
+    Ok(())
+}
