@@ -40,8 +40,8 @@ pub(super) fn serial(domain: &mut Domain) {
         let device = &domain.devices()[at];
         if !is_channel(device)
             || device.child("address").is_some_and(|address| {
-                !address.is("type", "virtio-serial")
-                    && !(address.is("type", "pci") && address.attrs.len() == 1)
+                let asked = address.is("type", "pci") && address.attrs.len() == 1;
+                !asked && !address.is("type", "virtio-serial")
             })
             || field(device, "port").is_some_and(|port| port != 0)
         {
