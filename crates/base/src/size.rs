@@ -36,9 +36,34 @@ pub fn kib_rounded_up(bytes: u64) -> u64 {
     bytes.div_ceil(1024)
 }
 
+/// Bytes in the largest unit of which they are a whole number: value and unit.
+pub fn pretty(bytes: u64) -> (u64, &'static str) {
+    let mut value = bytes;
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if value == 0 || !value.is_multiple_of(1024) {
+            return (value, unit);
+        }
+        value /= 1024;
+    }
+    (value, "EiB")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn largest_units() {
+        for (bytes, expected) in [
+            (0, (0, "B")),
+            (1023, (1023, "B")),
+            (3 << 20, (3, "MiB")),
+            (3000 << 10, (3000, "KiB")),
+            (1 << 60, (1, "EiB")),
+        ] {
+            assert_eq!(pretty(bytes), expected);
+        }
+    }
 
     #[test]
     fn suffixes() {

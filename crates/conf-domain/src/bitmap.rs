@@ -1,10 +1,12 @@
 //! Sets of small numbers as documents write them: `0-3,^2,8`.
 
+use crate::fault::unsupported;
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::collections::BTreeSet;
 use xml::Tree;
 
-/// Numbers above this are refused: no host has so many processors or nodes.
-const LIMIT: u32 = 1 << 16;
+/// Numbers from here on are refused: no host has so many processors or nodes.
+pub const LIMIT: u32 = 1 << 14;
 
 /// Reads a set. `None` when the text is no set.
 pub fn parse(text: &str) -> Option<BTreeSet<u32>> {
@@ -57,11 +59,29 @@ pub fn format(numbers: &BTreeSet<u32>) -> String {
     text
 }
 
-/// Rewrites an attribute that is a set in its shortest form; one that is none, or empty, stays for the checks to refuse.
-pub(crate) fn spell(element: &mut Tree, attr: &str) {
-    if let Some(set) = element.attr(attr).and_then(parse).filter(|set| !set.is_empty()) {
-        element.set(attr, format(&set));
+/// Reads a set of a document.
+///
+/// # Errors
+/// When the text is no set.
+pub(crate) fn read(text: &str) -> Result<BTreeSet<u32>> {
+    parse(text).ok_or_else(|| {
+        let text = format!("Failed to parse bitmap '{text}'");
+        Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, text)
+    })
+}
+
+/// Reads an attribute that is a set, and spells it in its shortest form.
+///
+/// # Errors
+/// When it is no set, or empty.
+pub(crate) fn take(element: &mut Tree, attr: &str) -> Result<Option<BTreeSet<u32>>> {
+    let Some(text) = element.attr(attr) else { return Ok(None) };
+    let set = read(text)?;
+    if set.is_empty() {
+        return Err(unsupported(format!("Invalid value of '{attr}': {text}")));
     }
+    element.set(attr, format(&set));
+    Ok(Some(set))
 }
 
 #[cfg(test)]

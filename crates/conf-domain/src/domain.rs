@@ -2,10 +2,7 @@
 
 use crate::elements::{self, Elements, Place};
 use crate::fault::{self, internal, invalid, unsupported};
-use crate::{
-    FormatFlags, ParseFlags, checks, clock, cpu, device, features, foreign, lifecycle, memory, numa,
-    seclabel, tuning, values, vcpu,
-};
+use crate::{FormatFlags, ParseFlags, checks, device, foreign, section, values};
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use xml::{Document, Node, Tree, Trees, Writer};
 
@@ -102,13 +99,6 @@ impl Domain {
     ) -> Result<Domain> {
         let place = place("domain");
         let mut tree = if flags.status { place.read_all(root) } else { place.read(root) };
-        if let Some(genid) = tree.child_mut("genid").filter(|genid| genid.body().trim().is_empty()) {
-            genid.text = Some(Uuid::from_random(random()).to_string());
-        }
-        if let Some(genid) = tree.child_mut("genid") {
-            let own: Uuid = genid.body().parse().map_err(|_| internal("malformed genid element"))?;
-            genid.text = Some(own.to_string());
-        }
         let kind = tree.attr("type").unwrap_or_default().to_owned();
         if tree.attr("type").is_some() && !TYPES.contains(&kind.as_str()) {
             return Err(unsupported(format!("invalid domain type {kind}")));
@@ -128,6 +118,20 @@ impl Domain {
         };
         if kind.is_empty() {
             return Err(fault::missing("domain", "type"));
+        }
+        match tree.child_mut("genid") {
+            Some(genid) if genid.body().trim().is_empty() => {
+                genid.text = Some(Uuid::from_random(random()).to_string());
+            }
+            Some(genid) => {
+                let uuid: Uuid = genid.body().parse().map_err(|_| internal("malformed genid element"))?;
+                genid.text = Some(uuid.to_string());
+            }
+            None => {}
+        }
+        section::kind(&mut tree)?;
+        if tree.text_of("title").is_some_and(|title| title.contains('\n')) {
+            return Err(invalid("Domain title can't contain newlines"));
         }
         if name.contains('\n') {
             return Err(Error::new(ErrorCode::XML_DETAIL, ErrorDomain::XML, "invalid char in name: \n"));
@@ -164,6 +168,11 @@ impl Domain {
         let mut domain = Domain { id, name, uuid, tree, metadata, extensions };
         domain.complete(flags, random)?;
         values::prune(place, &mut domain.tree);
+        if !flags.skip_validate {
+            section::check_clock(&domain)?;
+            section::check_sysinfo(&domain)?;
+        }
+        section::memory::settle(&mut domain, flags.abi_update)?;
         checks::domain(&domain, flags)?;
         place.sort(&mut domain.tree);
         if flags.generic && !flags.skip_validate {
@@ -175,19 +184,10 @@ impl Domain {
     /// What every driver's documents get: defaults, units, spellings.
     fn complete(&mut self, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
         let tree = &mut self.tree;
-        seclabel::complete(tree, flags)?;
-        memory::complete(tree)?;
-        os(tree)?;
-        vcpu::complete(tree)?;
-        tuning::complete(tree)?;
-        numa::complete(tree);
-        cpu::complete(tree)?;
-        features::complete(tree)?;
-        default_boot(tree);
-        boot_menu(tree);
-        lifecycle::complete(tree)?;
-        clock::complete(tree)?;
+        section::before_devices(tree, flags)?;
         tree.child_or_new("devices");
+        device::read(tree, flags, random)?;
+        section::after_devices(tree)?;
         device::complete(tree, flags, random)
     }
 
@@ -321,7 +321,9 @@ impl Domain {
                     }
                 });
             }
-            for child in self.tree.children.iter().filter(|child| !early(child)) {
+            let boots = self.tree.child("bootloader").is_some();
+            let later = |child: &&Tree| !early(child) && (boots || child.name != "bootloader_args");
+            for child in self.tree.children.iter().filter(later) {
                 print(child, w);
             }
             for extension in &self.extensions {
@@ -340,110 +342,6 @@ pub(crate) fn place(name: &str) -> Place {
         .or_else(|| table.place("domain"))
         .unwrap_or_else(|| unreachable!("the table has a root"))
 }
-
-/// A machine that is not told what to start from starts from its first disk.
-fn default_boot(tree: &mut Tree) {
-    if tree.text_of("bootloader").is_some() {
-        return;
-    }
-    let ordered = tree
-        .child("devices")
-        .is_some_and(|devices| devices.children.iter().any(|device| device.child("boot").is_some()));
-    let Some(os) = tree.child_mut("os") else { return };
-    if os.text_of("type") == Some("hvm") && os.child("boot").is_none() && !ordered {
-        os.children.push(Tree::new("boot").with("dev", "hd"));
-    }
-}
-
-fn os(tree: &mut Tree) -> Result<()> {
-    let kind = tree.attr("type").unwrap_or_default().to_owned();
-    let bootloader = tree.child("bootloader").is_some();
-    if !bootloader {
-        tree.remove("bootloader_args");
-    }
-    let os = tree.child_or_new("os");
-    if os.child("type").is_none() {
-        if bootloader {
-            os.children.insert(0, Tree::leaf("type", "xen"));
-        } else {
-            return Err(invalid("an os <type> must be specified"));
-        }
-    }
-    if let Some(entry) = os.child_mut("type") {
-        let name = entry.body().trim().to_owned();
-        // Old name of paravirtualized Xen guests.
-        let name = if name == "linux" && kind == "xen" { "xen".to_owned() } else { name };
-        if !["hvm", "xen", "linux", "exe", "uml", "aix", "xenpvh"].contains(&name.as_str()) {
-            return Err(unsupported(format!("unknown OS type '{name}'")));
-        }
-        entry.text = Some(name);
-        entry.default_to("arch", "x86_64");
-        if let Some(arch) = entry.attr("arch")
-            && !ARCHES.contains(&arch)
-        {
-            return Err(unsupported(format!("Unknown architecture {arch}")));
-        }
-    }
-    Ok(())
-}
-
-/// A menu that is not shown has no time to wait, and names of boot entries are in capitals.
-fn boot_menu(tree: &mut Tree) {
-    let Some(os) = tree.child_mut("os") else { return };
-    if let Some(menu) = os.child_mut("bootmenu").filter(|menu| !menu.is("enable", "yes")) {
-        menu.unset("timeout");
-    }
-    if let Some(loader) = os.child_mut("loader")
-        && !loader.body().trim().is_empty()
-    {
-        loader.default_to("type", "rom");
-    }
-    for boot in os.all_mut("boot") {
-        device::load_parameter(boot);
-    }
-}
-
-/// Architectures a guest may have.
-const ARCHES: &[&str] = &[
-    "alpha",
-    "armv6l",
-    "armv7l",
-    "armv7b",
-    "aarch64",
-    "cris",
-    "i686",
-    "ia64",
-    "lm32",
-    "loongarch64",
-    "m68k",
-    "microblaze",
-    "microblazeel",
-    "mips",
-    "mipsel",
-    "mips64",
-    "mips64el",
-    "openrisc",
-    "parisc",
-    "parisc64",
-    "ppc",
-    "ppc64",
-    "ppc64le",
-    "ppcemb",
-    "riscv32",
-    "riscv64",
-    "s390",
-    "s390x",
-    "sh4",
-    "sh4eb",
-    "sparc",
-    "sparc64",
-    "unicore32",
-    "x86_64",
-    "xtensa",
-    "xtensaeb",
-    "arm",
-    "i386",
-];
 
 /// Reads the document of one device, as far as the table of elements knows it. Nothing is filled in,
 /// but sizes of memory are in KiB.

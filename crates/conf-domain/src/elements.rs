@@ -23,6 +23,8 @@ struct Row {
     /// Children stay in the order they come in.
     unordered: bool,
     children: Vec<Child>,
+    /// The child that stands for all that are not named.
+    others: Option<usize>,
     /// What attributes may hold.
     blocks: Vec<Block>,
 }
@@ -39,11 +41,12 @@ struct Child {
 }
 
 impl Row {
-    /// The child of a name. The search begins at the one that was found before, since children mostly come in order.
+    /// The child of a name, else the one that stands for all that are not named. The search begins at the one that was found before, since children mostly come in order.
     fn find(&self, from: usize, name: &str) -> Option<usize> {
         let (before, behind) = self.children.split_at_checked(from)?;
         let is = |child: &Child| xml::same_name(child.name, name);
-        behind.iter().position(is).map(|at| from + at).or_else(|| before.iter().position(is))
+        let named = behind.iter().position(is).map(|at| from + at).or_else(|| before.iter().position(is));
+        named.or(self.others)
     }
 }
 
@@ -115,7 +118,9 @@ impl Elements {
                     };
                     Some(Child { name, row, private, many })
                 });
+                let children: Vec<Child> = children.collect();
                 Row {
+                    others: children.iter().position(|child| child.name == "*"),
                     attrs: words(1)
                         .map(|word| word.trim_start_matches('~'))
                         .filter(|word| *word != ".")
@@ -124,7 +129,7 @@ impl Elements {
                     private: words(1).filter_map(|word| word.strip_prefix('~')).collect(),
                     holds_private: words(1).chain(words(2)).any(|word| word.starts_with('~')),
                     unordered: words(2).next() == Some("^"),
-                    children: children.collect(),
+                    children,
                     blocks: Vec::new(),
                 }
             })
@@ -143,7 +148,7 @@ impl Elements {
                 rows[at].holds_private = true;
             }
         }
-        for (element, block) in values::read(values) {
+        for (element, block) in values::table(values) {
             if let Some(row) = index.get(element).and_then(|at| rows.get_mut(*at)) {
                 row.blocks.push(block);
             }
@@ -172,9 +177,15 @@ impl Place {
         &self.row().blocks
     }
 
-    /// The place of a child.
+    /// Whether a child is known by its name.
+    pub(crate) fn is_named(self, child: &str) -> bool {
+        self.row().children.iter().any(|known| known.name == child)
+    }
+
+    /// The place of a child; `*` stands for all that are not named.
     pub fn child(self, name: &str) -> Option<Place> {
-        let child = self.row().children.iter().find(|child| xml::same_name(child.name, name))?;
+        let row = self.row();
+        let child = row.children.get(row.find(0, name)?)?;
         Some(Place { row: child.row, ..self })
     }
 
@@ -321,6 +332,8 @@ pub fn write(tree: &Tree, w: &mut Writer) {
     }
     match &tree.text {
         Some(text) if tree.children.is_empty() => element.plain(text),
+        // A table of firmware is a path even when there is none.
+        _ if tree.name == "table" => element.text(""),
         _ if tree.children.is_empty() && is_opened(tree) => element.children_always(|_| {}),
         // One of which nothing is said is not printed.
         _ if tree.name == "panic" => element.children_or_nothing(|w| write_all(&tree.children, w)),

@@ -33,6 +33,12 @@ pub fn value(element: &str, name: &str, value: &str, expected: &str) -> Error {
                 format!("Invalid value for attribute '{name}' in element '{element}': Zero is not permitted");
             Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
         }
+        "UUID" => {
+            let text = format!(
+                "Invalid value for attribute '{name}' in element '{element}': '{value}'. Expected UUID"
+            );
+            Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text)
+        }
         kind => number(element, name, value, kind),
     }
 }

@@ -15,28 +15,20 @@
 
 pub mod bitmap;
 mod checks;
-mod clock;
-mod cpu;
 pub mod device;
 pub mod domain;
 pub mod elements;
 pub mod fault;
-pub mod features;
 mod flags;
 pub mod foreign;
 #[cfg(test)]
 mod generated;
-pub mod lifecycle;
-mod memory;
-mod numa;
 mod reader;
-mod seclabel;
-mod throttle;
-mod tuning;
+pub mod section;
 pub mod validate;
 mod values;
-mod vcpu;
 
 pub use domain::Domain;
 pub use flags::{FormatFlags, ParseFlags};
 pub use reader::{Complete, Reader};
+pub use section::{lifecycle, memory};

@@ -7,9 +7,9 @@ mod kind;
 
 use crate::elements::Place;
 use crate::fault::{self, internal, invalid, unsupported};
-use base::{Error, ErrorCode, ErrorDomain, Result};
-pub(crate) use kind::decimal;
+use base::{Error, Result};
 use kind::{Kind, Read};
+pub(crate) use kind::{decimal, is_format, number, signed};
 use xml::Tree;
 
 /// Who is asked by a condition: the element itself, the one around it, or one further out.
@@ -87,11 +87,13 @@ struct Value {
     attr: &'static str,
     kind: Kind,
     required: bool,
+    /// That it is missing is told in its own words too.
+    own_words: bool,
     refusal: Option<(&'static str, &'static str)>,
 }
 
 /// Reads the table: names of elements with their rules.
-pub(crate) fn read(text: &'static str) -> Vec<(&'static str, Block)> {
+pub(crate) fn table(text: &'static str) -> Vec<(&'static str, Block)> {
     let mut blocks: Vec<(&'static str, Block)> = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(head) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
@@ -119,10 +121,11 @@ impl Block {
             "child" => self.children.extend(attrs.split(',')),
             _ => {
                 let required = kind.ends_with('!');
+                let own_words = kind.ends_with("!!");
                 let rest: Vec<&'static str> = words.collect();
                 for attr in attrs.split(',') {
                     if let Some(kind) = Kind::read(kind.trim_end_matches('!'), &rest) {
-                        self.values.push(Value { attr, kind, required, refusal });
+                        self.values.push(Value { attr, kind, required, own_words, refusal });
                     }
                 }
             }
@@ -159,7 +162,6 @@ impl Value {
         Some(match kind {
             "unsupported" => unsupported(text),
             // The reference reads some parts in a room that belongs to no driver.
-            "nobody" => Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::NONE, text),
             "internal" => internal(text),
             _ => invalid(text),
         })
@@ -172,7 +174,10 @@ impl Value {
         };
         let Some(value) = own else {
             return match self.required {
-                true => Err(fault::missing(&element.name, self.attr)),
+                true => {
+                    let own = self.own_words.then(|| self.refused("")).flatten();
+                    Err(own.unwrap_or_else(|| fault::missing(&element.name, self.attr)))
+                }
                 false => Ok(()),
             };
         };
@@ -199,6 +204,17 @@ impl Value {
 /// With the first attribute that is missing or has a value that is not accepted, in document order.
 pub(crate) fn apply(place: Place, element: &mut Tree) -> Result<()> {
     within(place, element, None)
+}
+
+/// Checks the children of one name, as [`apply`] does.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) fn read(place: Place, parent: &mut Tree, name: &str) -> Result<()> {
+    let Some(place) = place.child(name) else { return Ok(()) };
+    let around = Tree { name: parent.name.clone(), attrs: parent.attrs.clone(), ..Tree::default() };
+    let around = Around { element: &around, outer: None };
+    parent.all_mut(name).try_for_each(|child| within(place, child, Some(&around)))
 }
 
 /// As [`apply`], for an element that stands in others.
@@ -306,14 +322,14 @@ mod tests {
 
     #[test]
     fn every_value_has_its_place() {
-        let table = Elements::domain();
+        let known = Elements::domain();
         let mut counts = std::collections::BTreeMap::new();
-        for (name, _) in read(include_str!("../data/domain.values")) {
+        for (name, _) in table(include_str!("../data/domain.values")) {
             *counts.entry(name).or_insert(0) += 1;
         }
         assert!(counts.values().all(|count| *count <= 64));
-        for (name, block) in read(include_str!("../data/domain.values")) {
-            let place = table.place(name).expect(name);
+        for (name, block) in table(include_str!("../data/domain.values")) {
+            let place = known.place(name).expect(name);
             for value in block.values {
                 assert!(value.attr == "." || place.knows(value.attr), "{name} {}", value.attr);
             }

@@ -63,7 +63,8 @@ impl Emulators {
     fn path_of(arch: &Arch) -> Option<PathBuf> {
         let find = |name: &str| host::process::find(&format!("qemu-system-{name}"));
         let other = (arch.name, std::env::consts::ARCH) == ("i686", "x86_64");
-        find(arch.emulator).or_else(|| other.then(|| find("x86_64")).flatten())
+        let own = find(arch.name).or_else(|| find(arch.emulator));
+        own.or_else(|| other.then(|| find("x86_64")).flatten())
     }
 
     /// Asks all installed emulators in the background, a few at a time, those that can be accelerated first.

@@ -73,8 +73,12 @@ impl Wanted {
                 })
                 .collect()
         });
-        let named =
-            os.attr_at("loader", "format").or_else(|| os.attr_at("nvram", "format")).map(str::to_owned);
+        // A loader that is named without a format leaves it open.
+        let named = match loader {
+            Some(loader) => loader.attr("format"),
+            None => os.attr_at("nvram", "format"),
+        };
+        let named = named.map(str::to_owned);
         // Images of old definitions were all raw.
         let old = (!abi_update).then(|| "raw".to_owned());
         Some(Wanted {
@@ -131,7 +135,7 @@ impl Wanted {
 
 /// Whether the store of variables is a file of this host.
 fn is_local(nvram: Option<&Tree>) -> bool {
-    nvram.and_then(|nvram| nvram.attr("type")).is_none_or(|kind| kind == "file")
+    nvram.and_then(|nvram| nvram.attr("type")).is_none_or(|kind| matches!(kind, "file" | "block" | "dir"))
 }
 
 fn find<'f>(domain: &Domain, firmware: &'f Firmware, wanted: &Wanted) -> Option<&'f Descriptor> {
@@ -144,16 +148,21 @@ fn find<'f>(domain: &Domain, firmware: &'f Firmware, wanted: &Wanted) -> Option<
 /// Fills in the firmware of a definition: all of it when the definition leaves the choice to us, and what is known about
 /// an image that it names.
 ///
-/// What cannot be found now is looked for again, and refused, when the guest is started.
-pub(crate) fn choose(domain: &mut Domain, firmware: &Firmware, abi_update: bool) {
+/// What cannot be found for an old definition is looked for again, and refused, when the guest is started.
+///
+/// # Errors
+/// When nothing fits a new definition that leaves the choice to us.
+pub(crate) fn choose(domain: &mut Domain, firmware: &Firmware, abi_update: bool) -> Result<()> {
     if let Some(wanted) = Wanted::of(domain, abi_update) {
         match find(domain, firmware, &wanted) {
             Some(found) => fill(domain, &found.clone()),
             None if wanted.interface.is_none() => by_old_list(domain, firmware),
+            None if abi_update => return Err(nothing_fits(domain)),
             None => {}
         }
     }
     finish(domain, firmware, abi_update);
+    Ok(())
 }
 
 /// Refuses a definition whose firmware was to be chosen by us and could not be.
@@ -163,13 +172,18 @@ pub(crate) fn choose(domain: &mut Domain, firmware: &Firmware, abi_update: bool)
 pub(crate) fn check(domain: &Domain) -> Result<()> {
     let Some(os) = domain.tree.child("os") else { return Ok(()) };
     match os.attr("firmware") {
-        Some(name) if os.child("firmware").is_none() => Err(base::Error::new(
-            base::ErrorCode::OPERATION_FAILED,
-            base::ErrorDomain::QEMU,
-            format!("Unable to find '{name}' firmware that is compatible with the current configuration"),
-        )),
+        Some(_) if os.child("firmware").is_none() => Err(nothing_fits(domain)),
         _ => Ok(()),
     }
+}
+
+fn nothing_fits(domain: &Domain) -> base::Error {
+    let name = domain.tree.attr_at("os", "firmware").unwrap_or_default();
+    base::Error::new(
+        base::ErrorCode::OPERATION_FAILED,
+        base::ErrorDomain::QEMU,
+        format!("Unable to find '{name}' firmware that is compatible with the current configuration"),
+    )
 }
 
 fn fill(domain: &mut Domain, found: &Descriptor) {
@@ -210,7 +224,11 @@ fn fill(domain: &mut Domain, found: &Descriptor) {
         let nvram = os.child_or_new("nvram");
         nvram.default_to("template", template);
         nvram.default_to("templateFormat", format);
-        nvram.set("format", format.clone());
+        if nvram.body().trim().is_empty() && nvram.child("source").is_none() {
+            nvram.set("format", format.clone());
+        } else {
+            nvram.default_to("format", format);
+        }
     }
     if found.has("requires-smm") {
         domain.tree.child_or_new("features").child_or_new("smm").set("state", "on");
@@ -240,7 +258,8 @@ fn finish(domain: &mut Domain, firmware: &Firmware, abi_update: bool) {
     let auto = os.attr("firmware").is_some();
     let Some(loader) = os.child_mut("loader") else { return };
     let path = !loader.body().trim().is_empty();
-    if path || !abi_update && auto {
+    // Nothing is said of the format of what is copied to memory.
+    if path && !loader.is("type", "rom") || !abi_update && auto {
         loader.default_to("format", "raw");
     }
     if path {

@@ -159,7 +159,10 @@ pub(crate) fn pci_source(address: &mut Tree) -> Result<()> {
     let part = |name: &str| address.attr(name).and_then(number).unwrap_or(0);
     let pci =
         Pci { domain: part("domain"), bus: part("bus"), slot: part("slot"), function: part("function") };
-    pci.check()?;
+    // One without a place is none yet.
+    if (pci.domain, pci.bus, pci.slot) != (0, 0, 0) {
+        pci.check()?;
+    }
     for (name, text) in ["domain", "bus", "slot", "function"].iter().zip(pci.hex()) {
         address.set(name, text.as_str());
     }
@@ -224,6 +227,10 @@ pub(crate) fn spell(device: &mut Tree) {
             }
         }
         _ => {}
+    }
+    if address.is("type", "isa") {
+        // Nothing is said by zeros.
+        address.attrs.retain(|name, value| name == "type" || number(value) != Some(0));
     }
     let defaults: &[(&str, &str)] = match address.attr("type") {
         Some("drive") => &[("controller", "0"), ("bus", "0"), ("target", "0"), ("unit", "0")],

@@ -1,7 +1,7 @@
 //! Character devices: serial and parallel ports, consoles, channels, and devices with such a back end.
 
 use crate::ParseFlags;
-use crate::fault::{attribute, internal, invalid};
+use crate::fault::{attribute, invalid};
 use base::Result;
 use xml::{Tree, Trees};
 
@@ -46,18 +46,18 @@ pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
         "redirdev" | "smartcard" => {
             let kind = device.attr("type").unwrap_or_default().to_owned();
             source(device, &kind)?;
-            if kind == "unix" && device.attr_at("source", "path").is_none() && device.name == "redirdev" {
-                return Err(internal("Missing source path attribute for char device"));
+            if device.name == "redirdev" {
+                device.default_to("bus", "usb");
             }
         }
         "rng" => {
             let Some(backend) = device.child_mut("backend") else { return Ok(()) };
             if backend.is("model", "egd") {
                 let kind = backend.attr("type").unwrap_or_default().to_owned();
-                source(backend, &kind)?;
-                if kind == "unix" && backend.attr_at("source", "path").is_none() {
-                    return Err(internal("Missing source path attribute for char device"));
+                if kind.is_empty() {
+                    return Err(invalid("missing EGD backend type"));
                 }
+                source(backend, &kind)?;
             }
         }
         _ => {}
@@ -66,18 +66,23 @@ pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
 }
 
 fn source(device: &mut Tree, kind: &str) -> Result<()> {
+    let many = device.all("source").count();
+    if many > 1 && kind != "udp" {
+        return Err(invalid("only one source element is allowed for character device"));
+    }
+    if device.all("protocol").count() > 1 {
+        return Err(invalid("only one protocol element is allowed for character device"));
+    }
+    if device.all("log").count() > 1 {
+        return Err(invalid("only one log element is allowed for character device"));
+    }
     if kind != "tcp" {
         device.remove("protocol");
     }
-    let many = device.all("source").count();
+    device.children.retain(|child| child.name != "log" || child.attr("file").is_some());
     match kind {
         "tcp" => {
-            let mode = device.attr_at("source", "mode").unwrap_or("connect").to_owned();
-            if device.attr_at("source", "host").is_none() || device.attr_at("source", "service").is_none() {
-                let what = if device.attr_at("source", "host").is_none() { "host" } else { "service" };
-                return Err(internal(format!("Missing source {what} attribute for char device")));
-            }
-            device.child_or_new("source").set("mode", mode);
+            device.child_or_new("source").default_to("mode", "connect");
             let protocol = device.child_or_new("protocol");
             protocol.default_to("type", "raw");
             if let Some(value) = protocol.attr("type")
@@ -90,15 +95,6 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
             if many > 2 {
                 return Err(invalid("only two source elements are allowed for character device"));
             }
-            let modes: Vec<&str> =
-                device.all("source").map(|source| source.attr("mode").unwrap_or("connect")).collect();
-            if modes.len() == 2 && modes[0] == modes[1] {
-                return Err(invalid("only one source element of a mode is allowed for a UDP char device"));
-            }
-            let connect = device.all("source").find(|source| !source.is("mode", "bind"));
-            if connect.is_none_or(|source| source.attr("service").is_none()) {
-                return Err(internal("Missing source service attribute for char device"));
-            }
             for source in device.all_mut("source") {
                 source.default_to("mode", "connect");
             }
@@ -108,14 +104,9 @@ fn source(device: &mut Tree, kind: &str) -> Result<()> {
             if let Some(source) = device.child_mut("source") {
                 source.default_to("mode", "connect");
             }
-            let nowhere = device.attr_at("source", "path").is_none_or(str::is_empty);
-            if nowhere && device.name == "channel" {
+            let generated = device.attr_at("source", "path").is_none();
+            if generated && device.name == "channel" {
                 device.remove("source");
-            } else if nowhere
-                && device.attr_at("target", "type") != Some("virtio")
-                && matches!(device.name.as_str(), "serial" | "parallel" | "console" | "smartcard")
-            {
-                return Err(internal("Missing source path attribute for char device"));
             }
         }
         _ => {}

@@ -38,15 +38,6 @@ pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
             return Err(invalid("msi option is only supported with a server"));
         }
     }
-    for interface in of("interface") {
-        let passt = interface.attr_at("backend", "type") == Some("passt")
-            && matches!(interface.attr("type"), Some("user" | "vhostuser"));
-        if interface.child("portForward").is_some() && !passt {
-            return Err(unsupported(
-                "The <portForward> element can only be used with the 'passt' backend of interface type='user' or type='vhostuser'",
-            ));
-        }
-    }
     Ok(())
 }
 
@@ -100,6 +91,17 @@ fn disks(devices: &[Tree]) -> Result<()> {
     Ok(())
 }
 
+/// Two devices of sound of a number.
+pub(crate) fn duplicate_audio(devices: &[Tree]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for id in devices.iter().filter(|device| device.name == "audio").filter_map(|audio| audio.attr("id")) {
+        if !seen.insert(id) {
+            return Err(invalid(format!("audio ID {id} is used multiple times")));
+        }
+    }
+    Ok(())
+}
+
 /// Two controllers of a type and number; the parts of an EHCI family share theirs.
 pub(crate) fn duplicate_controllers(devices: &[Tree]) -> Result<()> {
     crate::validate::usb_disabled(devices)?;
@@ -124,35 +126,13 @@ fn hostdevs(devices: &[Tree]) -> Result<()> {
     let mut framebuffers = 0;
     for (at, hostdev) in all.iter().enumerate() {
         let kind = hostdev.attr("type").unwrap_or_default();
-        if kind != "scsi" {
-            for name in ["rawio", "sgio"] {
-                if hostdev.attr(name).is_some() {
-                    return Err(invalid(format!("{name} is only supported for scsi host device")));
-                }
-            }
-        }
         if kind == "mdev" {
-            let model = hostdev.attr("model").unwrap_or_default();
-            let place = hostdev.attr_at("address", "type");
-            let wanted = match model {
-                "vfio-pci" => Some("pci"),
-                "vfio-ccw" => Some("ccw"),
-                _ => None,
-            };
-            if let (Some(place), Some(wanted)) = (place, wanted)
-                && place != wanted
-                && place != "unassigned"
-            {
-                return Err(invalid(format!(
-                    "Unsupported address type '{place}' with mediated device model '{model}'"
-                )));
-            }
             framebuffers += u32::from(hostdev.is("ramfb", "on"));
         }
         let same = |other: &&&Tree| {
             other.attr("mode") == hostdev.attr("mode")
                 && other.is("type", kind)
-                && matches!(kind, "pci" | "usb" | "scsi")
+                && hostdev.is("mode", "subsystem")
                 && other.child("source").is_some_and(|source| Some(source) == hostdev.child("source"))
         };
         if all.get(..at).into_iter().flatten().any(|other| same(&other)) {

@@ -101,7 +101,7 @@ pub(crate) fn complete(controller: &mut Tree) -> Result<()> {
         pci(controller)?;
     }
     if let Some(hole) = controller.child_mut("pcihole64") {
-        crate::memory::kib(hole, "./pcihole64")?;
+        crate::section::memory::kib(hole, "./pcihole64")?;
         if hole.body().is_empty() {
             controller.remove("pcihole64");
         }

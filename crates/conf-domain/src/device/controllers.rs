@@ -119,11 +119,8 @@ fn wanted(devices: &[Tree]) -> BTreeMap<&'static str, BTreeSet<u32>> {
                 _ => {}
             },
             "hostdev" if on_drive && device.is("type", "scsi") => want("scsi", address),
-            "channel" | "console"
-                if device.attr_at("target", "type") == Some("virtio")
-                    && address.is_none_or(|address| address.is("type", "virtio-serial")) =>
-            {
-                want("virtio-serial", address);
+            "channel" | "console" if device.attr_at("target", "type") == Some("virtio") => {
+                want("virtio-serial", address.filter(|address| address.is("type", "virtio-serial")));
             }
             "smartcard" if address.is_some_and(|address| address.is("type", "ccid")) => want("ccid", address),
             _ => {}
@@ -138,6 +135,32 @@ fn wanted(devices: &[Tree]) -> BTreeMap<&'static str, BTreeSet<u32>> {
         }
     }
     wanted
+}
+
+/// Adds the controllers that SCSI devices of the host sit on, each like the one before it.
+pub(super) fn for_hostdevs(devices: &mut Trees) {
+    let highest = devices
+        .iter()
+        .filter(|device| device.name == "hostdev" && device.is("type", "scsi"))
+        .filter_map(|device| device.attr_at("address", "controller")?.parse::<u8>().ok())
+        .max();
+    let Some(highest) = highest else { return };
+    let mut model = None;
+    for index in (0..=highest).map(u32::from) {
+        let known = devices.iter().find(|device| {
+            device.name == "controller" && device.is("type", "scsi") && device.is("index", &index.to_string())
+        });
+        match known {
+            Some(known) => model = known.attr("model").map(str::to_owned),
+            None => {
+                let mut new = controller("scsi", index);
+                if let Some(model) = &model {
+                    new.set("model", model.clone());
+                }
+                insert(devices, new);
+            }
+        }
+    }
 }
 
 /// Adds the controllers that devices sit on. A SCSI controller is like those that are there, else of `scsi_model`.

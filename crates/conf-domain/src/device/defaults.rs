@@ -6,12 +6,19 @@ use xml::Tree;
 pub(crate) fn complete(device: &mut Tree) {
     match device.name.as_str() {
         "controller" => companion(device),
-        "filesystem" => filesystem(device),
+        "audio" => {
+            for name in ["input", "output"] {
+                if let Some(way) = device.child_mut(name).filter(|way| way.is("fixedSettings", "yes")) {
+                    way.child_or_new("settings");
+                }
+            }
+        }
         "hostdev" => hostdev(device),
         "redirdev" if device.is("type", "dbus") && device.attr_at("source", "channel").is_none() => {
             device.child_or_new("source").set("channel", "org.qemu.usbredir");
         }
         "rng" => {
+            device.children.retain(|child| child.name != "rate" || child.attr("bytes").is_some());
             if let Some(backend) = device.child_mut("backend")
                 && backend.is("model", "random")
                 && backend.body().trim().is_empty()
@@ -21,18 +28,24 @@ pub(crate) fn complete(device: &mut Tree) {
         }
         "sound" if device.is("model", "virtio") => device.default_to("streams", "2"),
         "shmem" => shared_memory(device),
-        "video" => video(device),
+        "memballoon" if device.is("model", "none") => device.children.clear(),
         "tpm" => {
             if let Some(backend) =
                 device.child_mut("backend").filter(|backend| backend.is("type", "passthrough"))
             {
-                backend.child_or_new("device").default_to("path", "/dev/tpm0");
+                let file = backend.child_or_new("device");
+                if file.attr("path").is_none_or(str::is_empty) {
+                    file.set("path", "/dev/tpm0");
+                }
             }
         }
+        "vsock" if device.child("cid").is_none() => {
+            device.children.push(Tree::new("cid").with("auto", "yes"));
+        }
         "vsock" => {
-            let cid = device.child_or_new("cid");
-            let auto = if cid.attr("address").is_some() { "no" } else { "yes" };
-            cid.default_to("auto", auto);
+            if let Some(cid) = device.child_mut("cid").filter(|cid| cid.attr("auto").is_none()) {
+                cid.set("auto", if cid.attr("address").is_some() { "no" } else { "yes" });
+            }
         }
         "watchdog" => device.default_to("action", "reset"),
         _ => {}
@@ -52,31 +65,6 @@ fn companion(controller: &mut Tree) {
     }
 }
 
-fn filesystem(filesystem: &mut Tree) {
-    filesystem.default_to("type", "mount");
-    filesystem.default_to("accessmode", "passthrough");
-    for name in ["space_hard_limit", "space_soft_limit"] {
-        if let Some(limit) = filesystem.child_mut(name) {
-            let unit = limit.attr("unit").unwrap_or("bytes");
-            let bytes = limit.body().trim().parse().ok();
-            if let Some(bytes) = bytes.and_then(|value| base::size::scale(value, unit, 1, u64::MAX)) {
-                limit.text = Some(bytes.to_string());
-                limit.set("unit", "bytes");
-            }
-        }
-    }
-    if filesystem.is("type", "ram")
-        && let Some(source) = filesystem.child_mut("source")
-        && let Some(usage) = source.attr("usage").and_then(|usage| usage.parse().ok())
-    {
-        let unit = source.attr("units").unwrap_or("KiB");
-        if let Some(bytes) = base::size::scale(usage, unit, 1024, u64::MAX) {
-            source.set("usage", (bytes / 1024).to_string());
-            source.set("units", "KiB");
-        }
-    }
-}
-
 fn hostdev(hostdev: &mut Tree) {
     hostdev.default_to("mode", "subsystem");
     if hostdev.is("mode", "subsystem") {
@@ -84,27 +72,6 @@ fn hostdev(hostdev: &mut Tree) {
     }
     if let Some(source) = hostdev.child_mut("source") {
         address::spell_host(source);
-    }
-}
-
-fn video(video: &mut Tree) {
-    if let Some(driver) = video.child_mut("driver")
-        && driver.is("vgaconf", "io")
-    {
-        driver.unset("vgaconf");
-        if driver.attrs.is_empty() {
-            video.remove("driver");
-        }
-    }
-    let Some(model) = video.child_mut("model") else { return };
-    match model.attr("type").unwrap_or_default() {
-        "vga" | "cirrus" | "vmvga" | "bochs" => model.default_to("vram", "16384"),
-        "qxl" => {
-            for name in ["ram", "vram"] {
-                model.default_to(name, "65536");
-            }
-        }
-        _ => {}
     }
 }
 

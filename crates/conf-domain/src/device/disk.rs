@@ -144,7 +144,7 @@ fn printable(disk: &Tree) -> Result<()> {
 /// Limits of a disk: in total or for each direction, not both; and its filters.
 fn throttling(disk: &mut Tree) -> Result<()> {
     if let Some(tune) = disk.child("iotune") {
-        crate::throttle::check(tune)?;
+        crate::section::check_limits(tune)?;
     }
     let mut names: Vec<&str> = Vec::new();
     let filters = disk.child("throttlefilters");
@@ -232,11 +232,10 @@ pub fn place(disk: &mut Tree) {
 /// Sizes of metadata caches are in bytes, of the disk and of all images behind it.
 pub(super) fn cache_sizes(holder: &mut Tree) -> Result<()> {
     for name in ["driver", "format"] {
-        if let Some(cache) = holder.child_mut(name).and_then(|driver| driver.child_mut("metadata_cache"))
-            && let Some(size) = cache.child_mut("max_size")
-            && (crate::memory::bytes(size, 1, "./metadata_cache/max_size")? == Some(0)
-                || size.body().is_empty())
-        {
+        let cache = holder.child_mut(name).and_then(|driver| driver.child_mut("metadata_cache"));
+        let Some(cache) = cache else { continue };
+        let Some(size) = cache.child_mut("max_size") else { continue };
+        if matches!(crate::section::memory::bytes(size, 1, "./metadata_cache/max_size")?, None | Some(0)) {
             cache.remove("max_size");
         }
     }

@@ -93,7 +93,7 @@ fn source(source: &mut Tree, kind: &str) -> Result<()> {
     if let Some(auth) = source.child_mut("auth") {
         secret::auth(auth)?;
     }
-    if let Some(reservations) = source.child_mut("reservations") {
+    if let Some(reservations) = source.child("reservations") {
         self::reservations(reservations)?;
     }
     slices(source)?;
@@ -117,7 +117,7 @@ pub(crate) fn forget_sockets(device: &mut Tree) {
 }
 
 /// Reservations that another process manages are reached through a socket.
-fn reservations(reservations: &mut Tree) -> Result<()> {
+fn reservations(reservations: &Tree) -> Result<()> {
     if reservations.is("managed", "yes") {
         return Ok(());
     }
@@ -134,6 +134,21 @@ fn reservations(reservations: &mut Tree) -> Result<()> {
             unread(format!("unsupported connection mode for <reservations/>: {mode}"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Takes out the socket of a process that the driver runs itself, which only its own documents hold.
+pub(crate) fn hide_managed(holder: &mut Tree) {
+    if let Some(source) = holder.child_mut("source") {
+        if let Some(reservations) = source.child_mut("reservations").filter(|own| own.is("managed", "yes")) {
+            reservations.remove("source");
+        }
+        if let Some(store) = source.child_mut("dataStore") {
+            hide_managed(store);
+        }
+    }
+    if let Some(behind) = holder.child_mut("backingStore") {
+        hide_managed(behind);
     }
 }
 

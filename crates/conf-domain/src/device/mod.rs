@@ -7,23 +7,97 @@ mod controller;
 pub mod controllers;
 mod defaults;
 mod disk;
+mod filesystem;
 mod graphics;
+mod hostdev;
 mod image;
 mod interface;
+mod memory;
 mod reading;
 mod redirection;
 mod secret;
 mod source;
+mod video;
 
 pub use address::{Decimal, Hex, Pci};
 pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
 pub use interface::actual;
+pub(crate) use interface::is_virtio as speaks_virtio;
 
 use crate::{FormatFlags, ParseFlags, domain, elements, values};
 use base::Result;
 use elements::Place;
 use xml::{Tree, Trees, Writer};
+
+/// Kinds of devices in the order in which they are read.
+const ORDER: &[&str] = &[
+    "disk",
+    "controller",
+    "lease",
+    "filesystem",
+    "interface",
+    "smartcard",
+    "serial",
+    "parallel",
+    "console",
+    "channel",
+    "input",
+    "graphics",
+    "sound",
+    "audio",
+    "video",
+    "hostdev",
+    "watchdog",
+    "memballoon",
+    "rng",
+    "crypto",
+    "tpm",
+    "nvram",
+    "hub",
+    "redirdev",
+    "redirfilter",
+    "panic",
+    "shmem",
+    "memory",
+    "iommu",
+    "vsock",
+    "pstore",
+];
+
+/// Reads devices: what each says by itself.
+///
+/// # Errors
+/// With the first refusal, in the reference's words.
+pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
+    if !flags.skip_validate && !flags.allow_boot {
+        check::boot(tree)?;
+    }
+    let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
+    for kind in ORDER {
+        let Some(place) = domain::place("domain/devices").child(kind) else { continue };
+        for device in devices.all_mut(kind) {
+            match &*device.name {
+                "interface" => interface::prepare(device),
+                "hostdev" => hostdev::prepare(device)?,
+                _ => {}
+            }
+            values::apply(place, device)?;
+            if !flags.skip_validate {
+                reading::as_read(device)?;
+            }
+            match &*device.name {
+                "interface" => interface::read(device, random)?,
+                "filesystem" => filesystem::read(device)?,
+                "hostdev" => hostdev::read(device)?,
+                "graphics" => graphics::read(device, flags)?,
+                "video" => video::read(device)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
 
 /// What every driver's devices get.
 pub(crate) fn complete(
@@ -33,14 +107,7 @@ pub(crate) fn complete(
 ) -> Result<()> {
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
     let kind = tree.attr("type").unwrap_or_default().to_owned();
-    if !flags.skip_validate && !flags.allow_boot {
-        check::boot(tree)?;
-    }
-    values::apply(domain::place("domain"), tree)?;
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
-    if !flags.skip_validate {
-        devices.children.iter().try_for_each(reading::as_read)?;
-    }
     if flags.generic && matches!(kind.as_str(), "test" | "xen") {
         default_screens(&mut devices.children, hvm);
     }
@@ -65,12 +132,11 @@ pub(crate) fn complete(
                 disk::complete(device, flags)?;
                 source::complete(device);
             }
-            "hostdev" => source::complete(device),
+            "hostdev" => source::complete_iscsi(device),
             "interface" => interface::complete(device, flags, random)?,
-            "memory" => spell_sizes(device),
-            "redirfilter" => redirection::complete(device),
+            "memory" => memory::complete(device)?,
+            "redirfilter" => redirection::complete(device)?,
             "controller" => controller::complete(device)?,
-            "graphics" => graphics::complete(device, flags)?,
             "serial" | "parallel" | "console" | "channel" | "smartcard" | "redirdev" | "rng" => {
                 chardev::complete(device, flags)?;
             }
@@ -90,14 +156,10 @@ pub(crate) fn complete(
                 let primary = !seen_video && !marked;
                 seen_video = true;
                 let model = device.child_or_new("model");
-                if !model.is("type", "none") {
-                    model.default_to("heads", "1");
-                    if primary {
-                        model.set("primary", "yes");
-                    } else if model.is("primary", "no") {
-                        model.unset("primary");
-                    }
+                if primary && !model.is("type", "none") {
+                    model.set("primary", "yes");
                 }
+                video::complete(device);
             }
             _ => {}
         }
@@ -113,8 +175,10 @@ pub(crate) fn complete(
         devices.children.insert(first, screen);
     }
     controllers::number(&mut devices.children);
+    hostdev::place(&mut devices.children);
     if !flags.skip_validate {
         check::duplicate_controllers(&devices.children)?;
+        check::duplicate_audio(&devices.children)?;
     }
     chardev::number(&mut devices.children);
     if hvm && !flags.no_stub_console {
@@ -159,6 +223,11 @@ fn sort_disks(devices: &mut Trees) {
     }
     devices.extend(sorted);
     devices.extend(others);
+}
+
+/// Completes an adapter whose model a driver chose.
+pub fn video(video: &mut Tree) {
+    video::complete(video);
 }
 
 /// Types of storage that images have.
@@ -246,16 +315,16 @@ pub(crate) fn spell_sizes(device: &mut Tree) {
         return;
     }
     if let Some(page) = device.child_mut("source").and_then(|source| source.child_mut("pagesize")) {
-        crate::memory::spell(page);
+        crate::section::memory::spell(page);
     }
     let Some(target) = device.child_mut("target") else { return };
     for name in ["size", "block", "requested", "current"] {
         if let Some(size) = target.child_mut(name) {
-            crate::memory::spell(size);
+            crate::section::memory::spell(size);
         }
     }
     if let Some(size) = target.child_mut("label").and_then(|label| label.child_mut("size")) {
-        crate::memory::spell(size);
+        crate::section::memory::spell(size);
     }
 }
 
@@ -277,12 +346,15 @@ pub(crate) fn print(place: Option<Place>, device: &Tree, w: &mut Writer, flags: 
 fn is_changed(device: &Tree, flags: FormatFlags) -> bool {
     matches!(
         device.name.as_str(),
-        "interface" | "serial" | "parallel" | "console" | "channel" | "disk" | "graphics"
+        "interface" | "serial" | "parallel" | "console" | "channel" | "disk" | "graphics" | "video"
     ) || flags.inactive && device.child("alias").is_some()
 }
 
 /// Takes out of a device what the flags hide.
 fn hide(device: &mut Tree, flags: FormatFlags) {
+    if device.name == "video" {
+        video::hide(device);
+    }
     if device.name == "interface" {
         if !flags.inactive && !flags.status && !flags.actual_net {
             interface::show_actual(device);
@@ -300,6 +372,9 @@ fn hide(device: &mut Tree, flags: FormatFlags) {
         }
     }
     if device.name == "disk" {
+        if !flags.status {
+            image::hide_managed(device);
+        }
         disk::spell_mirror(device);
     }
     if !flags.secure {

@@ -2,7 +2,7 @@
 
 use super::address;
 use crate::fault::{internal, invalid, unsupported};
-use base::{Error, ErrorCode, ErrorDomain, Result};
+use base::Result;
 use xml::Tree;
 
 /// Checks one device before anything is filled in.
@@ -13,6 +13,12 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
     if let Some(loadparm) = device.attr_at("boot", "loadparm") {
         loadable(loadparm)?;
     }
+    if let Some(rom) = device.child("rom")
+        && rom.is("enabled", "no")
+        && (rom.attr("bar").is_some() || rom.attr("file").is_some())
+    {
+        return Err(unsupported("ROM tuning is not supported when ROM is disabled"));
+    }
     match device.name.as_str() {
         "hostdev" if device.child("source").is_none() => {
             Err(invalid("Missing <source> element in hostdev device"))
@@ -21,6 +27,7 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             Err(invalid("passthrough mode requires a character device type attribute"))
         }
         "input" if device.attr("type").is_none() => Err(internal("missing input device type")),
+        "input" => input(device),
         "hub" if device.attr("type").is_none() => Err(internal("missing hub device type")),
         "redirdev" if device.attr("type").is_none() => Err(internal("missing type in redirdev")),
         "channel" if device.child("target").is_some_and(|target| target.attr("type").is_none()) => {
@@ -36,29 +43,19 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         "shmem" if device.attr("name").is_none() => {
             Err(invalid("shmem element must contain 'name' attribute"))
         }
-        "filesystem" => filesystem(device),
-        "interface" => match device.child("teaming") {
-            Some(teaming) if teaming.is("type", "transient") => match teaming.attr("persistent") {
-                None | Some("") => Err(unsupported(
-                    "teaming persistent attribute must be set if teaming type is 'transient'",
-                )),
-                Some(_) => Ok(()),
-            },
-            _ => Ok(()),
-        },
-        "lease" if device.text_of("key").is_none() => Err(invalid("Missing 'key' element for lease")),
-        "lease" if device.attr_at("target", "path").is_none() => {
-            Err(invalid("Missing 'target' element for lease"))
+        "tpm" if device.all("backend").count() > 1 => Err(invalid("only one TPM backend is supported")),
+        "tpm"
+            if device.attr_at("backend", "type") == Some("external")
+                && device.attr_at("backend/source", "type").is_none() =>
+        {
+            Err(invalid("missing external TPM backend source type"))
         }
-        "memory" => match device.child("target") {
-            None => Err(invalid("missing <target> element for <memory> device")),
-            Some(target) if target.child("size").is_none() => {
-                Err(invalid("missing element or attribute './size'"))
-            }
-            Some(_) => Ok(()),
+        "lease" => match ["lockspace", "key"].iter().find(|name| device.text_of(name).is_none()) {
+            Some(name) => Err(invalid(format!("Missing '{name}' element for lease"))),
+            None => Ok(()),
         },
-        "smartcard" if device.is("mode", "host-certificates") && device.all("certificate").count() != 3 => {
-            Err(invalid("host-certificates mode needs exactly three certificates"))
+        "vsock" if device.attr_at("cid", "address").is_some_and(|cid| matches!(cid, "1" | "2")) => {
+            Err(unsupported("guest CIDs must be >= 3"))
         }
         "tpm" if device.child("backend").is_none() => Err(invalid("missing TPM device backend")),
         "iommu" if device.is("model", "virtio") && device.child("driver").is_some() => {
@@ -77,6 +74,25 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
     }
 }
 
+fn input(input: &Tree) -> Result<()> {
+    let kind = input.attr("type").unwrap_or_default();
+    if kind == "evdev" && input.attr("bus").is_some() {
+        return Err(unsupported("input evdev doesn't support bus element"));
+    }
+    if input.is("bus", "ps2") && !matches!(kind, "mouse" | "keyboard") {
+        return Err(internal(format!("ps2 bus does not support {kind} input device")));
+    }
+    let path = match kind {
+        "passthrough" => Some("evdev"),
+        "evdev" => Some("dev"),
+        _ => None,
+    };
+    if path.is_some_and(|name| input.attr_at("source", name).is_none()) {
+        return Err(invalid("Missing evdev path for input device"));
+    }
+    Ok(())
+}
+
 fn loadable(text: &str) -> Result<()> {
     if text.is_empty() || text.len() > 8 {
         let shown = text.to_ascii_uppercase();
@@ -89,24 +105,6 @@ fn loadable(text: &str) -> Result<()> {
         return Err(internal(format!(
             "invalid loadparm value '{shown}', expecting chars in set of [a-zA-Z0-9.] and blank spaces"
         )));
-    }
-    Ok(())
-}
-
-fn filesystem(filesystem: &Tree) -> Result<()> {
-    let ranges = filesystem.child("idmap").map_or(&[][..], |map| &map.children);
-    for range in ranges {
-        let fits = |name: &str| range.attr(name).is_some_and(|text| text.parse::<u32>().is_ok());
-        if !["start", "target", "count"].iter().all(|name| fits(name)) {
-            return Err(invalid("invalid idmap start/target/count settings"));
-        }
-    }
-    if filesystem.attr_at("target", "dir").is_none_or(str::is_empty) {
-        let source = super::check::source_of(filesystem);
-        return Err(match source.as_str() {
-            "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
-            source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
-        });
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `<redirfilter>`: which USB devices may be redirected.
 
+use crate::fault::invalid;
+use base::Result;
 use xml::Tree;
 
 fn number(text: &str) -> Option<u32> {
@@ -10,7 +12,10 @@ fn number(text: &str) -> Option<u32> {
 }
 
 /// One spelling for each attribute; `-1` stands for anything, which is the same as saying nothing.
-pub(crate) fn complete(filter: &mut Tree) {
+///
+/// # Errors
+/// When a version has not two parts.
+pub(crate) fn complete(filter: &mut Tree) -> Result<()> {
     for device in filter.all_mut("usbdev") {
         for name in ["class", "vendor", "product", "version"] {
             if device.is(name, "-1") {
@@ -22,6 +27,9 @@ pub(crate) fn complete(filter: &mut Tree) {
                 device.set(name, format!("0x{value:0width$X}"));
             }
         }
+        if let Some(version) = device.attr("version").filter(|version| !version.contains('.')) {
+            return Err(invalid(format!("Cannot parse USB device version {version}")));
+        }
         let version = device.attr("version").and_then(|version| {
             let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
             let minor = if minor.len() == 1 { format!("{minor}0") } else { minor.to_owned() };
@@ -31,4 +39,5 @@ pub(crate) fn complete(filter: &mut Tree) {
             device.set("version", version);
         }
     }
+    Ok(())
 }

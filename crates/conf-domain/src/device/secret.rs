@@ -47,6 +47,11 @@ pub(crate) fn auth(auth: &mut Tree) -> Result<()> {
     named(secret)
 }
 
+/// Whether there are secrets of a type.
+pub(super) fn is_type(kind: &str) -> bool {
+    TYPES.contains(&kind)
+}
+
 /// Checks that the secret of a disk's `<auth>` is of a type there is.
 ///
 /// # Errors

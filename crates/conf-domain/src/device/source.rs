@@ -73,13 +73,25 @@ pub(crate) fn complete(holder: &mut Tree) {
     }
 }
 
-fn one(source: &mut Tree) {
-    let protocol = source.attr("protocol").unwrap_or_default().to_owned();
-    if protocol == "iscsi"
+/// Completes the source of a SCSI device, whose server's port stays open.
+pub(crate) fn complete_iscsi(hostdev: &mut Tree) {
+    if let Some(source) = hostdev.child_mut("source") {
+        unit(source);
+    }
+}
+
+/// Without one, the first unit of a target is meant.
+fn unit(source: &mut Tree) {
+    if source.is("protocol", "iscsi")
         && let Some(name) = source.attr("name").filter(|name| !name.contains('/')).map(str::to_owned)
     {
         source.set("name", format!("{name}/0"));
     }
+}
+
+fn one(source: &mut Tree) {
+    unit(source);
+    let protocol = source.attr("protocol").unwrap_or_default().to_owned();
     let Some(port) = port(&protocol) else { return };
     for host in source.all_mut("host") {
         if host.attr("transport").is_none_or(|transport| transport == "tcp") && host.attr("name").is_some() {

@@ -2,9 +2,12 @@
 
 use super::system::detail;
 use crate::Domain;
-use crate::fault::{invalid, unsupported};
+use crate::fault::unsupported;
 use base::Result;
 use xml::Tree;
+
+/// The smallest block of virtio-mem.
+const BLOCK_KIB: u64 = 2048;
 
 fn number(text: Option<&str>) -> Option<u64> {
     let text = text?.trim();
@@ -14,26 +17,71 @@ fn number(text: Option<&str>) -> Option<u64> {
     }
 }
 
+fn size(device: &Tree, path: &str) -> u64 {
+    device.at(path).and_then(|size| number(Some(size.body()))).unwrap_or(0)
+}
+
 pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
+    let model = device.attr("model").unwrap_or_default();
+    let path = device.at("source/path").is_some_and(|path| !path.body().is_empty());
+    match model {
+        "nvdimm" | "virtio-pmem" => {
+            if !path {
+                return Err(detail(format!("path is required for model '{model}'")));
+            }
+            if device.is("discard", "yes") {
+                return Err(unsupported(match model {
+                    "nvdimm" => "discard is not supported for nvdimms".to_owned(),
+                    _ => format!("discard is not supported for model '{model}'"),
+                }));
+            }
+            if model == "virtio-pmem" {
+                if device.is("access", "private") {
+                    return Err(unsupported("shared access mode required for virtio-pmem device"));
+                }
+                if device.at("target/node").is_some() {
+                    return Err(unsupported("virtio-pmem does not support NUMA nodes"));
+                }
+            }
+        }
+        "virtio-mem" => blocks(device)?,
+        _ => {}
+    }
+    node(domain, device)?;
+    overlap(domain, device)
+}
+
+/// Sizes of a device that gives and takes memory in blocks.
+fn blocks(device: &Tree) -> Result<()> {
+    let (block, requested) = (size(device, "target/block"), size(device, "target/requested"));
+    let whole = size(device, "target/size");
+    if !block.is_power_of_two() {
+        return Err(detail("block size must be a power of two"));
+    }
+    if block < BLOCK_KIB {
+        return Err(detail(format!("block size too small, must be at least {BLOCK_KIB}KiB")));
+    }
+    if requested > whole {
+        return Err(detail(format!("requested size must be smaller than or equal to @size ({whole}KiB)")));
+    }
+    if !requested.is_multiple_of(block) {
+        return Err(detail("requested size must be an integer multiple of block size"));
+    }
+    if number(device.attr_at("target/address", "base")).is_some_and(|base| !base.is_multiple_of(block * 1024))
+    {
+        return Err(detail("memory device address must be aligned to blocksize"));
+    }
+    Ok(())
+}
+
+fn node(domain: &Domain, device: &Tree) -> Result<()> {
     let cells = domain.tree.at("cpu/numa").map_or(0, |numa| numa.all("cell").count());
     if let Some(node) = device.at("target/node").and_then(|node| node.body().trim().parse::<i64>().ok())
         && node >= cells as i64
-        && cells > 0
     {
         return Err(detail(format!(
             "can't add memory backend for guest node '{node}' as the guest has only '{cells}' NUMA nodes configured"
         )));
-    }
-    if device.is("model", "nvdimm")
-        && let Some(label) = device.at("target/label/size").and_then(|size| number(Some(size.body())))
-    {
-        if label < 128 {
-            return Err(unsupported("nvdimm label must be at least 128KiB"));
-        }
-        let size = device.at("target/size").and_then(|size| number(Some(size.body()))).unwrap_or(0);
-        if label >= size {
-            return Err(unsupported("label size must be smaller than NVDIMM size"));
-        }
     }
     Ok(())
 }
@@ -41,24 +89,26 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
 /// Where a device sits in the guest's memory: first and one past the last byte.
 fn range(device: &Tree) -> Option<(u64, u64)> {
     let base = number(device.attr_at("target/address", "base"))?;
-    let size = device.at("target/size").and_then(|size| number(Some(size.body())))?;
-    Some((base, base.checked_add(size.checked_mul(1024)?)?))
+    Some((base, base.checked_add(size(device, "target/size").checked_mul(1024)?)?))
 }
 
-pub(super) fn together(domain: &Domain) -> Result<()> {
-    let maximum = domain.tree.child("maxMemory").and_then(|memory| number(Some(memory.body())));
-    if maximum.is_some_and(|maximum| maximum < domain.memory_kib()) {
-        return Err(invalid("maximum memory size must be equal or greater than the actual memory size"));
+fn overlap(domain: &Domain, device: &Tree) -> Result<()> {
+    let mut others = domain.all("memory").filter(|other| !std::ptr::eq(*other, device));
+    let slot = |device: &Tree| device.attr_at("address", "slot").map(str::to_owned);
+    let own = slot(device);
+    if own.is_some() && domain.all("memory").any(|other| !std::ptr::eq(other, device) && slot(other) == own) {
+        return Err(unsupported(format!(
+            "memory device slot '{}' is already being used by another memory device",
+            own.unwrap_or_default()
+        )));
     }
-    let ranges: Vec<(u64, u64)> = domain.all("memory").filter_map(range).collect();
-    for (at, (first, end)) in ranges.iter().enumerate() {
-        for (other, other_end) in &ranges[at + 1..] {
-            if first < other_end && other < end {
-                return Err(unsupported(format!(
-                    "memory device address [0x{first:x}:0x{end:x}] overlaps with other memory device (0x{other:x})"
-                )));
-            }
-        }
+    let Some((first, end)) = range(device) else { return Ok(()) };
+    if let Some((other, _)) =
+        others.find_map(|other| range(other).filter(|(other, other_end)| first < *other_end && *other < end))
+    {
+        return Err(unsupported(format!(
+            "memory device address [0x{first:x}:0x{end:x}] overlaps with other memory device (0x{other:x})"
+        )));
     }
     Ok(())
 }

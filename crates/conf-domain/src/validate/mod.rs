@@ -15,7 +15,7 @@ mod virtio;
 pub(crate) use controller::{disabled as usb_disabled, usb as usb_controllers};
 
 use crate::fault::unsupported;
-use crate::{Domain, device};
+use crate::{Domain, device, section};
 use base::Result;
 use xml::Tree;
 
@@ -59,14 +59,15 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
         device_alone(domain, device)?;
         driver.device(domain, device)?;
     }
-    system::firmware(domain)?;
     system::boot(domain)?;
     device::check_together(domain.devices())?;
     numa::check(domain)?;
-    system::tuning(domain)?;
-    memory::together(domain)?;
+    section::check_tuning(domain)?;
+    section::check_threads(domain)?;
+    section::check_throttling(domain)?;
+    section::check_rest(domain)?;
     others::together(domain)?;
-    crate::lifecycle::check(domain)
+    section::lifecycle::check(domain)
 }
 
 fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
@@ -76,8 +77,10 @@ fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
     match &*device.name {
         "disk" => disk::check(domain, device),
         "interface" => interface::check(device),
-        "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => chardev::check(device),
-        "rng" => device.child("backend").map_or(Ok(()), chardev::check),
+        "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => {
+            chardev::check(domain, device)
+        }
+        "rng" => device.child("backend").map_or(Ok(()), |backend| chardev::check(domain, backend)),
         "controller" => controller::check(device),
         "memory" => memory::check(domain, device),
         _ => others::check(domain, device),

@@ -2,7 +2,7 @@
 
 use super::truth;
 use crate::Domain;
-use crate::fault::{invalid, unsupported};
+use crate::fault::{internal, invalid, unsupported};
 use base::Result;
 use std::collections::BTreeSet;
 use xml::Tree;
@@ -18,18 +18,55 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
             }
             Ok(())
         }
+        "hostdev" => hostdev(device),
+        "audio" => audio(device),
+        "sound" => {
+            if !device.is("model", "virtio") {
+                super::virtio::absent(device)?;
+            }
+            listened(domain, device)
+        }
+        "graphics" if device.is("type", "vnc") => listened(domain, device),
         "iommu" => iommu(domain, device),
-        "sound" if !device.is("model", "virtio") => super::virtio::absent(device),
-        "vsock" => match device.attr_at("cid", "address").and_then(|text| text.parse::<u32>().ok()) {
-            Some(1 | 2) => Err(unsupported("guest CIDs must be >= 3")),
-            _ => Ok(()),
-        },
-        "smartcard" => match device.attr_at("address", "type") {
-            None | Some("ccid") => Ok(()),
-            Some(_) => Err(unsupported("Controllers must use the 'ccid' address type")),
-        },
         _ => Ok(()),
     }
+}
+
+fn audio(audio: &Tree) -> Result<()> {
+    if audio.attr("dspPolicy").is_some_and(|policy| policy.starts_with('-')) {
+        let policy = audio.attr("dspPolicy").unwrap_or_default();
+        return Err(invalid(format!("cannot parse 'dspPolicy' value '{policy}'")));
+    }
+    for way in ["input", "output"].iter().filter_map(|name| audio.child(name)) {
+        if !way.is("mixingEngine", "yes") && way.is("fixedSettings", "yes") {
+            return Err(unsupported("fixed audio settings requires mixing engine"));
+        }
+        if way.child("settings").is_some() && !way.is("fixedSettings", "yes") {
+            return Err(unsupported("audio settings specified without fixed settings flag"));
+        }
+    }
+    Ok(())
+}
+
+/// What is to be heard goes somewhere that there is.
+fn listened(domain: &Domain, device: &Tree) -> Result<()> {
+    match device.attr_at("audio", "id") {
+        Some(id) if !domain.all("audio").any(|audio| audio.is("id", id)) => {
+            Err(invalid(format!("no audio device with ID {id}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn hostdev(hostdev: &Tree) -> Result<()> {
+    let Some(teaming) = hostdev.child("teaming") else { return Ok(()) };
+    if !teaming.is("type", "transient") {
+        return Err(unsupported("teaming hostdev devices must have type='transient'"));
+    }
+    if !hostdev.is("type", "pci") {
+        return Err(unsupported("teaming is only supported for pci hostdev devices"));
+    }
+    Ok(())
 }
 
 fn input(domain: &Domain, input: &Tree) -> Result<()> {
@@ -48,12 +85,26 @@ fn input(domain: &Domain, input: &Tree) -> Result<()> {
 
 fn video(video: &Tree) -> Result<()> {
     let Some(model) = video.child("model") else { return Ok(()) };
-    if !model.is("type", "qxl") {
+    let kind = model.attr("type").unwrap_or_default();
+    if kind != "qxl" {
         for name in ["ram", "vram64", "vgamem"] {
             if model.attr(name).is_some() {
-                return Err(invalid(format!("{name} attribute only supported for video type qxl")));
+                return Err(unsupported(format!("{name} attribute only supported for video type qxl")));
             }
         }
+    }
+    if kind != "virtio" && model.attr("blob").is_some() {
+        return Err(unsupported(format!("video type '{kind}' does not support blob resources")));
+    }
+    let served = video.attr_at("driver", "name") == Some("vhostuser");
+    if model.attr_at("acceleration", "rendernode").is_some() && !served {
+        return Err(unsupported("unsupported rendernode accel attribute without 'vhostuser'"));
+    }
+    if served && kind != "virtio" {
+        return Err(unsupported("'vhostuser' driver is only supported with 'virtio' device"));
+    }
+    if kind != "virtio" {
+        super::virtio::absent(video)?;
     }
     if let Some(resolution) = model.child("resolution")
         && ["x", "y"].iter().any(|name| resolution.attr(name).is_none_or(|value| value == "0"))
@@ -81,12 +132,20 @@ fn iommu(domain: &Domain, iommu: &Tree) -> Result<()> {
 pub(super) fn together(domain: &Domain) -> Result<()> {
     for (kind, text) in [
         ("iommu", "only a single IOMMU device is supported"),
-        ("memballoon", "only a single memory balloon device is supported"),
         ("nvram", "only a single nvram device is supported"),
         ("vsock", "only a single vsock device is supported"),
     ] {
         if domain.all(kind).count() > 1 {
             return Err(invalid(text));
+        }
+    }
+    if domain.all("memballoon").count() > 1 {
+        return Err(internal("only a single memory balloon device is supported"));
+    }
+    let mut panics = BTreeSet::new();
+    for model in domain.all("panic").filter_map(|panic| panic.attr("model")) {
+        if !panics.insert(model) {
+            return Err(invalid(format!("Multiple panic devices with model '{model}'")));
         }
     }
     usb_ports(domain)

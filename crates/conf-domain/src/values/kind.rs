@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Text,
     /// Any text.
     String,
+    /// An identity.
+    Uuid,
     Number(Number),
 }
 
@@ -58,6 +60,7 @@ impl Kind {
             "switch" => return Some(Kind::Word { words: vec!["on", "off"], unsaid: Vec::new() }),
             "text" => return Some(Kind::Text),
             "string" => return Some(Kind::String),
+            "uuid" => return Some(Kind::Uuid),
             "uint" => (0, bits(32)),
             "ulong" => (0, bits(64)),
             "int" | "count" => (-bits(31) - 1, bits(31)),
@@ -102,7 +105,7 @@ impl Kind {
                 .filter(|text| !matches!(number.take(text), Read::Refused(_)))
                 .map(|text| (*text).to_owned())
                 .collect(),
-            Kind::Text | Kind::String => Vec::new(),
+            Kind::Text | Kind::String | Kind::Uuid => Vec::new(),
         }
     }
 
@@ -115,6 +118,11 @@ impl Kind {
             },
             Kind::Text if value.is_empty() => Read::Dropped,
             Kind::Text | Kind::String => Read::Kept,
+            Kind::Uuid => match value.parse::<base::Uuid>() {
+                Ok(uuid) if uuid.to_string() == value => Read::Kept,
+                Ok(uuid) => Read::Spelled(uuid.to_string()),
+                Err(_) => Read::Refused("UUID"),
+            },
             Kind::Number(number) => number.take(value),
         }
     }
@@ -122,7 +130,11 @@ impl Kind {
 
 impl Number {
     fn take(&self, text: &str) -> Read {
-        let expected = if self.low < 0 { "integer" } else { "non-negative integer" };
+        let expected = match self.low {
+            0 => "non-negative integer",
+            low if low < i128::from(i32::MIN) => "long long integer",
+            _ => "integer",
+        };
         if self.blank && text.is_empty() {
             return Read::Dropped;
         }
@@ -138,6 +150,10 @@ impl Number {
         }
         if self.unsaid == Some(value) {
             return Read::Dropped;
+        }
+        // Rights of files stay in their own notation.
+        if self.base == 8 {
+            return Read::Spelled(format!("{value:o}"));
         }
         let spelled = match self.hex {
             Some(digits) => format!("0x{value:0digits$x}"),
@@ -170,6 +186,25 @@ fn integer(text: &str, base: u32) -> Option<i128> {
 /// A decimal number from zero up, as C's library reads it.
 pub(crate) fn decimal(text: &str) -> Option<u64> {
     integer(text, 10).and_then(|value| u64::try_from(value).ok())
+}
+
+/// A decimal number of either sign, as C's library reads it.
+pub(crate) fn signed(text: &str) -> Option<i64> {
+    integer(text, 10).and_then(|value| i64::try_from(value).ok())
+}
+
+/// Formats of images.
+pub(crate) fn is_format(name: &str) -> bool {
+    const FORMATS: &[&str] = &[
+        "none", "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow",
+        "qcow", "qcow2", "qed", "vmdk",
+    ];
+    FORMATS.contains(&name)
+}
+
+/// A number from zero up with C's prefixes.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    integer(text, 0).and_then(|value| u64::try_from(value).ok())
 }
 
 #[cfg(test)]

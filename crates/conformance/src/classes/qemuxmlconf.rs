@@ -83,6 +83,8 @@ pub(super) fn site(case: &Case) -> Site {
             None => vec!["1.2".to_owned(), "2.0".to_owned()],
         }),
         iommu_groups: iommu_groups(case),
+        rdp: None,
+        spice_tls: None,
         lib_dir: "/var/lib/libvirt/qemu".to_owned(),
         channel_dir: "/var/run/libvirt/qemu/channel".to_owned(),
     }

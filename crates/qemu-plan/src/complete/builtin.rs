@@ -26,7 +26,7 @@ fn of(setting: &Setting<'_>) -> Builtin {
         "x86_64" | "i686" => match setting.board {
             Board::Pc => Builtin { root: Some("pci-root"), ..plain },
             Board::Q35 => Builtin { root: Some("pcie-root"), sata: true, watchdog: true, ..plain },
-            Board::Isapc | Board::Microvm => Builtin::default(),
+            Board::Isapc => Builtin { balloon: true, ..Builtin::default() },
             _ => plain,
         },
         "aarch64" | "armv7l" | "armv6l" => Builtin {
@@ -35,7 +35,7 @@ fn of(setting: &Setting<'_>) -> Builtin {
                 _ if machine == "versatilepb" => Some("pci-root"),
                 _ => None,
             },
-            usb: machine == "versatilepb",
+            usb: machine == "versatilepb" || machine.starts_with("realview-"),
             ..Builtin::default()
         },
         "ppc64" | "ppc64le" => Builtin {
@@ -44,19 +44,18 @@ fn of(setting: &Setting<'_>) -> Builtin {
             panic: (setting.board == Board::Pseries).then_some("pseries"),
             ..plain
         },
-        "ppc" | "ppcemb" | "alpha" | "mips" | "mipsel" | "mips64" | "mips64el" | "sh4" | "sh4eb" => {
-            Builtin { root: Some("pci-root"), ..plain }
+        "mips" | "mipsel" | "mips64" | "mips64el" => {
+            Builtin { root: (machine == "malta").then_some("pci-root"), ..plain }
         }
+        "ppc" | "ppcemb" | "alpha" | "sh4" | "sh4eb" => Builtin { root: Some("pci-root"), ..plain },
         "riscv64" | "riscv32" => Builtin {
             root: (setting.board == Board::Virt).then_some("pcie-root"),
             balloon: true,
             ..Builtin::default()
         },
-        "loongarch64" => Builtin {
-            root: (setting.board == Board::Virt).then_some("pcie-root"),
-            balloon: true,
-            ..Builtin::default()
-        },
+        "loongarch64" => {
+            Builtin { root: (setting.board == Board::Virt).then_some("pcie-root"), ..Builtin::default() }
+        }
         "s390x" | "s390" => Builtin {
             root: setting.has(Flag::Zpci).then_some("pci-root"),
             balloon: true,
@@ -64,8 +63,7 @@ fn of(setting: &Setting<'_>) -> Builtin {
             ..Builtin::default()
         },
         "sparc64" => Builtin { root: Some("pci-root"), ..plain },
-        "sparc" => Builtin::default(),
-        _ => plain,
+        _ => Builtin::default(),
     }
 }
 
@@ -138,7 +136,7 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
     audio(domain, site);
 }
 
-/// Sound of a guest goes where its first screen goes; without a screen nowhere, unless the host is told to play it.
+/// Sound of a guest goes where its last screen goes; without a screen nowhere, unless the host is told to play it.
 fn audio(domain: &mut Domain, site: &Site) {
     if domain.all("audio").next().is_some() {
         return;
@@ -159,20 +157,16 @@ fn audio(domain: &mut Domain, site: &Site) {
     for graphics in domain.all("graphics") {
         any = true;
         match graphics.attr("type").unwrap_or_default() {
-            "vnc" if new.is_none() => new = Some(host(site.audio.with_vnc)),
-            "spice" => {
-                new = Some(Tree::new("audio").with("id", "1").with("type", "spice"));
-                break;
-            }
-            "sdl" if site.audio.driver.is_some() => {
+            "vnc" => new = Some(host(site.audio.with_vnc)),
+            "spice" => new = Some(Tree::new("audio").with("id", "1").with("type", "spice")),
+            "sdl" => {
                 let mut audio = host(true);
                 if audio.is("type", "sdl")
                     && let Some(driver) = &site.audio.sdl_driver
                 {
                     audio.set("driver", driver.clone());
                 }
-                new = Some(audio);
-                break;
+                new = Some(audio).filter(|_| site.audio.driver.is_some());
             }
             _ => {}
         }

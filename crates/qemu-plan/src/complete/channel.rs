@@ -162,12 +162,11 @@ pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>, named: bool) -> R
 /// # Errors
 /// When one is used twice.
 pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
-    if setting.board != Board::Pseries {
-        return Ok(());
-    }
+    let pseries = setting.board == Board::Pseries;
     let first = |device: &Tree| -> Option<u64> {
         Some(match device.name.as_str() {
             "interface" if device.attr_at("model", "type") == Some("spapr-vlan") => 0x1000,
+            _ if !pseries => return None,
             "controller" if device.is("type", "scsi") && device.is("model", "ibmvscsi") => 0x2000,
             "serial" if device.attr_at("target", "type") == Some("spapr-vio-serial") => 0x3000_0000,
             "nvram" => 0x3000,
@@ -184,6 +183,11 @@ pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     };
     let mut taken: BTreeSet<u64> = BTreeSet::new();
     for device in domain.devices_mut() {
+        // A terminal of this bus is nowhere else.
+        let terminal = device.name == "serial" && first(device).is_some();
+        if terminal && device.attr_at("address", "type").is_some_and(|place| place != "spapr-vio") {
+            device.remove("address");
+        }
         if first(device).is_none() || device.attr_at("address", "type") != Some("spapr-vio") {
             continue;
         }
@@ -229,7 +233,9 @@ pub(super) fn mmio(domain: &mut Domain, setting: &Setting<'_>) {
     for device in domain.devices_mut() {
         let plain = device.name != "iommu"
             && !device.attr("model").is_some_and(|model| model.ends_with("transitional"));
-        if is_virtio(device) && plain && device.child("address").is_none() {
+        // Controllers of disks are taken for virtio here, whatever their model.
+        let scsi = device.name == "controller" && device.is("type", "scsi");
+        if (is_virtio(device) || scsi) && plain && device.child("address").is_none() {
             device.children.push(Tree::new("address").with("type", "virtio-mmio"));
         }
     }

@@ -18,8 +18,8 @@ pub(super) fn usb_model(setting: &Setting<'_>, builtin: bool) -> Option<&'static
         "s390x" | "s390" => Some("none"),
         "ppc64" | "ppc64le" if setting.abi_update => first(&[XHCI[0], XHCI[1], OHCI]),
         "ppc64" | "ppc64le" => first(&[OHCI]),
+        _ if setting.is_arm() && builtin => first(&[OHCI]),
         "aarch64" | "loongarch64" => first(&XHCI),
-        "armv7l" | "armv6l" if builtin => first(&[OHCI]),
         _ if builtin && setting.board == Board::Q35 => {
             first(&[XHCI[0], XHCI[1], (Flag::Ich9UsbEhci1, "ich9-ehci1")])
         }

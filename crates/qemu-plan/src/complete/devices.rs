@@ -27,10 +27,6 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
                     device.default_to("model", "diag288");
                 }
             }
-            "filesystem" => {
-                device.default_to("type", "mount");
-                device.default_to("accessmode", "passthrough");
-            }
             "hostdev" => {
                 hostdev(device);
                 source::complete(device);
@@ -99,7 +95,7 @@ fn interface(interface: &mut Tree, setting: &Setting<'_>) {
         let model = match kind.as_str() {
             "vdpa" | "vhostuser" => "virtio",
             _ if setting.is_s390() || setting.board == Board::Virt => "virtio",
-            _ if setting.is_arm() && setting.machine == "versatilepb" => "smc91c111",
+            _ if setting.is_arm() && setting.machine == "versatilepb" => "scm91c111",
             _ if setting.is_arm() => "lan9118",
             _ if setting.has(Flag::Rtl8139) => "rtl8139",
             _ if setting.has(Flag::E1000) => "e1000",
@@ -166,21 +162,10 @@ fn video(video: &mut Tree, setting: &Setting<'_>) {
     {
         model.set("type", kind);
     }
-    match model.attr("type").unwrap_or_default() {
-        "vga" | "cirrus" | "vmvga" | "bochs" => model.default_to("vram", "16384"),
-        "qxl" => {
-            for name in ["ram", "vram"] {
-                model.default_to(name, "65536");
-            }
-            model.default_to("vgamem", "16384");
-        }
-        "none" => {
-            model.unset("heads");
-            return;
-        }
-        _ => {}
+    if model.is("type", "qxl") {
+        model.default_to("vgamem", "16384");
     }
-    model.default_to("heads", "1");
+    device::video(video);
 }
 
 /// Memory shared between guests: sizes in MiB, and interrupts with all that belongs to them.

@@ -2,17 +2,9 @@
 
 use super::setting::{Board, Setting};
 use conf_domain::Domain;
+use xml::Tree;
 
 pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
-    if let Some(hyperv) = domain.tree.child_mut("features").and_then(|features| features.child_mut("hyperv"))
-    {
-        hyperv.default_to("mode", "custom");
-    }
-    if let Some(info) =
-        domain.tree.child_mut("features").and_then(|features| features.child_mut("vmcoreinfo"))
-    {
-        info.default_to("state", "on");
-    }
     if setting.is_s390()
         && !setting.abi_update
         && let Some(features) = domain.tree.child_mut("features")
@@ -44,9 +36,13 @@ fn gic(domain: &mut Domain, setting: &Setting<'_>) {
 
 /// More processors than the APIC can number need an IOMMU that remaps interrupts.
 fn large_x86(domain: &mut Domain, setting: &Setting<'_>) {
-    let many = domain.vcpus_max() > 255 && setting.board == Board::Q35;
-    let intel = domain.all("iommu").any(|iommu| iommu.is("model", "intel"));
-    if !many || !intel {
+    if domain.vcpus_max() <= 255 || setting.board != Board::Q35 {
+        return;
+    }
+    if domain.all("iommu").next().is_none() {
+        domain.devices_mut().push(Tree::new("iommu").with("model", "intel"));
+    }
+    if !domain.all("iommu").any(|iommu| iommu.is("model", "intel")) {
         return;
     }
     let ioapic =

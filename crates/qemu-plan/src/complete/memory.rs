@@ -1,6 +1,8 @@
 //! Memory and cells: what is left open, and what new definitions with memory that can be plugged need.
 
 use super::setting::Setting;
+use crate::validate::invalid;
+use base::Result;
 use conf_domain::{Domain, bitmap};
 use std::collections::BTreeSet;
 use xml::Tree;
@@ -12,14 +14,22 @@ fn kib(tree: Option<&Tree>) -> u64 {
     tree.and_then(|tree| tree.body().trim().parse().ok()).unwrap_or(0)
 }
 
-pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
+/// Brings the memory of a definition together, and puts its processors into cells.
+pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     if setting.abi_update {
         if setting.is_ppc64() {
             align_modules(domain);
         }
-        cell_for_modules(domain);
+        cell_for_modules(domain)?;
     }
+    conf_domain::memory::settle(domain, setting.abi_update)?;
     leftover_vcpus(domain);
+    for module in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
+        if module.is("model", "virtio-pmem") {
+            module.default_to("access", "shared");
+        }
+    }
+    Ok(())
 }
 
 /// Sizes come in steps: those of memory at the start, and those of modules.
@@ -96,14 +106,16 @@ pub(super) fn align_all(domain: &mut Domain, setting: &Setting<'_>) {
 }
 
 /// Modules belong to cells: a new definition that has none gets one with all processors.
-fn cell_for_modules(domain: &mut Domain) {
+fn cell_for_modules(domain: &mut Domain) -> Result<()> {
     let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());
     if cells || domain.tree.child("maxMemory").is_none() {
-        return;
+        return Ok(());
     }
     let total = domain.memory_kib();
     let modules: u64 = domain.all("memory").map(|module| kib(module.at("target/size"))).sum();
-    let Some(initial) = total.checked_sub(modules) else { return };
+    let initial = total
+        .checked_sub(modules)
+        .ok_or_else(|| invalid("Total size of memory devices exceeds the total memory size"))?;
     let last = domain.vcpus_max().saturating_sub(1);
     let cpus = if last == 0 { "0".to_owned() } else { format!("0-{last}") };
     let cell = Tree::new("cell")
@@ -118,6 +130,7 @@ fn cell_for_modules(domain: &mut Domain) {
             target.children.push(Tree::leaf("node", "0"));
         }
     }
+    Ok(())
 }
 
 /// Processors that are in no cell are in the first.
@@ -127,7 +140,7 @@ fn leftover_vcpus(domain: &mut Domain) {
     let placed: BTreeSet<u32> =
         numa.all("cell").filter_map(|cell| cell.attr("cpus").and_then(bitmap::parse)).flatten().collect();
     let left: Vec<u32> = (0..count.min(1 << 14)).filter(|cpu| !placed.contains(cpu)).collect();
-    if left.is_empty() || placed.is_empty() {
+    if left.is_empty() {
         return;
     }
     if let Some(first) = numa.all_mut("cell").next() {

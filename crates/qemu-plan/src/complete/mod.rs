@@ -28,6 +28,7 @@ use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, ParseFlags};
 pub(crate) use ports::on_usb;
+use qemu_caps::Flag;
 pub use setting::Board;
 use setting::Setting;
 use std::collections::HashMap;
@@ -59,6 +60,10 @@ pub struct Site {
     pub security: String,
     /// Versions of TPM the emulator of the host offers; `None` when it was not asked.
     pub tpm_versions: Option<Vec<String>>,
+    /// Whether the host has what serves screens over RDP; `None` when it was not looked for.
+    pub rdp: Option<bool>,
+    /// Whether screens may be served by SPICE over TLS; `None` when it was not asked.
+    pub spice_tls: Option<bool>,
     /// IOMMU groups of the host's PCI devices by address (`0000:01:00.0`). Only guests of POWER need them.
     pub iommu_groups: HashMap<String, u32>,
     /// Folder of channel sockets.
@@ -116,20 +121,20 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     }
     let setting = Setting::of(domain, caps, &site.iommu_groups, abi_update);
     if !flags.skip_validate {
+        runs(domain, &setting)?;
         crate::validate::given(domain, &setting)?;
     }
-    crate::firmware::choose(domain, &site.firmware, abi_update);
+    crate::firmware::choose(domain, &site.firmware, abi_update)?;
     if flags.inactive {
         generated::forget(domain, site)?;
     }
     builtin::add(domain, &setting, site);
     cpu::complete(domain, &setting);
     features::complete(domain, &setting);
-    memory::complete(domain, &setting);
+    memory::complete(domain, &setting)?;
     labels::complete(domain, site);
     controllers::defaults(domain, &setting);
     devices::defaults(domain, &setting);
-    ports::scsi_hostdevs(domain);
     controllers::for_devices(domain, &setting);
     addresses(domain, &setting)?;
     if domain.vcpus_max() == 0 {
@@ -149,6 +154,19 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     Ok(())
 }
 
+/// Whether the emulator runs guests of this kind at all.
+fn runs(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
+    let emulator = domain.all("emulator").next().map_or("", |emulator| emulator.body());
+    let kind = domain.tree.at("os/type").map_or("", |kind| kind.body());
+    if kind != "hvm" {
+        return Err(unsupported(format!("Emulator '{emulator}' does not support os type '{kind}'")));
+    }
+    if domain.kind() == "hvf" && !setting.has(Flag::Hvf) {
+        return Err(unsupported(format!("Emulator '{emulator}' does not support virt type 'hvf'")));
+    }
+    Ok(())
+}
+
 fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     ports::serial(domain);
     channel::spapr(domain, setting)?;
@@ -160,7 +178,7 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     if setting.abi_update {
         ports::usb(domain)?;
     }
-    ports::memory(domain);
+    ports::memory(domain)?;
     Ok(())
 }
 

@@ -39,7 +39,10 @@ pub(super) fn serial(domain: &mut Domain) {
     for at in 0..domain.devices().len() {
         let device = &domain.devices()[at];
         if !is_channel(device)
-            || device.child("address").is_some_and(|address| !address.is("type", "virtio-serial"))
+            || device.child("address").is_some_and(|address| {
+                let asked = address.is("type", "pci") && address.attrs.len() == 1;
+                !asked && !address.is("type", "virtio-serial")
+            })
             || field(device, "port").is_some_and(|port| port != 0)
         {
             continue;
@@ -77,42 +80,11 @@ pub(super) fn serial(domain: &mut Domain) {
     }
 }
 
-/// SCSI devices of the host get the next free units, seven to a controller.
-pub(super) fn scsi_hostdevs(domain: &mut Domain) {
-    let on_drive = |device: &Tree| device.attr_at("address", "type") == Some("drive");
-    let mut taken: BTreeSet<(u32, u32, u32)> = domain
-        .devices()
-        .iter()
-        .filter(|device| {
-            on_drive(device) && (device.name == "hostdev" || device.attr_at("target", "bus") == Some("scsi"))
-        })
-        .map(|device| {
-            (
-                field(device, "controller").unwrap_or(0),
-                field(device, "target").unwrap_or(0),
-                field(device, "unit").unwrap_or(0),
-            )
-        })
-        .collect();
-    for device in domain.devices_mut() {
-        if device.name != "hostdev" || !device.is("type", "scsi") || device.child("address").is_some() {
-            continue;
-        }
-        let free = (0..255u32).flat_map(|index| (0..7u32).map(move |unit| (index, 0, unit)));
-        let Some(place) = free.into_iter().find(|place| !taken.contains(place)) else { return };
-        taken.insert(place);
-        let address = Tree::new("address")
-            .with("type", "drive")
-            .with("controller", place.0.to_string())
-            .with("bus", "0")
-            .with("target", "0")
-            .with("unit", place.2.to_string());
-        device.children.push(address);
-    }
-}
-
 /// Memory modules get the lowest free slots.
-pub(super) fn memory(domain: &mut Domain) {
+///
+/// # Errors
+/// When there are fewer slots than modules.
+pub(super) fn memory(domain: &mut Domain) -> Result<()> {
     let slots =
         domain.tree.attr_at("maxMemory", "slots").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
     let mut taken: BTreeSet<u32> = domain
@@ -121,18 +93,22 @@ pub(super) fn memory(domain: &mut Domain) {
         .filter_map(|device| field(device, "slot"))
         .collect();
     for device in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
-        if !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
+        if slots == 0 || !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
             continue;
         }
         if device.attr_at("address", "slot").is_some() {
             continue;
         }
-        let Some(slot) = (0..slots).find(|slot| !taken.contains(slot)) else { return };
+        let slot = (0..slots)
+            .find(|slot| !taken.contains(slot))
+            .ok_or_else(|| Error::internal(ErrorDomain::QEMU, "failed to find an empty memory slot"))?;
         taken.insert(slot);
+        device.remove("address");
         let address = device.child_or_new("address");
         address.set("type", "dimm");
         address.set("slot", slot.to_string());
     }
+    Ok(())
 }
 
 /// Ports of a USB controller.
@@ -163,7 +139,11 @@ pub(crate) fn on_usb(device: &Tree) -> bool {
         "sound" => device.is("model", "usb"),
         "hostdev" => device.is("mode", "subsystem") && device.is("type", "usb"),
         "serial" => device.attr_at("target", "type") == Some("usb-serial"),
+        "interface" if device.is("type", "hostdev") => {
+            device.attr_at("source/address", "type") == Some("usb")
+        }
         "interface" => device.attr_at("model", "type") == Some("usb-net"),
+        "filesystem" => device.attr_at("driver", "type") == Some("mtp"),
         "watchdog" | "smartcard" => false,
         "controller" => device.is("type", "ccid"),
         _ => false,
@@ -171,8 +151,18 @@ pub(crate) fn on_usb(device: &Tree) -> bool {
 }
 
 /// Kinds of devices in the order in which they get ports.
-const USB_ORDER: &[&str] =
-    &["hub", "disk", "interface", "sound", "hostdev", "controller", "serial", "input", "redirdev"];
+const USB_ORDER: &[&str] = &[
+    "hub",
+    "disk",
+    "filesystem",
+    "interface",
+    "sound",
+    "hostdev",
+    "controller",
+    "serial",
+    "input",
+    "redirdev",
+];
 
 /// Ports that are taken, by bus and path of hubs.
 type Taken = BTreeMap<(u32, String), BTreeSet<u32>>;
@@ -187,7 +177,9 @@ fn take(taken: &mut Taken, bus: u32, port: &str) {
 /// Refuses a place on a bus or at a port that is not there.
 fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
     let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
-    if device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned")) {
+    let elsewhere =
+        device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned"));
+    if elsewhere && device.name != "hub" {
         return refused("Invalid address for a USB device".to_owned());
     }
     let port = device.attr_at("address", "port").filter(|port| *port != "0");

@@ -42,9 +42,8 @@ pub(super) fn check(domain: &Domain, controller: &Tree, setting: &Setting<'_>) -
 }
 
 fn ide(index: u32, setting: &Setting<'_>) -> Result<()> {
-    let builtin = setting.board == Board::Pc
-        || setting.board == Board::Isapc
-        || matches!(setting.machine.as_str(), "malta" | "sun4u" | "g3beige" | "mac99");
+    let builtin =
+        setting.board == Board::Pc || matches!(setting.machine.as_str(), "malta" | "sun4u" | "g3beige");
     if !builtin {
         return Err(unsupported("IDE controllers are unsupported for this QEMU binary or machine type"));
     }

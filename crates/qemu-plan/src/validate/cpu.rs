@@ -72,18 +72,12 @@ fn address_bits(cpu: &Tree, setting: &Setting<'_>) -> Result<()> {
             setting.arch
         )));
     }
-    let mode = bits.attr("mode").unwrap_or_default();
-    if mode == "passthrough" {
-        if !native(cpu) {
-            return Err(unsupported(format!(
-                "CPU maximum physical address bits mode '{mode}' can only be used with 'host-passthrough' / 'maximum' CPUs"
-            )));
-        }
-        if bits.attr("bits").is_some() {
-            return Err(unsupported(format!(
-                "CPU maximum physical address bits number specification cannot be used with mode='{mode}'"
-            )));
-        }
+    if let Some(mode @ "passthrough") = bits.attr("mode")
+        && bits.attr("bits").is_some()
+    {
+        return Err(unsupported(format!(
+            "CPU maximum physical address bits number specification cannot be used with mode='{mode}'"
+        )));
     }
     Ok(())
 }
@@ -110,6 +104,13 @@ fn vectors(cpu: &Tree, setting: &Setting<'_>) -> Result<()> {
 /// What the host and the emulator must know.
 pub(super) fn start(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     let Some(cpu) = domain.tree.child("cpu") else { return Ok(()) };
+    if let Some(mode @ "passthrough") = cpu.attr_at("maxphysaddr", "mode")
+        && !native(cpu)
+    {
+        return Err(unsupported(format!(
+            "CPU maximum physical address bits mode '{mode}' can only be used with 'host-passthrough' / 'maximum' CPUs"
+        )));
+    }
     if cpu.is("mode", "host-passthrough") && setting.kind == "qemu" {
         return Err(unsupported(format!(
             "CPU mode 'host-passthrough' for {} {} domain on {} host is not supported by hypervisor",

@@ -15,6 +15,37 @@ fn on(features: &Tree, name: &str) -> bool {
     features.child(name).is_some_and(|feature| feature.attr("state").is_none_or(|state| state != "off"))
 }
 
+/// Checks how the guest is started.
+pub(super) fn boot(domain: &Domain) -> Result<()> {
+    if domain.tree.child("bootloader").is_some() || domain.tree.child("bootloader_args").is_some() {
+        return Err(unsupported("bootloader is not supported by QEMU"));
+    }
+    Ok(())
+}
+
+/// Firmware that speaks through a serial port needs one.
+fn serial_output(domain: &Domain) -> Result<()> {
+    if domain.tree.attr_at("os/bios", "useserial") == Some("yes") && domain.all("serial").next().is_none() {
+        return Err(super::invalid("need at least one serial port to use BIOS serial output"));
+    }
+    Ok(())
+}
+
+/// Names of files that firmware finds.
+fn told(domain: &Domain) -> Result<()> {
+    let files = domain.tree.all("sysinfo").filter(|info| info.is("type", "fwcfg"));
+    for file in files.flat_map(|info| info.all("entry")) {
+        let name = file.attr("name").unwrap_or_default();
+        if !name.starts_with("opt/") {
+            return Err(unsupported("Invalid firmware name"));
+        }
+        if name.starts_with("opt/ovmf/") || name.starts_with("opt/org.qemu/") {
+            return Err(unsupported("That firmware name is reserved"));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     let os = domain.tree.child("os");
     let efi = os.is_some_and(|os| {
@@ -35,31 +66,24 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     if let Some(os) = os {
         secure_boot(os, features, setting)?;
     }
-    if domain.tree.child("bootloader").is_some() {
-        return Err(unsupported("bootloader is not supported by QEMU"));
-    }
-    let limit = setting.caps.machine(&setting.machine).map_or(0, |machine| machine.max_cpus);
-    if limit > 0 && domain.vcpus_max() > limit {
-        return Err(unsupported(format!("Maximum CPUs greater than specified machine type limit {limit}")));
-    }
-    if domain.vcpus_max() > 255 && setting.is_x86() && setting.board != Board::Q35 {
-        return Err(unsupported("more than 255 vCPUs are only supported on q35-based machine types"));
-    }
-    protection(domain, setting)?;
-    features.map_or(Ok(()), |features| each(features, setting))
+    features.map_or(Ok(()), |features| each(features, setting))?;
+    serial_output(domain)?;
+    told(domain)?;
+    protection(domain, setting)
 }
 
 /// What keeps the host from looking into a guest must be there.
 fn protection(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     let Some(security) = domain.tree.child("launchSecurity") else { return Ok(()) };
-    let (name, flag) = match security.attr("type") {
-        Some("sev") => ("SEV", Flag::SevGuest),
-        Some("sev-snp") => ("SEV SNP", Flag::SevSnpGuest),
-        Some("s390-pv") => ("S390 PV", Flag::S390PvGuest),
+    let name = security.attr("type").unwrap_or_default();
+    let flag = match name {
+        "sev" => Flag::SevGuest,
+        "sev-snp" => Flag::SevSnpGuest,
+        "s390-pv" => Flag::S390PvGuest,
         _ => return Ok(()),
     };
     if !setting.has(flag) {
-        let text = format!("{name} launch security is not supported with this QEMU binary");
+        let text = format!("'{name}' launch security is not supported with this QEMU binary");
         return Err(unsupported(text));
     }
     if security.attr("kernelHashes").is_some() && !setting.has(Flag::SevGuestKernelHashes) {
@@ -72,14 +96,28 @@ fn secure_boot(os: &Tree, features: Option<&Tree>, setting: &Setting<'_>) -> Res
     if os.attr_at("loader", "secure") != Some("yes") {
         return Ok(());
     }
-    if setting.arch != "x86_64" {
-        return Err(unsupported("Secure boot is supported for x86_64 architecture only"));
-    }
     if setting.board != Board::Q35 {
         return Err(unsupported("Secure boot is supported with q35 machine types only"));
     }
+    if setting.arch != "x86_64" {
+        return Err(unsupported("Secure boot is supported for x86_64 architecture only"));
+    }
     if !features.is_some_and(|features| on(features, "smm")) {
         return Err(unsupported("Secure boot requires SMM feature enabled"));
+    }
+    Ok(())
+}
+
+/// Checks memory that only firmware sees.
+pub(super) fn firmware_memory(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
+    let Some(tseg) = domain.tree.at("features/smm/tseg") else { return Ok(()) };
+    if setting.board != Board::Q35 {
+        return Err(unsupported("SMM TSEG is only supported with q35 machine type"));
+    }
+    let size: u64 = tseg.body().parse().unwrap_or(0);
+    let bytes = base::size::scale(size, tseg.attr("unit").unwrap_or_default(), 1 << 20, u64::MAX);
+    if bytes.is_none_or(|bytes| !bytes.is_multiple_of(1 << 20)) {
+        return Err(unsupported("SMM TSEG size must be divisible by 1 MiB"));
     }
     Ok(())
 }
@@ -99,19 +137,6 @@ fn each(features: &Tree, setting: &Setting<'_>) -> Result<()> {
     if on(features, "gic") && !setting.is_arm_virt() {
         return Err(elsewhere("gic"));
     }
-    if let Some(smm) = features.child("smm")
-        && let Some(tseg) = smm.child("tseg")
-    {
-        if setting.board != Board::Q35 {
-            return Err(unsupported("SMM TSEG is only supported with q35 machine type"));
-        }
-        let unit = tseg.attr("unit").unwrap_or("MiB");
-        let size: u64 = tseg.body().trim().parse().unwrap_or(0);
-        let bytes = base::size::scale(size, unit, 1 << 20, u64::MAX);
-        if bytes.is_none_or(|bytes| !bytes.is_multiple_of(1 << 20)) {
-            return Err(unsupported("SMM TSEG size must be divisible by 1 MiB"));
-        }
-    }
     if features.at("apic").is_some_and(|apic| apic.attr("eoi").is_some()) && !setting.is_x86() {
         return Err(unsupported(format!(
             "The 'eoi' attribute of the 'apic' feature is not supported for architecture '{}' or machine type '{}'",
@@ -124,14 +149,34 @@ fn each(features: &Tree, setting: &Setting<'_>) -> Result<()> {
             setting.arch, setting.machine
         )));
     }
-    if on(features, "pvspinlock") && !setting.is_x86() {
-        return Err(elsewhere("pvspinlock"));
+    for name in ["pvspinlock", "ioapic"] {
+        if features.child(name).is_some() && !setting.is_x86() {
+            return Err(elsewhere(name));
+        }
     }
-    if on(features, "ras") && !setting.is_arm_virt() {
+    if features.child("pmu").is_some() && !on(features, "pmu") && setting.is_ppc64() {
+        return Err(unsupported(format!("PMU is always enabled for architecture '{}'", setting.arch)));
+    }
+    if features.child("ras").is_some() && !setting.is_arm_virt() {
         return Err(unsupported("ras feature is only supported with ARM Virt machines"));
+    }
+    for (name, flag) in
+        [("vmport", Flag::MachineVmportOpt), ("vmcoreinfo", Flag::Vmcoreinfo), ("ps2", Flag::MachineI8042Opt)]
+    {
+        let asked = if name == "vmcoreinfo" { on(features, name) } else { features.child(name).is_some() };
+        if asked && !setting.has(flag) {
+            let what = if name == "ps2" { "ps2 feature" } else { name };
+            return Err(unsupported(format!("{what} is not available with this QEMU binary")));
+        }
     }
     if features.child("aia").is_some() && !(setting.is_riscv() && setting.board == Board::Virt) {
         return Err(unsupported("aia feature is only supported with RISC-V Virt machines"));
+    }
+    if features.child("tcg").is_some() && setting.kind != "qemu" {
+        return Err(unsupported(format!(
+            "TCG features are incompatible with domain type '{}'",
+            setting.kind
+        )));
     }
     let ps2_off = features.attr_at("ps2", "state") == Some("off");
     if ps2_off && on(features, "vmport") && features.child("vmport").is_some() {

@@ -4,21 +4,19 @@ use crate::complete::setting::Setting;
 use crate::complete::unsupported;
 use base::Result;
 use conf_domain::{Domain, bitmap};
+use qemu_caps::Flag;
 use std::collections::BTreeSet;
+use xml::Tree;
 
 pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     let cells = domain.tree.at("cpu/numa").map_or(0, |numa| numa.all("cell").count());
-    if domain.tree.at("memtune/min_guarantee").is_some() {
-        return Err(unsupported("Parameter 'min_guarantee' not supported by QEMU."));
-    }
     let plugged = domain.tree.child("maxMemory").is_some();
-    let modules = domain.all("memory").any(|memory| matches!(memory.attr("model"), Some("dimm" | "nvdimm")));
+    if !plugged && domain.all("memory").next().is_some() {
+        return Err(unsupported("cannot use/hotplug a memory device when domain 'maxMemory' is not defined"));
+    }
     // POWER machines take memory without cells.
     if plugged && cells == 0 && !setting.is_ppc64() {
         return Err(unsupported("At least one numa node has to be configured when enabling memory hotplug"));
-    }
-    if modules && !plugged {
-        return Err(unsupported("cannot use/hotplug a memory device when domain 'maxMemory' is not defined"));
     }
     let slotted =
         domain.all("memory").filter(|memory| matches!(memory.attr("model"), Some("dimm" | "nvdimm")));
@@ -28,6 +26,54 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
         return Err(unsupported(format!(
             "count of memory devices requiring memory slots '{count}' exceeds slots count '{slots}'"
         )));
+    }
+    Ok(())
+}
+
+/// Checks one memory device.
+pub(super) fn device(domain: &Domain, device: &Tree, setting: &Setting<'_>) -> Result<()> {
+    let model = device.attr("model").unwrap_or_default();
+    let place = device.attr_at("address", "type");
+    let (flag, name) = match model {
+        "dimm" => (Flag::PcDimm, "memory hotplug"),
+        "nvdimm" => (Flag::Nvdimm, "nvdimm"),
+        "virtio-pmem" => (Flag::VirtioPmemPci, "virtio-pmem"),
+        "virtio-mem" => (Flag::VirtioMemPci, "virtio-mem"),
+        _ => (Flag::SgxEpc, "sgx epc"),
+    };
+    let known = setting.has(flag) || model == "virtio-mem" && setting.is_s390();
+    if !known {
+        return Err(unsupported(format!("{name} isn't supported by this QEMU binary")));
+    }
+    match model {
+        "dimm" | "nvdimm" => {
+            if place.is_some_and(|place| place != "dimm") {
+                return Err(unsupported("only 'dimm' addresses are supported for the pc-dimm device"));
+            }
+            let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+            let slots = number(domain.tree.attr_at("maxMemory", "slots")).unwrap_or(0);
+            if let Some(slot) = number(device.attr_at("address", "slot"))
+                && slot >= slots
+            {
+                return Err(unsupported(format!(
+                    "memory device slot '{slot}' exceeds slots count '{slots}'"
+                )));
+            }
+        }
+        "virtio-pmem" if place.is_some_and(|place| place != "pci") => {
+            return Err(unsupported("only 'pci' addresses are supported for the virtio-pmem device"));
+        }
+        "virtio-mem" if place.is_some_and(|place| !matches!(place, "pci" | "ccw")) => {
+            return Err(unsupported(
+                "only 'pci' and 'ccw' addresses are supported for the virtio-mem device",
+            ));
+        }
+        _ => {}
+    }
+    let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());
+    let placed = !matches!(model, "virtio-pmem" | "sgx-epc");
+    if placed && cells && device.at("target/node").is_none() {
+        return Err(unsupported("target NUMA node needs to be specified for memory device"));
     }
     Ok(())
 }

@@ -6,17 +6,21 @@
 //!
 //! The first refusal wins; its words are the reference's.
 
+mod clock;
 mod controller;
 mod cpu;
 mod disk;
 mod domain;
+mod filesystem;
 mod image;
+mod interface;
 mod iothread;
 mod lifecycle;
 mod memory;
 mod others;
 mod pci;
 mod shared;
+mod vcpu;
 
 pub use lifecycle::check_lifecycle;
 
@@ -28,13 +32,8 @@ use conf_domain::validate::Rules;
 use std::collections::BTreeSet;
 use xml::Tree;
 
-/// A refusal that is nothing but its text.
-fn detail(text: impl Into<String>) -> Error {
-    Error::new(ErrorCode::XML_DETAIL, ErrorDomain::QEMU, text)
-}
-
 /// Something that contradicts the machine, found while reading.
-fn invalid(text: impl Into<String>) -> Error {
+pub(crate) fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorCode::XML_ERROR, ErrorDomain::QEMU, text)
 }
 
@@ -43,16 +42,7 @@ fn invalid(text: impl Into<String>) -> Error {
 /// # Errors
 /// With the first refusal.
 pub(crate) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
-    let os = domain.tree.child("os");
-    if let Some(os) = os
-        && setting.abi_update
-        && os.attr("firmware").is_none()
-        && os.child("firmware").is_some_and(|firmware| firmware.child("feature").is_some())
-    {
-        return Err(detail(
-            "cannot use feature-based firmware autoselection when firmware autoselection is disabled",
-        ));
-    }
+    domain::firmware_memory(domain, setting)?;
     pci::given(domain, setting)
 }
 
@@ -65,9 +55,12 @@ pub(crate) struct Qemu<'s> {
 impl Rules for Qemu<'_> {
     fn domain(&self, domain: &Domain) -> Result<()> {
         check_lifecycle(domain)?;
-        domain::check(domain, self.setting)?;
         cpu::check(domain, self.setting)?;
         memory::check(domain, self.setting)?;
+        domain::boot(domain)?;
+        vcpu::check(domain, self.setting)?;
+        domain::check(domain, self.setting)?;
+        clock::check(domain, self.setting)?;
         others::together(domain)
     }
 
@@ -78,8 +71,19 @@ impl Rules for Qemu<'_> {
                 self.setting.machine
             )));
         }
+        if device.attr_at("address", "type").is_some_and(|place| place != "pci") {
+            if device.child("rom").is_some() {
+                return Err(unsupported("ROM tuning is only supported for PCI devices"));
+            }
+            if device.child("acpi").is_some() {
+                return Err(unsupported("ACPI index is only supported for PCI devices"));
+            }
+        }
         match &*device.name {
             "disk" => disk::check(domain, device, self.setting),
+            "filesystem" => filesystem::check(domain, device, self.setting),
+            "interface" => interface::check(domain, device),
+            "memory" => memory::device(domain, device, self.setting),
             _ => others::check(domain, device, self.setting, self.site),
         }
     }
@@ -98,7 +102,7 @@ pub(crate) fn start(
     for device in domain.devices() {
         match device.name.as_str() {
             "disk" => disk::start(device, setting)?,
-            _ => others::start(device, setting)?,
+            _ => others::start(domain, device, setting)?,
         }
     }
     memory::start(domain, host_nodes)

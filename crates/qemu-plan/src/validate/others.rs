@@ -4,7 +4,7 @@ use super::invalid;
 use crate::complete::Site;
 use crate::complete::setting::{Board, Setting};
 use crate::complete::unsupported;
-use base::Result;
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
 use qemu_caps::Flag;
 use xml::Tree;
@@ -20,17 +20,32 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "controller" => super::controller::check(domain, device, setting),
         "shmem" => shmem(device),
         "tpm" => tpm(device, setting, site),
-        "hostdev" => hostdev(domain, device),
+        "hostdev" => hostdev(domain, device, setting),
         "input" => input(device),
-        "filesystem" => filesystem(device),
-        "graphics" => graphics(domain, device, setting),
+        "graphics" => graphics(domain, device, setting, site),
+        "audio"
+            if device.is("type", "spice")
+                && !domain.all("graphics").any(|graphics| graphics.is("type", "spice")) =>
+        {
+            Err(unsupported("Spice audio is not supported without spice graphics"))
+        }
+        "sound" if device.is("model", "ich7") => {
+            Err(Error::internal(ErrorDomain::QEMU, "sound card model 'ich7' is not supported by qemu"))
+        }
         "watchdog" => watchdog(device, setting),
         "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
-        "channel" | "console" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
-        "smartcard" | "rng" => spice(domain, device),
-        "interface" => interface(device),
-        "video" => video(device, setting),
-        "memory" => module(domain, device),
+        "console" => console(device, setting).and_then(|()| spice(domain, device)).and_then(|()| tcp(device)),
+        "channel" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
+        "smartcard"
+            if ["controller", "slot"]
+                .iter()
+                .any(|name| device.attr_at("address", name).is_some_and(|number| number != "0")) =>
+        {
+            Err(unsupported("this QEMU binary lacks multiple smartcard support"))
+        }
+        "smartcard" => spice(domain, device).and_then(|()| tcp(device)),
+        "rng" => spice(domain, device),
+        "video" => video(domain, device, setting),
         _ => Ok(()),
     }
     .and_then(|()| spapr_register(device))
@@ -90,6 +105,9 @@ fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
         "s390" | "pseries" | "hyperv" if place.is_some() => {
             Err(unsupported(format!("setting the panic device address is not supported for model '{model}'")))
         }
+        "isa" if !setting.has(Flag::Pvpanic) => {
+            Err(unsupported("the QEMU binary does not support the ISA panic device"))
+        }
         "isa" if place.is_some_and(|place| place != "isa") => {
             Err(unsupported("panic is supported only with ISA address type"))
         }
@@ -103,6 +121,31 @@ fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
 fn serial(serial: &Tree, setting: &Setting<'_>) -> Result<()> {
     let kind = serial.attr_at("target", "type").unwrap_or_default();
     let model = serial.attr_at("target/model", "name").unwrap_or_default();
+    let wanted = match model {
+        "spapr-vty" => "spapr-vio-serial",
+        "pl011" | "16550a" => "system-serial",
+        "sclpconsole" | "sclplmconsole" => "sclp-serial",
+        "isa-debugcon" => "isa-debug",
+        model => model,
+    };
+    if !wanted.is_empty() && kind != wanted {
+        return Err(unsupported(format!("Target model '{model}' requires target type '{wanted}'")));
+    }
+    if let Some(place) = serial.attr_at("address", "type") {
+        let wanted = match kind {
+            "isa-serial" | "isa-debug" => "isa",
+            "usb-serial" => "usb",
+            "pci-serial" => "pci",
+            "spapr-vio-serial" => "spapr-vio",
+            "system-serial" | "sclp-serial" => {
+                return Err(unsupported(format!("Target type '{kind}' cannot have an associated address")));
+            }
+            _ => place,
+        };
+        if place != wanted {
+            return Err(unsupported(format!("Target type '{kind}' requires address type '{wanted}'")));
+        }
+    }
     let fits = match kind {
         "isa-serial" | "isa-debug" => setting.is_x86(),
         "spapr-vio-serial" => setting.board == Board::Pseries,
@@ -119,8 +162,29 @@ fn serial(serial: &Tree, setting: &Setting<'_>) -> Result<()> {
     tcp(serial)
 }
 
-/// QEMU speaks telnet and nothing, and encrypts by itself.
+fn console(console: &Tree, setting: &Setting<'_>) -> Result<()> {
+    match console.attr_at("target", "type") {
+        Some(kind @ ("xen" | "uml" | "lxc" | "openvz")) => {
+            Err(unsupported(format!("unsupported console target type {kind}")))
+        }
+        Some("sclp") if !setting.has(Flag::S390Sclp) => {
+            Err(unsupported("sclpconsole is not supported in this QEMU binary"))
+        }
+        Some("sclplm") if !setting.has(Flag::Sclplmconsole) => {
+            Err(unsupported("sclplmconsole is not supported in this QEMU binary"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// QEMU speaks telnet and nothing, and encrypts by itself. Between two attempts to connect there is some time.
 fn tcp(device: &Tree) -> Result<()> {
+    if matches!(device.attr("type"), Some("tcp" | "unix"))
+        && device.all("source").any(|source| source.attr_at("reconnect", "timeout") == Some("0"))
+    {
+        let text = "chardev reconnect source timeout cannot be '0'";
+        return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::QEMU, text));
+    }
     match device.attr_at("protocol", "type") {
         Some(kind @ ("telnets" | "tls")) if device.is("type", "tcp") => {
             let shown = if kind == "telnets" { "telnets" } else { kind };
@@ -191,11 +255,29 @@ fn spice(domain: &Domain, device: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
+fn hostdev(domain: &Domain, hostdev: &Tree, setting: &Setting<'_>) -> Result<()> {
     if hostdev.is("mode", "capabilities") {
         return Err(unsupported("hostdev mode 'capabilities' is not supported in qemu"));
     }
     let model = hostdev.attr("model").unwrap_or_default();
+    if hostdev.is("type", "scsi") {
+        super::controller::drive(domain, hostdev, "scsi")?;
+    }
+    if hostdev.attr_at("source", "writeFiltering").is_some() {
+        return Err(unsupported(
+            "Write filtering of PCI device configuration space is not supported by qemu",
+        ));
+    }
+    let lacking = match model {
+        "vfio-ap" if !setting.has(Flag::VfioAp) => Some("AP"),
+        "vfio-ccw" if !setting.has(Flag::VfioCcw) => Some("CCW"),
+        _ => None,
+    };
+    if let Some(lacking) = lacking {
+        return Err(unsupported(format!(
+            "VFIO {lacking} device assignment is not supported by this version of QEMU"
+        )));
+    }
     let boots = hostdev.child("boot").is_some();
     if hostdev.is("type", "mdev") && boots && matches!(model, "vfio-ap" | "vfio-pci") {
         return Err(unsupported(format!(
@@ -205,10 +287,8 @@ fn hostdev(domain: &Domain, hostdev: &Tree) -> Result<()> {
     if hostdev.is("type", "scsi_host") && boots {
         return Err(unsupported("booting from assigned devices is not supported by vhost SCSI devices"));
     }
-    if hostdev.is("type", "mdev") && model != "vfio-pci" && hostdev.is("display", "on") {
-        return Err(unsupported("<hostdev> attribute 'display' is only supported with model='vfio-pci'"));
-    }
-    if hostdev.is("display", "on") && domain.all("graphics").next().is_none() {
+    let shows = hostdev.is("type", "pci") || model == "vfio-pci";
+    if shows && hostdev.is("display", "on") && domain.all("graphics").next().is_none() {
         return Err(unsupported("graphics device is needed for attribute value 'display=on' in <hostdev>"));
     }
     Ok(())
@@ -225,68 +305,26 @@ fn input(input: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn filesystem(filesystem: &Tree) -> Result<()> {
-    if !filesystem.is("type", "mount") {
-        return Err(unsupported("only supports mount filesystem type"));
-    }
-    if filesystem.attr_at("driver", "type") != Some("virtiofs") {
-        return Ok(());
-    }
-    for (name, what) in [("model", "model"), ("multidevs", "multidevs")] {
-        if filesystem.attr(name).is_some_and(|value| !(name == "model" && value == "virtio")) {
-            return Err(unsupported(format!("virtiofs does not support {what}")));
-        }
-    }
-    if filesystem.attr("fmode").is_some() || filesystem.attr("dmode").is_some() {
-        return Err(unsupported("virtiofs does not support fmode and dmode"));
-    }
-    if filesystem.attr_at("driver", "format").is_some() {
-        return Err(unsupported("virtiofs does not support format"));
-    }
-    if filesystem.attr_at("driver", "wrpolicy").is_some() {
-        return Err(unsupported("virtiofs does not support wrpolicy"));
-    }
-    if filesystem.attr("accessmode").is_some_and(|mode| mode != "passthrough") {
-        return Err(unsupported("virtiofs only supports passthrough accessmode"));
-    }
-    if filesystem.child("boot").is_some()
-        && filesystem.attr_at("address", "type").is_some_and(|kind| kind != "pci")
-    {
-        return Err(unsupported("setting virtiofs boot order is supported only with PCI bus"));
-    }
-    Ok(())
-}
-
-/// The emulator can show screens of a type.
-fn shows(kind: &str, setting: &Setting<'_>) -> bool {
-    setting.caps.has(match kind {
-        "vnc" => Flag::Vnc,
-        "spice" => Flag::Spice,
-        "egl-headless" => Flag::EglHeadless,
-        "dbus" | "rdp" => Flag::DisplayDbus,
-        _ => return true,
-    })
-}
-
-fn graphics(domain: &Domain, graphics: &Tree, setting: &Setting<'_>) -> Result<()> {
+fn graphics(domain: &Domain, graphics: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     let kind = graphics.attr("type").unwrap_or_default();
-    if !shows(kind, setting) {
+    let known = match kind {
+        "sdl" => setting.has(Flag::Sdl),
+        "egl-headless" => setting.has(Flag::EglHeadless),
+        "dbus" => setting.has(Flag::DisplayDbus),
+        "rdp" => setting.has(Flag::DisplayDbus) && site.rdp != Some(false),
+        "spice" => setting.has(Flag::Spice),
+        "vnc" => setting.has(Flag::Vnc),
+        _ => false,
+    };
+    if !known {
         return Err(unsupported(format!("{kind} graphics are not supported with this QEMU")));
     }
-    if graphics.all("listen").count() > 1 {
-        return Err(unsupported("QEMU does not support multiple listens for one graphics device."));
+    let encrypted = graphics.attr("tlsPort").is_some_and(|port| !port.starts_with('-'));
+    if kind == "spice" && encrypted && site.spice_tls == Some(false) {
+        return Err(unsupported("spice TLS port set in XML configuration, but TLS is disabled in qemu.conf"));
     }
-    let same = domain.all("graphics").filter(|other| other.is("type", kind)).count();
-    if same > 1 {
-        return Err(unsupported(
-            "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus, rdp) is supported",
-        ));
-    }
-    let gl = domain
-        .all("graphics")
-        .filter(|other| other.is("type", "egl-headless") || other.attr_at("gl", "enable") == Some("yes"))
-        .count();
-    if gl > 1 {
+    let headless = domain.all("graphics").any(|other| other.is("type", "egl-headless"));
+    if headless && kind == "spice" && graphics.attr_at("gl", "enable") == Some("yes") {
         return Err(unsupported("multiple OpenGL displays are not supported by QEMU"));
     }
     if kind == "egl-headless"
@@ -297,14 +335,6 @@ fn graphics(domain: &Domain, graphics: &Tree, setting: &Setting<'_>) -> Result<(
         return Err(unsupported(
             "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics types",
         ));
-    }
-    if kind == "vnc"
-        && let Some(port) = graphics.attr("port").and_then(|port| port.parse::<i64>().ok())
-        && graphics.attr("autoport") != Some("yes")
-        && port != -1
-        && !(5900..=65535).contains(&port)
-    {
-        return Err(unsupported("vnc port must be in range [5900,65535]"));
     }
     Ok(())
 }
@@ -332,74 +362,58 @@ fn watchdog(watchdog: &Tree, setting: &Setting<'_>) -> Result<()> {
     }
 }
 
-fn interface(interface: &Tree) -> Result<()> {
-    let kind = interface.attr("type").unwrap_or_default();
-    if kind == "vdpa"
-        && let Some(model) = interface.attr_at("model", "type").filter(|model| *model != "virtio")
-    {
-        return Err(unsupported(format!(
-            "invalid model for interface of type '{kind}': '{model}' - must be 'virtio'"
-        )));
-    }
-    let passt = interface.attr_at("backend", "type") == Some("passt");
-    if kind == "vhostuser" && !passt && interface.attr_at("source", "path").is_none() {
-        let text = "Missing required attribute 'path' in element 'source'";
-        return Err(base::Error::new(base::ErrorCode::XML_ERROR, base::ErrorDomain::QEMU, text));
-    }
-    Ok(())
-}
-
-/// The emulator has video cards of a type.
-fn draws(kind: &str, setting: &Setting<'_>) -> bool {
-    let any = |flags: &[Flag]| flags.iter().any(|flag| setting.caps.has(*flag));
-    any(match kind {
-        "vga" => &[Flag::Vga],
-        "cirrus" => &[Flag::CirrusVga],
-        "vmvga" => &[Flag::VmwareSvga],
-        "qxl" => &[Flag::Qxl],
-        "virtio" => &[Flag::VirtioGpu, Flag::VirtioGpuCcw],
-        "bochs" => &[Flag::BochsDisplay],
-        "ramfb" => &[Flag::Ramfb],
-        "xen" | "vbox" | "parallels" | "gop" => return false,
-        _ => return true,
-    })
-}
-
-fn video(video: &Tree, setting: &Setting<'_>) -> Result<()> {
+fn video(domain: &Domain, video: &Tree, setting: &Setting<'_>) -> Result<()> {
     let Some(model) = video.child("model") else { return Ok(()) };
     let kind = model.attr("type").unwrap_or_default();
-    if !draws(kind, setting) {
+    let known = match kind {
+        "none" => return Ok(()),
+        "vga" => setting.has(Flag::Vga),
+        "cirrus" => setting.has(Flag::CirrusVga),
+        "vmvga" => setting.has(Flag::VmwareSvga),
+        "qxl" => setting.has(Flag::Qxl),
+        "virtio" => setting.has(Flag::VirtioGpu),
+        "bochs" => setting.has(Flag::BochsDisplay),
+        "ramfb" => setting.has(Flag::Ramfb),
+        _ => false,
+    };
+    if !known {
         return Err(unsupported(format!("domain configuration does not support video model '{kind}'")));
     }
-    let outside = video.attr_at("driver", "name") == Some("vhostuser");
-    if outside && !setting.caps.has(Flag::VhostUserGpu) {
-        return Err(unsupported("this QEMU does not support 'vhost-user' video device"));
+    let alone = !matches!(kind, "qxl" | "virtio");
+    if alone && !model.is("primary", "yes") {
+        return Err(unsupported(format!("video type '{kind}' is only valid as primary video device")));
     }
-    let gl = [Flag::VirtioGpuVirgl, Flag::VirtioGpuGlPci, Flag::VirtioVgaGl];
-    if kind == "virtio"
-        && !outside
-        && model.attr_at("acceleration", "accel3d") == Some("yes")
-        && !gl.into_iter().any(|flag| setting.caps.has(flag))
-    {
-        return Err(unsupported("3d acceleration is not supported by this QEMU binary"));
+    if model.attr_at("acceleration", "accel2d") == Some("yes") {
+        return Err(unsupported("qemu does not support the accel2d setting"));
     }
     if model.attr_at("acceleration", "accel3d") == Some("yes") && kind != "virtio" {
         return Err(unsupported("3d acceleration is supported only with 'virtio' video device"));
     }
-    if !model.is("primary", "yes")
-        && matches!(kind, "vga" | "cirrus" | "vmvga" | "bochs" | "ramfb")
-        && kind != "bochs"
-    {
-        return Err(unsupported(format!("video type '{kind}' is only valid as primary video device")));
+    if alone && model.attr("heads").is_some_and(|heads| heads != "1") {
+        return Err(unsupported(format!("video type '{kind}' doesn't support multiple 'heads'")));
     }
-    Ok(())
-}
-
-fn module(domain: &Domain, module: &Tree) -> Result<()> {
-    let cells = domain.tree.at("cpu/numa").is_some_and(|numa| numa.child("cell").is_some());
-    let placed = matches!(module.attr("model"), Some("dimm" | "nvdimm" | "virtio-mem"));
-    if cells && placed && module.at("target/node").is_none() {
-        return Err(unsupported("target NUMA node needs to be specified for memory device"));
+    if matches!(kind, "cirrus" | "vmvga" | "ramfb") && model.child("resolution").is_some() {
+        let text = "model resolution is not supported";
+        return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::QEMU, text));
+    }
+    let size = |name: &str| model.attr(name).and_then(|size| size.parse::<u32>().ok());
+    let checked = match kind {
+        "qxl" => Some("vgamem"),
+        "vga" | "vmvga" => Some("vram"),
+        _ => None,
+    };
+    if let Some(name) = checked
+        && let Some(size) = size(name)
+    {
+        if size < 1024 {
+            return Err(unsupported(format!("value for '{name}' must be at least 1 MiB (1024 KiB)")));
+        }
+        if !size.is_power_of_two() {
+            return Err(unsupported(format!("value for '{name}' must be power of two")));
+        }
+    }
+    if model.is("blob", "on") && domain.tree.attr_at("memoryBacking/source", "type") != Some("memfd") {
+        return Err(unsupported("'blob' support for virtio-gpu devices requires a memfd memory backend"));
     }
     Ok(())
 }
@@ -431,20 +445,48 @@ pub(super) fn together(domain: &Domain) -> Result<()> {
     if ap > 1 {
         return Err(unsupported("Only one hostdev of model vfio-ap is supported"));
     }
+    if domain.all("watchdog").filter(|watchdog| watchdog.is("model", "itco")).count() > 1 {
+        return Err(unsupported("domain can only have one watchdog with model 'itco'"));
+    }
     let mut actions = domain.all("watchdog").filter_map(|watchdog| watchdog.attr("action"));
     let first = actions.next();
     if actions.any(|action| Some(action) != first) {
         return Err(unsupported("watchdogs with different actions are not supported with this QEMU binary"));
     }
-    let spice_audio = domain.all("audio").any(|audio| audio.is("type", "spice"));
-    if spice_audio && !domain.all("graphics").any(|graphics| graphics.is("type", "spice")) {
-        return Err(unsupported("Spice audio is not supported without spice graphics"));
+    Ok(())
+}
+
+/// What is checked of screens only when the guest is started.
+fn start_graphics(domain: &Domain, graphics: &Tree) -> Result<()> {
+    let kind = graphics.attr("type").unwrap_or_default();
+    if graphics.all("listen").count() > 1 {
+        return Err(unsupported("QEMU does not support multiple listens for one graphics device."));
+    }
+    let same = domain.all("graphics").filter(|other| other.is("type", kind)).count();
+    if same > 1 {
+        return Err(unsupported(
+            "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus, rdp) is supported",
+        ));
+    }
+    if kind == "vnc"
+        && let Some(port) = graphics.attr("port").and_then(|port| port.parse::<i64>().ok())
+        && graphics.attr("autoport") != Some("yes")
+        && port != -1
+        && !(5900..=65535).contains(&port)
+    {
+        return Err(unsupported("vnc port must be in range [5900,65535]"));
     }
     Ok(())
 }
 
-pub(super) fn start(device: &Tree, setting: &Setting<'_>) -> Result<()> {
+pub(super) fn start(domain: &Domain, device: &Tree, setting: &Setting<'_>) -> Result<()> {
     match device.name.as_str() {
+        "graphics" => start_graphics(domain, device),
+        "hostdev"
+            if device.is("type", "mdev") && !device.is("model", "vfio-pci") && device.is("display", "on") =>
+        {
+            Err(unsupported("<hostdev> attribute 'display' is only supported with model='vfio-pci'"))
+        }
         "shmem" if device.attr_at("address", "type").is_some_and(|kind| kind != "pci") => {
             Err(unsupported("only 'pci' addresses are supported for the shared memory device"))
         }
@@ -456,6 +498,11 @@ pub(super) fn start(device: &Tree, setting: &Setting<'_>) -> Result<()> {
             let kind = device.attr("type").unwrap_or_default();
             let mac = device.attr_at("mac", "address").unwrap_or_default();
             let tap = device.attr_at("backend", "tap").is_some();
+            if kind == "hostdev" && device.child("bandwidth").is_some() {
+                return Err(unsupported(format!(
+                    "interface {mac} - bandwidth settings are not supported for hostdev interfaces"
+                )));
+            }
             if tap && !matches!(kind, "ethernet" | "bridge" | "network" | "direct") {
                 return Err(unsupported(format!(
                     "interface {mac} - custom tap device path is not supported for network interfaces of type {kind}"

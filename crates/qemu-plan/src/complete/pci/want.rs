@@ -46,6 +46,8 @@ impl Wish {
 fn rank(device: &Tree) -> u32 {
     match device.name.as_str() {
         "filesystem" => 1,
+        // A device of the host, whatever the guest sees.
+        "interface" if device.is("type", "hostdev") => 6,
         "interface" => 2,
         "sound" => 3,
         "controller" => 4,
@@ -77,12 +79,27 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
     let model = device.attr("model");
     Some(match device.name.as_str() {
         "interface" => match device.attr_at("model", "type").unwrap_or_default() {
-            "usb-net" | "usb" => return None,
-            _ if device.is("type", "hostdev") => express,
-            _ if device.is("type", "vdpa") => express,
-            "virtio" | "virtio-non-transitional" | "e1000e" | "igb" | "vmxnet3" => express,
-            "smc91c111" | "lan9118" | "spapr-vlan" => return None,
-            _ => CONVENTIONAL,
+            _ if device.is("type", "hostdev") => match device.attr_at("source/address", "type") {
+                Some("usb") => return None,
+                _ => express,
+            },
+            "usb-net" | "spapr-vlan" => return None,
+            "virtio-transitional"
+            | "e1000"
+            | "rtl8139"
+            | "lan9118"
+            | "scm91c111"
+            | "netfront"
+            | "etherlink"
+            | "vlance"
+            | "vmxnet"
+            | "vmxnet2"
+            | "Am79C970A"
+            | "Am79C973"
+            | "82540EM"
+            | "82545EM"
+            | "82543GC" => CONVENTIONAL,
+            _ => express,
         },
         "disk" => match device.attr_at("target", "bus").unwrap_or_default() {
             "virtio" => virtio(model),
@@ -97,7 +114,7 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             ("scsi", "ibmvscsi" | "ncr53c90") => return None,
             ("virtio-serial", model) => virtio(Some(model)),
             ("nvme", _) => express,
-            ("usb" | "scsi" | "sata" | "ide", _) => CONVENTIONAL,
+            ("usb" | "scsi" | "sata", _) => CONVENTIONAL,
             // There is nothing that these could be put on.
             ("isa" | "xenbus", _) => Connect::default(),
             _ => return None,
@@ -105,11 +122,14 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
         "sound" => match model.unwrap_or_default() {
             "usb" | "sb16" | "pcspk" => return None,
             "virtio" => express,
+            // Nothing is known of it.
+            "ich7" => Connect::default(),
             _ => CONVENTIONAL,
         },
         "video" => match device.attr_at("model", "type").unwrap_or_default() {
-            "none" | "ramfb" | "gop" => return None,
-            "virtio" => express,
+            "none" | "ramfb" => return None,
+            "gop" => Connect::default(),
+            "virtio" | "bochs" => express,
             _ => CONVENTIONAL,
         },
         "memballoon" => match model.unwrap_or_default() {
@@ -119,7 +139,12 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
         },
         "input" if device.is("bus", "virtio") => virtio(model),
         "watchdog" if device.is("model", "i6300esb") => CONVENTIONAL,
-        "rng" | "vsock" | "filesystem" | "crypto" => virtio(model),
+        "filesystem" => match device.attr_at("driver", "type") {
+            Some("mtp") => return None,
+            Some("loop" | "nbd" | "ploop") => Connect::default(),
+            _ => virtio(model),
+        },
+        "rng" | "vsock" | "crypto" => virtio(model),
         "shmem" if device.attr_at("model", "type") != Some("ivshmem") || setting.board != Board::Microvm => {
             CONVENTIONAL
         }
