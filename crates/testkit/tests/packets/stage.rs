@@ -112,6 +112,8 @@ impl Stage {
 
     /// Starts the daemon.
     pub(crate) fn daemon(&self) -> Daemon {
+        // It keeps the leases when it lies beside the daemon.
+        testkit::program("lease-helper", "libvirt_leaseshelper");
         Daemon::prepared(|root| {
             let folder = root.join("etc/libvirt");
             std::fs::create_dir_all(&folder).unwrap();
