@@ -42,6 +42,8 @@ else
     cargo test --workspace --quiet --exclude testkit
 fi
 if [ "$quick" = no ]; then
+    step "C library"
+    cargo xtask capi --check --stress 120
     step "conformance"
     if [ -n "$corpus" ]; then
         cargo xtask conformance --corpus "$corpus" --min conformance.floors
