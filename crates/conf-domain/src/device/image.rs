@@ -190,7 +190,8 @@ fn network(source: &mut Tree) -> Result<()> {
     match source.attr("name").map(str::to_owned) {
         None if protocol != "nbd" => return Err(invalid("missing name for disk source")),
         None => {}
-        Some(name) if name.is_empty() => source.unset("name"),
+        // Elsewhere an empty name is kept: a definition without one would not be read again.
+        Some(name) if name.is_empty() && protocol == "nbd" => source.unset("name"),
         // The first part is the pool.
         Some(name)
             if matches!(protocol.as_str(), "gluster" | "rbd")
