@@ -13,7 +13,7 @@ use api::consts::{
 use api::{Call, DomainLifecycle};
 use base::object::DomainRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
-use conf_domain::ParseFlags;
+use conf_domain::{Domain, ParseFlags};
 use engine::JobKind;
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -63,8 +63,20 @@ impl Driver {
         }
         let parse = ParseFlags { inactive: true, abi_update: true, ..ParseFlags::default() };
         let domain = self.parse(xml, parse)?;
-        let (guest, new) = self.guests.exclusively(|| {
-            if let Some(guest) = self.conflict(&domain, true)? {
+        let (guest, new) = self.admit(&domain)?;
+        let _job = guest.begin(JobKind::Modify, "create")?;
+        let outcome = self.launch(&guest, domain, how(cx, flags));
+        if outcome.is_err() && new {
+            self.guests.remove(guest.uuid);
+        }
+        outcome.map(|()| guest.reference())
+    }
+
+    /// The guest that a definition is for, and whether it was not known before: then it has no stored definition and is for
+    /// the caller to take out when it does not come up.
+    pub(crate) fn admit(&self, domain: &Domain) -> Result<(Arc<Guest>, bool)> {
+        self.guests.exclusively(|| {
+            if let Some(guest) = self.conflict(domain, true)? {
                 return Ok::<_, Error>((guest, false));
             }
             let value = Value {
@@ -78,13 +90,7 @@ impl Driver {
             let guest = Arc::new(Guest::new(domain.uuid, value));
             self.guests.insert(guest.clone());
             Ok((guest, true))
-        })?;
-        let _job = guest.begin(JobKind::Modify, "create")?;
-        let outcome = self.launch(&guest, domain, how(cx, flags));
-        if outcome.is_err() && new {
-            self.guests.remove(guest.uuid);
-        }
-        outcome.map(|()| guest.reference())
+        })
     }
 
     fn shut(&self, dom: &DomainRef, flags: u32) -> Result<()> {

@@ -560,11 +560,11 @@ impl<'t> Parser<'t> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Message and place (in bytes before it) of what is wrong.
-    fn check(text: &str, message: &str, offset: usize) {
+    pub(crate) fn check(text: &str, message: &str, offset: usize) {
         let error = Document::parse(text).map(|_| ()).unwrap_err();
         assert_eq!((error.message.as_str(), error.offset), (message, offset), "{text}");
     }

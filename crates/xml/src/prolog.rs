@@ -393,12 +393,7 @@ impl<'t> Parser<'t> {
 #[cfg(test)]
 mod tests {
     use crate::Document;
-
-    /// Message and place (in bytes before it) of what is wrong.
-    fn check(text: &str, message: &str, offset: usize) {
-        let error = Document::parse(text).map(|_| ()).unwrap_err();
-        assert_eq!((error.message.as_str(), error.offset), (message, offset), "{text}");
-    }
+    use crate::parse::tests::check;
 
     #[test]
     fn around_the_root() {

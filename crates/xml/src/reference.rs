@@ -193,11 +193,7 @@ fn expand(name: &str, entities: &mut Entities<'_>, depth: u32, out: &mut String)
 #[cfg(test)]
 mod tests {
     use crate::Document;
-
-    fn check(text: &str, message: &str, offset: usize) {
-        let error = Document::parse(text).map(|_| ()).unwrap_err();
-        assert_eq!((error.message.as_str(), error.offset), (message, offset), "{text}");
-    }
+    use crate::parse::tests::check;
 
     #[test]
     fn refusals() {

@@ -22,8 +22,8 @@ mod video;
 pub use address::{Decimal, Hex, Pci};
 pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
-pub use interface::actual;
 pub(crate) use interface::is_virtio as speaks_virtio;
+pub use interface::{actual, is_known_model};
 
 use crate::{FormatFlags, ParseFlags, domain, elements, values};
 use base::Result;

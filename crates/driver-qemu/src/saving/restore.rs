@@ -2,7 +2,7 @@
 
 use super::file::Saved;
 use super::{PAUSED, RUNNING};
-use crate::guest::{Guest, Value};
+use crate::guest::Guest;
 use crate::start::{How, Incoming};
 use crate::{Driver, FROM};
 use api::consts::domain_event_resumed_detail_type as resumed;
@@ -35,22 +35,7 @@ impl Driver {
             None => known,
         };
         let to_run = if flags & (RUNNING | PAUSED) != 0 { flags & RUNNING != 0 } else { saved.running() };
-        let (guest, new) = self.guests.exclusively(|| {
-            if let Some(guest) = self.conflict(&domain, true)? {
-                return Ok::<_, Error>((guest, false));
-            }
-            let value = Value {
-                name: domain.name.clone(),
-                config: None,
-                live: None,
-                autostart: false,
-                autostart_once: false,
-                state: (state::SHUTOFF, 0),
-            };
-            let guest = Arc::new(Guest::new(domain.uuid, value));
-            self.guests.insert(guest.clone());
-            Ok((guest, true))
-        })?;
+        let (guest, new) = self.admit(&domain)?;
         let _job = guest.begin(JobKind::Modify, "restore")?;
         let outcome = self.go_on_from(&guest, domain, saved, to_run);
         if outcome.is_err() && new {

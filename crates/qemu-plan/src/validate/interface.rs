@@ -58,28 +58,7 @@ pub(super) fn check(domain: &Domain, interface: &Tree) -> Result<()> {
 
 /// The name of a model in messages.
 fn known(model: &str) -> &str {
-    const KNOWN: &[&str] = &[
-        "e1000",
-        "e1000e",
-        "igb",
-        "rtl8139",
-        "netfront",
-        "usb-net",
-        "spapr-vlan",
-        "lan9118",
-        "scm91c111",
-        "etherlink",
-        "vlance",
-        "vmxnet",
-        "vmxnet2",
-        "vmxnet3",
-        "Am79C970A",
-        "Am79C973",
-        "82540EM",
-        "82545EM",
-        "82543GC",
-    ];
-    if KNOWN.contains(&model) { model } else { "unknown" }
+    if conf_domain::device::is_known_model(model) { model } else { "unknown" }
 }
 
 /// Only the emulator's own network tells the guest its addresses.

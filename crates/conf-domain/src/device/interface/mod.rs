@@ -61,6 +61,11 @@ const FILTERED: &[&str] = &["ethernet", "network", "bridge"];
 const SOURCED: &[&str] =
     &["network", "bridge", "direct", "internal", "mcast", "server", "client", "udp", "vdpa", "vds"];
 
+/// Whether a model of cards is one of those whose names are known.
+pub fn is_known_model(model: &str) -> bool {
+    MODELS.contains(&model)
+}
+
 /// Whether a model speaks virtio.
 pub(crate) fn is_virtio(interface: &Tree) -> bool {
     let model = interface.attr_at("model", "type").unwrap_or_default().to_ascii_lowercase();
