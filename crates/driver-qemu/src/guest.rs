@@ -146,6 +146,8 @@ pub(crate) struct Guest {
     pub(crate) uuid: Uuid,
     value: RwLock<Arc<Value>>,
     job: JobSlot,
+    /// Held while its status is written or removed.
+    pub(crate) status: Mutex<()>,
     /// The stored definition was read and is not completed yet.
     pub(crate) fresh: Mutex<bool>,
     /// Snapshots.
@@ -176,6 +178,7 @@ impl Guest {
             uuid,
             value: RwLock::new(Arc::new(value)),
             job: JobSlot::default(),
+            status: Mutex::default(),
             fresh: Mutex::default(),
             snapshots: Mutex::default(),
             checkpoints: Mutex::default(),

@@ -263,7 +263,7 @@ impl Driver {
         if let Some(group) = cgroup.and_then(Cgroup::adopt) {
             group.remove();
         }
-        self.forget_status(&name);
+        self.forget_status(guest, &name);
         let dom = guest.reference();
         if guest.value().config.is_none() {
             self.forget_all_snapshots(guest);

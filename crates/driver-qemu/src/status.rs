@@ -7,6 +7,7 @@ use api::consts::domain_state as state;
 use base::{Error, Result};
 use conf_domain::{Domain, FormatFlags};
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use xml::Writer;
 
 /// Words for states.
@@ -65,6 +66,8 @@ impl Driver {
 
     /// Writes the status of a running guest.
     pub(crate) fn write_status(&self, guest: &Guest) -> Result<()> {
+        // Calls and events change a guest at the same time: what is written last must be what it was last.
+        let _last = guest.status.lock().unwrap_or_else(PoisonError::into_inner);
         let value = guest.value();
         let Some(live) = &value.live else { return Ok(()) };
         let (state, reason) = words(value.state);
@@ -113,7 +116,9 @@ impl Driver {
         }
     }
 
-    pub(crate) fn forget_status(&self, name: &str) {
+    /// Removes the status of a guest that does not run any more.
+    pub(crate) fn forget_status(&self, guest: &Guest, name: &str) {
+        let _last = guest.status.lock().unwrap_or_else(PoisonError::into_inner);
         // The status goes last: as long as it is there, a later daemon cleans up.
         for path in [self.pid_file(name), self.status_file(name)] {
             if let Err(cause) = host::store::remove(&path) {

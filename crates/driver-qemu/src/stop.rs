@@ -74,7 +74,7 @@ impl Driver {
         if let Some(cgroup) = &live.cgroup {
             cgroup.remove();
         }
-        self.forget_status(&name);
+        self.forget_status(guest, &name);
         self.hook_after(Moment::Release, &live.domain, word);
         let dom = base::object::DomainRef { name, uuid: guest.uuid, id: -1 };
         let transient = guest.value().config.is_none();

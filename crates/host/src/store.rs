@@ -4,10 +4,28 @@ use faults::{Point, at};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Suffix of files under construction; what bears it after a crash is rubbish.
 const TEMPORARY: &str = ".new";
+
+/// Where the next contents of a file are put together: beside it, and nobody else's, as two threads may write the same
+/// file at the same time.
+fn temporary(path: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}{TEMPORARY}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+/// Whether it is a file under construction of one with this extension.
+fn is_temporary(name: &str, extension: &str) -> bool {
+    name.strip_suffix(TEMPORARY).is_some_and(|name| {
+        let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('.');
+        name.strip_suffix(extension).is_some_and(|stem| stem.ends_with('.'))
+    })
+}
 
 /// Replaces or creates a file in one step. The mode applies to a new file.
 ///
@@ -15,9 +33,7 @@ const TEMPORARY: &str = ".new";
 /// When a step fails; the old file is there then.
 pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(TEMPORARY);
-    let temporary = folder.join(name);
+    let temporary = temporary(path);
     let outcome = (|| {
         at(Point::Open)?;
         let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
@@ -49,9 +65,7 @@ fn fill(file: &mut File, contents: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When a step fails; the old file is there then.
 pub fn write_volatile(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(TEMPORARY);
-    let temporary = path.with_file_name(name);
+    let temporary = temporary(path);
     at(Point::Open)?;
     let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
     let written = fill(&mut file, contents).and_then(|()| at(Point::Rename));
@@ -96,10 +110,7 @@ pub fn link(target: &Path, path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(TEMPORARY);
-    let temporary = path.with_file_name(name);
-    let _ = fs::remove_file(&temporary);
+    let temporary = temporary(path);
     at(Point::Link)?;
     symlink(target, &temporary)?;
     let linked = at(Point::Rename).and_then(|()| fs::rename(&temporary, path));
@@ -144,7 +155,7 @@ pub fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.ends_with(&format!(".{extension}{TEMPORARY}")) {
+        if is_temporary(name, extension) {
             log::warn!("removing {}, left by a crash", path.display());
             let _ = fs::remove_file(&path);
             continue;
@@ -189,13 +200,37 @@ mod tests {
         let path = folder.join("a.xml");
         write(&path, b"one", 0o600).unwrap();
         write(&path, b"two", 0o600).unwrap();
-        fs::write(folder.join("b.xml.new"), "half").unwrap();
-        assert_eq!(files(&folder, "xml"), [("a".to_owned(), "two".to_owned())]);
-        assert!(!folder.join("b.xml.new").exists());
+        for rubbish in ["b.xml.new", "b.xml.17.new"] {
+            fs::write(folder.join(rubbish), "half").unwrap();
+            assert_eq!(files(&folder, "xml"), [("a".to_owned(), "two".to_owned())]);
+            assert!(!folder.join(rubbish).exists());
+        }
         link(&path, &folder.join("auto/a.xml")).unwrap();
         link(&path, &folder.join("auto/a.xml")).unwrap();
         remove(&path).unwrap();
         remove(&path).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn several_write_the_same_file() {
+        let folder = std::env::temp_dir().join(format!("store-many-{}", std::process::id()));
+        super::folder(&folder, 0o700).unwrap();
+        let path = folder.join("a.xml");
+        std::thread::scope(|scope| {
+            for writer in 0_u8..4 {
+                let path = &path;
+                scope.spawn(move || {
+                    for round in 0..200 {
+                        let contents = vec![b'a' + writer; 1000 + round];
+                        write_volatile(path, &contents, 0o600).unwrap();
+                        let found = fs::read(path).unwrap();
+                        assert!(found.iter().all(|byte| Some(byte) == found.first()), "of two writers");
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::remove_dir_all(&folder).unwrap();
     }
 }
