@@ -1,6 +1,7 @@
 //! One call: who makes it, over which connection, with which descriptors.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A connection of the daemon, unique in its lifetime.
@@ -38,6 +39,10 @@ pub struct Call {
     passed: Mutex<Vec<OwnedFd>>,
     /// Descriptors that go with the answer.
     returned: Mutex<Vec<OwnedFd>>,
+    /// Who serves it has others waiting.
+    quick: bool,
+    /// It cannot be served quickly.
+    must_wait: AtomicBool,
 }
 
 impl Call {
@@ -48,7 +53,39 @@ impl Call {
         identity: Arc<Identity>,
         passed: Vec<OwnedFd>,
     ) -> Call {
-        Call { connection, read_only, identity, passed: Mutex::new(passed), returned: Mutex::default() }
+        Call {
+            connection,
+            read_only,
+            identity,
+            passed: Mutex::new(passed),
+            returned: Mutex::default(),
+            quick: false,
+            must_wait: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, tried by a thread that nobody else waits for: whatever would wait asks [`Call::may_wait`] before.
+    #[must_use]
+    pub fn quick(mut self) -> Call {
+        self.quick = true;
+        self
+    }
+
+    /// Asked before anything that may take its time: another's lock or job, a file, an emulator, much computing.
+    ///
+    /// # Errors
+    /// When the call was to be quick. It is made again then, by a thread that may wait; so nothing must have been changed yet.
+    pub fn may_wait(&self) -> base::Result<()> {
+        if !self.quick {
+            return Ok(());
+        }
+        self.must_wait.store(true, Ordering::Relaxed);
+        Err(base::Error::internal(base::ErrorDomain::RPC, "the call has to wait"))
+    }
+
+    /// Whether [`Call::may_wait`] was refused.
+    pub fn must_wait(&self) -> bool {
+        self.must_wait.load(Ordering::Relaxed)
     }
 
     /// A call of the daemon itself: autostart, cleaning up.

@@ -374,9 +374,13 @@ impl DomainConfig for Driver {
         self.undefine(dom, flags)
     }
 
-    fn domain_get_xml_desc(&self, _cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
+    fn domain_get_xml_desc(&self, cx: &Call, dom: &DomainRef, flags: u32) -> Result<String> {
         check_flags(flags, 15, "qemuDomainGetXMLDesc")?;
         let guest = self.find(dom)?;
+        let complete = guest.fresh.try_lock().is_ok_and(|fresh| !*fresh);
+        if !complete || flags & 4 != 0 {
+            cx.may_wait()?;
+        }
         self.complete_stored(&guest);
         let value = guest.value();
         let inactive = flags & 2 != 0;

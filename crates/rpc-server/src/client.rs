@@ -52,6 +52,8 @@ pub struct Client {
     pub(crate) keepalive: AtomicBool,
     /// It is known who the client is; until then only authentication is served.
     pub(crate) authenticated: AtomicBool,
+    /// It did not read what it was sent, once; the socket is watched for room since.
+    slow: AtomicBool,
     socket: UnixStream,
     outbox: Outbox,
 }
@@ -75,6 +77,7 @@ impl Client {
             streams: Mutex::default(),
             running: AtomicU32::new(0),
             keepalive: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
             socket,
             outbox: Outbox::default(),
         }
@@ -110,8 +113,11 @@ impl Client {
 
     /// Sends a whole message; a client that cannot take it is cut off.
     pub(crate) fn send(&self, shared: &Shared, message: Vec<u8>, fds: Vec<OwnedFd>) {
-        if self.outbox.send(self.socket.as_fd(), message, fds).is_err() {
-            shared.cut_off(self.id);
+        match self.outbox.send(self.socket.as_fd(), message, fds) {
+            // Once is enough: from then on every answer that it reads is told.
+            Ok(left) if left && !self.slow.swap(true, Ordering::AcqRel) => shared.watch_writable(self),
+            Ok(_) => {}
+            Err(_) => shared.cut_off(self.id),
         }
     }
 

@@ -52,11 +52,11 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes or queues a message and the descriptors that follow it.
+    /// Writes or queues a message and the descriptors that follow it. True when something is left for [`Outbox::flush`].
     ///
     /// # Errors
     /// When the client must be cut off.
-    pub fn send(&self, socket: BorrowedFd<'_>, message: Vec<u8>, fds: Vec<OwnedFd>) -> Result<(), Broken> {
+    pub fn send(&self, socket: BorrowedFd<'_>, message: Vec<u8>, fds: Vec<OwnedFd>) -> Result<bool, Broken> {
         let mut queue = self.lock();
         if queue.broken || queue.bytes > QUEUE_MAX || queue.items.len() > MESSAGES_MAX {
             queue.broken = true;
@@ -66,7 +66,8 @@ impl Outbox {
         queue.items.push_back(Item::Bytes(message));
         queue.items.extend(fds.into_iter().map(Item::Fd));
         let outcome = flush(&mut queue, socket);
-        self.after(&mut queue, outcome)
+        self.after(&mut queue, outcome)?;
+        Ok(!queue.items.is_empty())
     }
 
     /// Writes what the socket takes; called when it has room again.

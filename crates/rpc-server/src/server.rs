@@ -1,34 +1,19 @@
-//! The I/O thread: accepts, reads, cuts messages, hands calls to workers, keeps connections alive.
-//!
-//! ```text
-//! Listening ──accept──▶ Reading ──too many calls or full stream──▶ Paused ──room──▶ Reading
-//!                          │                                          │
-//!                          └── end, garbage, keepalive over ──────────┴──▶ Closed
-//! ```
+//! The server: its sockets, its limits, and what its threads share.
 
 use crate::client::{Client, Entry, locked};
-use crate::dispatch;
-use crate::inbox::{Inbox, Message, Reading};
-use crate::session;
-use crate::stream::{self, Packet};
+use crate::lead::Lead;
 use crate::workers::{Pool, Sizes};
 use api::event::Event;
-use api::{Call, ConnectionId, DriverSet, EventSink, Identity, Opener};
-use base::{Error, ErrorCode, ErrorDomain};
-use mio::net::{UnixListener, UnixStream};
-use mio::{Events, Interest, Poll, Token, Waker};
-use proto::generated::table;
-use proto::message::{
-    Header, KEEPALIVE_PING, KEEPALIVE_PONG, KEEPALIVE_PROGRAM, KEEPALIVE_VERSION, Status, Type,
-};
-use proto::row::{Procedure, Program};
+use api::{ConnectionId, DriverSet, EventSink, Opener};
+use mio::net::UnixListener;
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Registry, Token, Waker};
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::AsFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
 
 /// Limits that configuration sets.
 #[derive(Debug, Clone, Copy)]
@@ -69,35 +54,8 @@ pub struct Service {
     pub entry: Entry,
 }
 
-/// Procedures of drivers that only look at memory and are answered by the I/O thread itself.
-const INLINE: &[&str] = &[
-    "connect_get_type",
-    "connect_get_lib_version",
-    "connect_is_secure",
-    "connect_is_encrypted",
-    "domain_lookup_by_name",
-    "domain_lookup_by_uuid",
-    "domain_lookup_by_id",
-];
-
-/// Bytes that were under way, in either direction, to clients that are gone, from which on it pays to give memory back.
-const FREED_LARGE: usize = 256 << 10;
-
-/// Clients that are accepted in one turn.
-const ACCEPTS: usize = 16;
-
-/// What accepting clients gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Accepting {
-    /// Nobody waits any more.
-    Done,
-    /// There may be more.
-    More,
-    /// There are too many.
-    Crowded,
-}
-
-enum Command {
+/// What other threads want of the one that leads.
+pub(crate) enum Command {
     Close(ConnectionId),
     Resume(ConnectionId),
 }
@@ -106,18 +64,20 @@ enum Command {
 pub(crate) struct Shared {
     pub(crate) opener: Arc<dyn Opener>,
     /// Memory is about to be given back.
-    giving_back: AtomicBool,
+    pub(crate) giving_back: AtomicBool,
     /// Bytes that were under way to clients that are gone, since memory was given back.
-    freed: AtomicUsize,
+    pub(crate) freed: AtomicUsize,
     /// What the admin program reaches.
-    admin: DriverSet,
+    pub(crate) admin: DriverSet,
     limits: RwLock<Limits>,
-    clients: RwLock<HashMap<u64, Arc<Client>>>,
-    pool: Arc<Pool>,
-    commands: Mutex<Vec<Command>>,
+    pub(crate) clients: RwLock<HashMap<u64, Arc<Client>>>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) commands: Mutex<Vec<Command>>,
+    /// Where sockets are watched.
+    pub(crate) registry: Registry,
     waker: Waker,
-    stopping: AtomicBool,
-    next: AtomicU64,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) next: AtomicU64,
 }
 
 /// The server before it runs.
@@ -143,20 +103,9 @@ impl std::fmt::Debug for ServerHandle {
     }
 }
 
-const WAKE: Token = Token(0);
+pub(crate) const WAKE: Token = Token(0);
 /// Tokens from here on are clients; below are listeners.
 pub(crate) const FIRST_CLIENT: u64 = 1024;
-/// Reads in a row from one client before others get their turn.
-const READS: usize = 16;
-
-struct Peer {
-    client: Arc<Client>,
-    inbox: Inbox,
-    paused: bool,
-    seen: Instant,
-    asked: u32,
-}
-
 impl Shared {
     pub(crate) fn cut_off(&self, id: ConnectionId) {
         self.command(Command::Close(id));
@@ -171,7 +120,18 @@ impl Shared {
         let _ = self.waker.wake();
     }
 
-    fn limits(&self) -> Limits {
+    /// Has the client looked at when its socket takes more.
+    pub(crate) fn watch_writable(&self, client: &Client) {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(client.id.0 as usize);
+        let watched = self.registry.reregister(&mut SourceFd(&client.socket().as_raw_fd()), token, interest);
+        if let Err(cause) = watched {
+            log::error!("cannot watch client {}: {cause}", client.id.0);
+            self.cut_off(client.id);
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
         *self.limits.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -250,6 +210,7 @@ impl Server {
         limits: Limits,
     ) -> io::Result<Server> {
         let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let mut listeners = Vec::new();
         for (index, service) in services.into_iter().enumerate() {
@@ -267,6 +228,7 @@ impl Server {
             clients: RwLock::default(),
             pool: Pool::new(limits.workers),
             commands: Mutex::default(),
+            registry,
             waker,
             stopping: AtomicBool::new(false),
             next: AtomicU64::new(FIRST_CLIENT),
@@ -283,381 +245,10 @@ impl Server {
     ///
     /// # Errors
     /// When polling fails.
-    pub fn run(mut self) -> io::Result<()> {
-        self.shared.pool.ahead();
-        let mut events = Events::with_capacity(256);
-        let mut peers: HashMap<u64, Peer> = HashMap::new();
-        let mut again: Vec<u64> = Vec::new();
-        let mut chunk = vec![0; 64 << 10];
-        // Sockets that had clients waiting when there were too many.
-        let mut crowded = false;
-        // Sockets that may have more clients waiting.
-        let mut more = false;
-        while !self.shared.stopping.load(Ordering::Acquire) {
-            let timeout =
-                if again.is_empty() && !more { self.keep_alive(&mut peers) } else { Some(Duration::ZERO) };
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
-            let mut ready: Vec<u64> = std::mem::take(&mut again);
-            for event in &events {
-                match event.token() {
-                    WAKE => {}
-                    Token(index) if (index as u64) < FIRST_CLIENT => {
-                        match self.accept(index - 1, &mut peers) {
-                            Accepting::Done => {}
-                            Accepting::More => more = true,
-                            Accepting::Crowded => crowded = true,
-                        }
-                    }
-                    Token(id) => {
-                        let id = id as u64;
-                        if event.is_writable()
-                            && let Some(peer) = peers.get(&id)
-                        {
-                            let client = &peer.client;
-                            if client.outbox().flush(client.socket().as_fd()).is_err() {
-                                self.shared.cut_off(client.id);
-                            }
-                        }
-                        if (event.is_readable() || event.is_read_closed()) && !ready.contains(&id) {
-                            ready.push(id);
-                        }
-                    }
-                }
-            }
-            for command in std::mem::take(&mut *locked(&self.shared.commands)) {
-                match command {
-                    Command::Close(id) => self.close(&mut peers, id.0),
-                    Command::Resume(id) => {
-                        if let Some(peer) = peers.get_mut(&id.0) {
-                            peer.paused = false;
-                            if !ready.contains(&id.0) {
-                                ready.push(id.0);
-                            }
-                        }
-                    }
-                }
-            }
-            for id in ready {
-                let Some(peer) = peers.get_mut(&id) else { continue };
-                match self.read(peer, &mut chunk) {
-                    Reading::Empty => {}
-                    Reading::More => again.push(id),
-                    Reading::Gone => self.close(&mut peers, id),
-                }
-            }
-            if (crowded || more) && (peers.len() as u32) < self.shared.limits().max_clients {
-                (crowded, more) = (false, false);
-                for index in 0..self.listeners.len() {
-                    let accepting = self.accept(index, &mut peers);
-                    crowded |= accepting == Accepting::Crowded;
-                    more |= accepting == Accepting::More;
-                }
-            } else if std::mem::take(&mut more) {
-                crowded = true;
-            }
-        }
-        let ids: Vec<u64> = peers.keys().copied().collect();
-        for id in ids {
-            self.close(&mut peers, id);
-        }
-        self.shared.pool.stop();
-        Ok(())
-    }
-
-    /// Accepts those who wait, but only so many that others get their turn.
-    fn accept(&self, index: usize, peers: &mut HashMap<u64, Peer>) -> Accepting {
-        let (listener, entry) = &self.listeners[index];
-        let limits = self.shared.limits();
-        let known = peers.len();
-        let strangers = peers.values().filter(|peer| !peer.client.is_authenticated()).count();
-        for _ in 0..ACCEPTS {
-            // Whoever came just now may be one as well.
-            let strangers = (strangers + peers.len() - known) as u32;
-            if peers.len() as u32 >= limits.max_clients || strangers >= limits.max_anonymous_clients {
-                log::warn!("too many clients, new ones have to wait");
-                return Accepting::Crowded;
-            }
-            match listener.accept() {
-                Ok((socket, _)) => self.welcome(socket, *entry, peers),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepting::Done,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    log::error!("cannot accept a client: {error}");
-                    return Accepting::Done;
-                }
-            }
-        }
-        Accepting::More
-    }
-
-    fn welcome(&self, mut socket: UnixStream, entry: Entry, peers: &mut HashMap<u64, Peer>) {
-        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let mut identity = Identity::default();
-        if let Ok(credentials) = rustix::net::sockopt::socket_peercred(&socket) {
-            identity.uid = Some(credentials.uid.as_raw());
-            identity.gid = Some(credentials.gid.as_raw());
-            identity.pid = Some(credentials.pid.as_raw_nonzero().get());
-        }
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut socket, Token(id as usize), interest) {
-            log::error!("cannot watch a client: {error}");
-            return;
-        }
-        let client = Arc::new(Client::new(ConnectionId(id), entry, identity, socket));
-        log::debug!("client {id} connected, {:?}", client.identity());
-        self.shared
-            .clients
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .insert(id, client.clone());
-        peers.insert(
-            id,
-            Peer { client, inbox: Inbox::default(), paused: false, seen: Instant::now(), asked: 0 },
-        );
-    }
-
-    fn close(&self, peers: &mut HashMap<u64, Peer>, id: u64) {
-        let Some(peer) = peers.remove(&id) else { return };
-        log::debug!("client {id} is gone");
-        self.shared.clients.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&id);
-        let (drivers, unread) = peer.client.shut();
-        let _ = rustix::net::shutdown(peer.client.socket(), rustix::net::Shutdown::Both);
-        if let Some(drivers) = drivers {
-            let connection = peer.client.id;
-            self.shared.pool.run(false, Box::new(move || drivers.hypervisor.connection_closed(connection)));
-        }
-        // What such a client has cost is not to stay with the daemon; once for all that go at a time.
-        let left = unread + peer.inbox.held();
-        let freed = self.shared.freed.fetch_add(left, Ordering::Relaxed) + left;
-        if freed > FREED_LARGE && !self.shared.giving_back.swap(true, Ordering::AcqRel) {
-            let shared = self.shared.clone();
-            let give_back = move || {
-                std::thread::sleep(Duration::from_millis(100));
-                shared.freed.store(0, Ordering::Relaxed);
-                shared.giving_back.store(false, Ordering::Release);
-                host::memory::give_back();
-            };
-            self.shared.pool.run(false, Box::new(give_back));
-        }
-    }
-
-    /// Reads and handles what one client sent, a fair share of it.
-    fn read(&self, peer: &mut Peer, chunk: &mut [u8]) -> Reading {
-        for _ in 0..READS {
-            if !self.handle_arrived(peer) {
-                return Reading::Gone;
-            }
-            if peer.paused {
-                return Reading::Empty;
-            }
-            match peer.inbox.read(peer.client.socket().as_fd(), chunk) {
-                Reading::Empty => {
-                    peer.seen = Instant::now();
-                    peer.asked = 0;
-                    return if self.handle_arrived(peer) { Reading::Empty } else { Reading::Gone };
-                }
-                Reading::More => {
-                    peer.seen = Instant::now();
-                    peer.asked = 0;
-                }
-                Reading::Gone => {
-                    // What came before the end is still answered.
-                    self.handle_arrived(peer);
-                    return Reading::Gone;
-                }
-            }
-        }
-        Reading::More
-    }
-
-    /// Handles whole messages; false when the client must be cut off.
-    fn handle_arrived(&self, peer: &mut Peer) -> bool {
-        let most = self.shared.limits().max_client_requests.max(1);
-        while !peer.paused {
-            if peer.client.running.load(Ordering::Acquire) >= most {
-                peer.paused = true;
-                // The last call may have ended in between, and then nobody would resume.
-                if peer.client.running.load(Ordering::Acquire) < most {
-                    peer.paused = false;
-                    continue;
-                }
-                break;
-            }
-            match peer.inbox.next(peer.client.authenticated.load(Ordering::Relaxed)) {
-                Ok(Some(message)) => match self.take(peer, message) {
-                    Ok(pause) => peer.paused = pause,
-                    Err(()) => return false,
-                },
-                Ok(None) => break,
-                Err(length) => {
-                    log::warn!("client {}: message length {} is out of bounds", peer.client.id.0, length.0);
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    fn take(&self, peer: &Peer, message: Message) -> Result<bool, ()> {
-        let client = &peer.client;
-        let header = message.header;
-        if header.program == KEEPALIVE_PROGRAM && header.version == KEEPALIVE_VERSION {
-            if header.procedure == KEEPALIVE_PING {
-                let pong = Header { procedure: KEEPALIVE_PONG, kind: Type::Message as u32, ..header };
-                client.send(&self.shared, pong.message(&[]), Vec::new());
-            }
-            return Ok(false);
-        }
-        match Type::from_number(header.kind) {
-            Some(Type::Call | Type::CallWithFds) => {
-                self.call(client, message);
-                Ok(false)
-            }
-            Some(Type::Stream | Type::StreamHole) => self.stream(client, message),
-            _ => {
-                log::warn!("client {}: Unexpected message type {}", client.id.0, header.kind);
-                Err(())
-            }
-        }
-    }
-
-    fn stream(&self, client: &Arc<Client>, message: Message) -> Result<bool, ()> {
-        let header = message.header;
-        let pump = locked(&client.streams).get(&header.serial).cloned();
-        // Packets of a stream that has ended on our side are dropped.
-        let Some(pump) = pump else { return Ok(false) };
-        let packet = match (Type::from_number(header.kind), Status::from_number(header.status)) {
-            (Some(Type::StreamHole), _) => match message.payload.first_chunk::<8>() {
-                Some(length) => Packet::Hole(i64::from_be_bytes(*length)),
-                None => return Err(()),
-            },
-            (_, Some(Status::Continue)) => Packet::Data(message.payload),
-            (_, Some(Status::Ok)) => Packet::Finish,
-            (_, Some(Status::Error)) => Packet::Abort,
-            (_, None) => return Err(()),
-        };
-        Ok(pump.push(packet))
-    }
-
-    fn call(&self, client: &Arc<Client>, message: Message) {
-        let header = message.header;
-        let (program, row) = match self.find(client, &header) {
-            Ok(found) => found,
-            Err(error) => return client.reply(&self.shared, &header, Err(&error), Vec::new()),
-        };
-        client.running.fetch_add(1, Ordering::AcqRel);
-        let quick = (row.server && !matches!(row.name, "connect_open" | "connect_close"))
-            || INLINE.contains(&row.name);
-        let (shared, client) = (self.shared.clone(), client.clone());
-        let job = move || serve(&shared, &client, program, row, message);
-        if quick {
-            job();
-        } else {
-            self.shared.pool.run(row.high, Box::new(job));
-        }
-    }
-
-    fn find(
-        &self,
-        client: &Client,
-        header: &Header,
-    ) -> Result<(&'static Program, &'static Procedure), Error> {
-        let programs: &[&'static Program] =
-            if client.entry.admin { &[&table::ADMIN] } else { &[&table::REMOTE, &table::QEMU, &table::LXC] };
-        let rpc = |text: String| Error::new(ErrorCode::RPC, ErrorDomain::RPC, text);
-        let program = programs.iter().find(|p| p.number == header.program && p.version == header.version);
-        let Some(program) = program.copied() else {
-            return Err(rpc(format!("Cannot find program {} version {}", header.program, header.version)));
-        };
-        if header.status != Status::Ok as u32 {
-            return Err(rpc(format!("Unexpected message status {}", header.status)));
-        }
-        let row = dispatch::row(program, header.procedure)?;
-        if !client.authenticated.load(Ordering::Relaxed) && !row.name.starts_with("auth_") {
-            return Err(rpc("authentication required".to_owned()));
-        }
-        Ok((program, row))
-    }
-
-    /// Asks silent clients whether they are there, closes those that do not answer; gives the time until the next look.
-    fn keep_alive(&self, peers: &mut HashMap<u64, Peer>) -> Option<Duration> {
-        let limits = self.shared.limits();
-        let interval = Duration::from_secs(u64::try_from(limits.keepalive_interval).ok().filter(|s| *s > 0)?);
-        let now = Instant::now();
-        let (mut next, mut dead) = (None, Vec::new());
-        for (id, peer) in peers.iter_mut().filter(|(_, peer)| peer.client.keepalive.load(Ordering::Relaxed)) {
-            let due = peer.seen + interval * (peer.asked + 1);
-            if due <= now {
-                if peer.asked >= limits.keepalive_count {
-                    dead.push(*id);
-                    continue;
-                }
-                peer.asked += 1;
-                let ping = Header {
-                    program: KEEPALIVE_PROGRAM,
-                    version: KEEPALIVE_VERSION,
-                    procedure: KEEPALIVE_PING,
-                    kind: Type::Message as u32,
-                    serial: 0,
-                    status: Status::Ok as u32,
-                };
-                peer.client.send(&self.shared, ping.message(&[]), Vec::new());
-            }
-            let wait = (peer.seen + interval * (peer.asked + 1)).saturating_duration_since(now);
-            next = Some(next.map_or(wait, |next: Duration| next.min(wait)));
-        }
-        for id in dead {
-            log::warn!("client {id} has not responded to keepalive messages");
-            self.close(peers, id);
-        }
-        next
-    }
-}
-
-fn serve(
-    shared: &Arc<Shared>,
-    client: &Arc<Client>,
-    program: &'static Program,
-    row: &'static Procedure,
-    message: Message,
-) {
-    let header = message.header;
-    let cx = Call::new(client.id, client.read_only(), client.identity(), message.fds);
-    let work = || {
-        if row.server {
-            return session::serve(shared, client, &cx, row, &message.payload);
-        }
-        if program.name == "admin" {
-            return dispatch::call(&cx, &shared.admin, program, row, &message.payload);
-        }
-        let drivers = locked(&client.session).drivers.clone();
-        let drivers = drivers.ok_or_else(|| session::not_open(row.family))?;
-        dispatch::call(&cx, &drivers, program, row, &message.payload)
-    };
-    let outcome = catch_unwind(AssertUnwindSafe(|| faults::in_call(work)));
-    let outcome = outcome.unwrap_or_else(|_| {
-        log::error!("{} panicked", row.name);
-        Err(Error::internal(
-            ErrorDomain::RPC,
-            format!("{} failed unexpectedly; see the daemon's log", row.name),
-        ))
-    });
-    match outcome {
-        Ok(reply) => {
-            client.reply(shared, &header, Ok(&reply.payload), cx.take_returned());
-            if let (Some(stream), Some(row_stream)) = (reply.stream, row.stream) {
-                stream::start(shared, client, header, stream, row_stream.to_server);
-            }
-        }
-        Err(error) => {
-            log::debug!("{}: {error}", row.name);
-            client.reply(shared, &header, Err(&error), Vec::new());
-        }
-    }
-    if client.finished_call() >= shared.limits().max_client_requests.max(1) {
-        shared.resume(client.id);
+    pub fn run(self) -> io::Result<()> {
+        let (ended, end) = channel();
+        let pool = self.shared.pool.clone();
+        pool.begin(Box::new(Lead::new(self.shared, self.poll, self.listeners, ended)))?;
+        end.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that leads has panicked")))
     }
 }

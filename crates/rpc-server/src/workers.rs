@@ -3,6 +3,10 @@
 //! Ordinary workers take any job; reserved workers take only jobs of high priority, so that queries are answered while
 //! all ordinary workers sit in slow calls. Threads are made as they are needed, up to the limit, and end when there
 //! are more than the minimum and they have been idle for a while.
+//!
+//! The thread that leads, that is hands out the jobs, belongs to the pool as well. It may change places with an ordinary
+//! worker that has no job, and then runs one itself. Whoever leads, and whoever waits and may lead next, runs ahead of those
+//! with jobs, so that a flood of jobs does not keep it from others.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,12 +14,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Something to run.
-type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// What the thread that leads does.
+pub(crate) trait Leading: Send {
+    /// Leads until somebody else does, or to the end.
+    fn lead(self: Box<Self>);
+}
 
 /// How long a worker beyond the minimum stays idle.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Steps of priority between the workers and who hands out the jobs.
+/// Steps of priority between those with jobs and who leads.
 const AHEAD: i32 = 10;
 
 /// Sizes of the pool.
@@ -48,6 +58,8 @@ struct State {
     low: VecDeque<Job>,
     figures: Figures,
     free_priority: u32,
+    /// The lead, on its way to an ordinary worker.
+    lead: Option<Box<dyn Leading>>,
     stopped: bool,
 }
 
@@ -57,7 +69,7 @@ pub struct Pool {
     sizes: Mutex<Sizes>,
     ordinary: Condvar,
     reserved: Condvar,
-    /// Priority of the workers, when whoever hands out the jobs has another one.
+    /// Priority of those with jobs, when whoever leads may have another one.
     nice: OnceLock<i32>,
 }
 
@@ -83,13 +95,45 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the calling thread, which hands out the jobs, run ahead of the workers, so that a flood of jobs does not keep it
-    /// from others. The workers, and the programs they start, keep the priority it has now. Does nothing where the right
-    /// to do so is missing.
-    pub fn ahead(&self) {
-        let Ok(nice) = rustix::process::getpriority_process(None) else { return };
-        if rustix::process::setpriority_process(None, nice - AHEAD).is_ok() {
-            let _ = self.nice.set(nice);
+    /// Starts the thread that leads first.
+    pub(crate) fn begin(self: &Arc<Pool>, leader: Box<dyn Leading>) -> std::io::Result<()> {
+        let pool = self.clone();
+        let begin = move || {
+            if let Ok(nice) = rustix::process::getpriority_process(None)
+                && rustix::process::setpriority_process(None, nice - AHEAD).is_ok()
+            {
+                let _ = pool.nice.set(nice);
+            }
+            leader.lead();
+            pool.work(false);
+        };
+        std::thread::Builder::new().name("rpc-worker".to_owned()).spawn(begin).map(drop)
+    }
+
+    /// Hands the lead to an ordinary worker without a job, if there is one and no job waits. The caller takes its place:
+    /// it has a job to [`serve`](Pool::serve), and works on with [`Leading::lead`]'s return.
+    pub(crate) fn relieve<L: Leading + 'static>(&self, leader: Box<L>) -> Result<(), Box<L>> {
+        let mut state = self.state();
+        if state.figures.free == 0 || !state.high.is_empty() || !state.low.is_empty() || state.stopped {
+            return Err(leader);
+        }
+        state.lead = Some(leader);
+        drop(state);
+        self.ordinary.notify_one();
+        Ok(())
+    }
+
+    /// Runs a job on the calling thread, which led until now.
+    pub(crate) fn serve(&self, job: Job) {
+        self.go_ahead(false);
+        run(job);
+    }
+
+    /// Sets the priority of the calling thread: ahead of those with jobs, or like them. The programs that jobs start have
+    /// the priority of their threads.
+    fn go_ahead(&self, ahead: bool) {
+        if let Some(nice) = self.nice.get() {
+            let _ = rustix::process::setpriority_process(None, if ahead { nice - AHEAD } else { *nice });
         }
     }
 
@@ -161,18 +205,27 @@ impl Pool {
     }
 
     fn work(self: Arc<Pool>, reserved: bool) {
-        if let Some(nice) = self.nice.get() {
-            // A thread begins with the priority of the one that made it.
-            let _ = rustix::process::setpriority_process(None, *nice);
-        }
+        // A thread begins with the priority of the one that made it, which leads, or has led until now.
+        self.go_ahead(false);
+        let mut ahead = false;
         let mut state = self.state();
         loop {
+            if !reserved && let Some(leader) = state.lead.take() {
+                drop(state);
+                if !std::mem::replace(&mut ahead, false) {
+                    self.go_ahead(true);
+                }
+                leader.lead();
+                state = self.state();
+                continue;
+            }
             let job = state.high.pop_front().or_else(|| if reserved { None } else { state.low.pop_front() });
             if let Some(job) = job {
                 drop(state);
-                if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                    log::error!("a job panicked");
+                if std::mem::replace(&mut ahead, false) {
+                    self.go_ahead(false);
                 }
+                run(job);
                 state = self.state();
                 continue;
             }
@@ -185,6 +238,9 @@ impl Pool {
             if state.stopped || excess {
                 break;
             }
+            if !std::mem::replace(&mut ahead, true) {
+                self.go_ahead(true);
+            }
             if reserved {
                 state.free_priority += 1;
                 state = self.reserved.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -195,7 +251,7 @@ impl Pool {
                     self.ordinary.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
                 state = back;
                 state.figures.free -= 1;
-                let idle = state.high.is_empty() && state.low.is_empty();
+                let idle = state.high.is_empty() && state.low.is_empty() && state.lead.is_none();
                 if waited.timed_out() && idle && state.figures.workers > sizes.min {
                     break;
                 }
@@ -204,8 +260,15 @@ impl Pool {
         if reserved {
             state.figures.priority -= 1;
         } else {
-            state.figures.workers -= 1;
+            // At the end whoever led last comes on top.
+            state.figures.workers = state.figures.workers.saturating_sub(1);
         }
+    }
+}
+
+fn run(job: Job) {
+    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        log::error!("a job panicked");
     }
 }
 
@@ -232,5 +295,45 @@ mod tests {
         drop(release);
         assert_eq!(received.recv_timeout(Duration::from_secs(5)), Ok("low"));
         pool.stop();
+    }
+
+    /// Counts how often it is handed on, and serves a job each time.
+    struct Relay {
+        pool: Arc<Pool>,
+        left: u32,
+        done: std::sync::mpsc::Sender<(u32, std::thread::ThreadId)>,
+    }
+
+    impl Leading for Relay {
+        fn lead(mut self: Box<Self>) {
+            while self.left > 0 {
+                self.left -= 1;
+                let (pool, done, left) = (self.pool.clone(), self.done.clone(), self.left);
+                let job = Box::new(move || {
+                    std::thread::sleep(Duration::from_millis(5));
+                    done.send((left, std::thread::current().id())).unwrap_or_default();
+                });
+                match pool.relieve(self) {
+                    Ok(()) => return pool.serve(job),
+                    Err(back) => self = back,
+                }
+                pool.run(false, job);
+                // The next one finds a worker without a job.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            self.pool.stop();
+        }
+    }
+
+    #[test]
+    fn the_lead_is_handed_to_whoever_has_nothing_to_do() {
+        let pool = Pool::new(Sizes { min: 1, max: 3, priority: 0 });
+        let (done, heard) = channel();
+        pool.begin(Box::new(Relay { pool: pool.clone(), left: 40, done })).unwrap();
+        let mut served: Vec<(u32, std::thread::ThreadId)> = heard.iter().collect();
+        served.sort_by_key(|(number, _)| *number);
+        assert_eq!(served.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..40).collect::<Vec<_>>());
+        let threads: std::collections::HashSet<_> = served.iter().map(|(_, thread)| *thread).collect();
+        assert!((2..=4).contains(&threads.len()), "{} threads", threads.len());
     }
 }
