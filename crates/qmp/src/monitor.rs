@@ -94,12 +94,13 @@ impl Begun<'_> {
     /// When the emulator has not answered all of them within the limit, or is gone.
     pub fn finish(mut self) -> Result<Vec<Result<Value, CommandError>>, CommandError> {
         let expected = std::mem::take(&mut self.expected);
-        let take = |(receiver, id): &(Receiver<Answer>, String)| {
-            match self.monitor.receive(receiver, id, self.end, self.limit) {
-                Ok(value) => Ok(Ok(value)),
-                Err(refused @ CommandError::Refused { .. }) => Ok(Err(refused)),
-                Err(error) => Err(error),
-            }
+        let take = |(receiver, id): &(Receiver<Answer>, String)| match self
+            .monitor
+            .receive(receiver, id, self.end, self.limit)
+        {
+            Ok(value) => Ok(Ok(value)),
+            Err(refused @ CommandError::Refused { .. }) => Ok(Err(refused)),
+            Err(error) => Err(error),
         };
         let Some((last, before)) = expected.split_last() else { return Ok(Vec::new()) };
         // Answers come in the order of the commands: when the last is there, so are the others, and this thread was
