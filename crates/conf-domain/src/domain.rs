@@ -167,6 +167,10 @@ impl Domain {
         }
         let mut domain = Domain { id, name, uuid, tree, metadata, extensions };
         domain.complete(flags, random)?;
+        if !flags.skip_validate {
+            // Of a definition as a whole; a controller that comes later may lack its master.
+            crate::validate::usb_controllers(domain.devices())?;
+        }
         values::prune(place, &mut domain.tree);
         if !flags.skip_validate {
             section::check_clock(&domain)?;
@@ -351,8 +355,10 @@ pub(crate) fn place(name: &str) -> Place {
 pub fn read_device(text: &str) -> Result<Tree> {
     let document = Document::parse(text).map_err(|error| fault::malformed(text, &error))?;
     let root = document.root();
-    let found = place("domain/devices").child(root.name()).filter(|_| root.name() != "emulator");
-    let found = found.ok_or_else(|| fault::invalid(format!("unknown device type '{}'", root.name())))?;
+    let found = place("domain/devices")
+        .child(root.name())
+        .filter(|_| !matches!(root.name(), "emulator" | "redirfilter"));
+    let found = found.ok_or_else(|| unsupported(format!("unknown device type '{}'", root.name())))?;
     let mut read = found.read(root);
     device::spell_sizes(&mut read);
     Ok(read)

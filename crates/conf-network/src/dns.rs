@@ -188,11 +188,22 @@ impl Srv {
                 )));
             }
         };
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '/');
+        let checked = |name: &str, value: Option<&String>| match value {
+            Some(value) if !value.chars().all(|c| plain(c) || c == '_' && name == "service") => {
+                Err(detail(format!(
+                    "invalid character in {name} attribute '{value}' in DNS SRV record of network '{network}'"
+                )))
+            }
+            _ => Ok(()),
+        };
+        checked("service", srv.service.as_ref())?;
         if srv.protocol.is_none() && !partial {
             return Err(detail(format!(
                 "missing required protocol attribute in DNS SRV record '{service}' of network '{network}'"
             )));
         }
+        checked("protocol", srv.protocol.as_ref())?;
         let number = |name: &str, word: &str, least: u64| -> Result<u16> {
             let Some(text) = node.attr(name) else { return Ok(0) };
             let value = read::decimal(text).filter(|value| *value >= least);

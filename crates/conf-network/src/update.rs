@@ -243,7 +243,8 @@ impl Change<'_> {
         let name = &self.network;
         let family = network.ips.get(at).map_or(Family::Ipv4, Ip::family);
         let host = dhcp::Host::parse(self.node, family, name, self.command == Command::Delete)?;
-        if host.address.is_some_and(|address| Family::of(address) != family) {
+        let deleted = self.command == Command::Delete;
+        if !deleted && host.address.is_some_and(|address| Family::of(address) != family) {
             return Err(not_valid(
                 "the address family of a host entry IP must match the address family of the dhcp element's parent",
             ));
@@ -290,8 +291,8 @@ impl Change<'_> {
     }
 
     fn dhcp_range(&self, network: &mut Network, parent: i32) -> Result<()> {
-        let at = network.ip_for_dhcp(parent)?;
         self.expect("range")?;
+        let at = network.ip_for_dhcp(parent)?;
         if self.command == Command::Modify {
             return Err(not_supported("dhcp ranges cannot be modified, only added or deleted"));
         }
@@ -419,6 +420,7 @@ impl Change<'_> {
             Command::Delete => {
                 network.portgroups.remove(known.ok_or_else(missing)?);
             }
+            Command::Unknown(_) if other_default => return Err(second_default()),
             Command::Unknown(number) => return Err(unknown_command(number)),
         }
         Ok(())
@@ -490,12 +492,12 @@ impl Change<'_> {
                 insert(txts, txt, self.first());
             }
             Command::Modify => {
+                let at = known.ok_or_else(missing)?;
                 if !valued {
                     return Err(not_valid(format!(
                         "missing value of modifying DNS TXT record in network {name}"
                     )));
                 }
-                let at = known.ok_or_else(missing)?;
                 if let Some(old) = txts.get_mut(at) {
                     *old = txt;
                 }

@@ -1,7 +1,7 @@
 //! `<device>`: a device of the host, its place in the tree and what it is.
 
 use base::{Error, ErrorCode, ErrorDomain, Result};
-use conf_domain::fault::malformed;
+use conf_domain::fault::{self, malformed};
 use xml::{Document, Node, Writer};
 
 use crate::Capability;
@@ -90,16 +90,11 @@ impl Device {
         };
         let mut device = Device { sysfs_path: text(root, "path"), ..Device::default() };
         for node in root.children("devnode") {
-            let kind = node.attr("type").ok_or_else(|| {
-                Error::new(ErrorCode::XML_ERROR, ErrorDomain::NODEDEV, "missing devnode type")
-            })?;
+            let kind = node.attr("type").ok_or_else(|| fault::missing("devnode", "type"))?;
             match kind {
                 "dev" => device.devnode = Some(node.text()),
                 "link" => device.devlinks.push(node.text()),
-                other => {
-                    let text = format!("unknown devnode type '{other}'");
-                    return Err(Error::xml(ErrorDomain::NODEDEV, text));
-                }
+                other => return Err(fault::attribute("devnode", "type", other)),
             }
         }
         device.driver = root.descend("driver/name").map(Node::text).filter(|text| !text.is_empty());

@@ -8,6 +8,11 @@ pub(crate) fn internal(text: impl Into<String>) -> Error {
     Error::internal(ErrorDomain::NODEDEV, text)
 }
 
+/// Something that the document must say in another way.
+pub(crate) fn invalid(text: impl Into<String>) -> Error {
+    Error::xml(ErrorDomain::NODEDEV, text)
+}
+
 /// Something that is understood, but not supported.
 pub(crate) fn unsupported(text: impl Into<String>) -> Error {
     Error::unsupported(ErrorDomain::NODEDEV, text)
@@ -76,6 +81,17 @@ impl<'p> Part<'p> {
         let number =
             hexadecimal(number).ok_or_else(|| self.complaint(&format!("invalid {what} supplied")))?;
         Ok(Identifier { number, name: self.text(child) })
+    }
+
+    /// Capabilities within this one by type, each of which must have one.
+    pub(crate) fn typed(self) -> Result<Vec<(&'p str, Part<'p>)>> {
+        self.node
+            .children("capability")
+            .map(|node| match node.attr("type") {
+                Some(word) => Ok((word, self.of(node))),
+                None => Err(invalid("Missing capability type")),
+            })
+            .collect()
     }
 
     /// Capabilities within this one, by type.

@@ -93,10 +93,101 @@ fn what_is_wrong_is_told_in_the_words_of_the_reference() {
             "<capability type='storage'><block>/x</block></capability>",
             "internal error: no size supplied for 'new device'",
         ),
+        ("<capability/>", "XML error: Missing required attribute 'type' in element 'capability'"),
+        (
+            "<capability type='vport_ops'/>",
+            "XML error: Invalid value for attribute 'type' in element 'capability': 'vport_ops'.",
+        ),
+        (
+            "<devnode/><capability type='mdev'><type id='t'/></capability>",
+            "XML error: Missing required attribute 'type' in element 'devnode'",
+        ),
+        (
+            "<capability type='mdev'><type id='t'/><iommuGroup number='x'/></capability>",
+            "internal error: invalid iommuGroup number attribute for 'new device'",
+        ),
+        (
+            "<capability type='net'><interface>e</interface><feature/></capability>",
+            "XML error: missing network device feature name",
+        ),
+        (
+            "<capability type='net'><interface>e</interface><feature name='q'/></capability>",
+            "XML error: unknown network device feature 'q'",
+        ),
+        (
+            "<capability type='net'><interface>e</interface><capability type='q'/></capability>",
+            "unsupported configuration: invalid network type supplied for 'new device'",
+        ),
+        (
+            "<capability type='ccwgroup'><cssid>0</cssid><ssid>0</ssid><devno>1</devno><state>q</state></capability>",
+            "unsupported configuration: unknown state 'q' for 'new device'",
+        ),
+        (
+            "<capability type='ccwgroup'><cssid>0</cssid><ssid>0</ssid><devno>1</devno><state>online</state><members><ccw_device/></members></capability>",
+            "XML error: Missing ref property on ccw_device in members for 'new device'",
+        ),
+        (
+            "<capability type='ccwgroup'><cssid>0</cssid><ssid>0</ssid><devno>1</devno><state>online</state><capability/></capability>",
+            "XML error: Missing required attribute 'type' in element 'capability'",
+        ),
+        ("<capability type='ap_matrix'><capability/></capability>", "XML error: Missing capability type"),
     ];
     for (body, message) in cases {
         refused(body, message);
     }
+    let types = |inside: &str| {
+        format!(
+            "<capability type='ap_matrix'><capability type='mdev_types'>{inside}</capability></capability>"
+        )
+    };
+    let missing = "XML error: missing 'id' attribute for mediated device's <type> element";
+    refused(&types("<type/>"), missing);
+    let missing = "XML error: missing device API for mediated device type 'a'";
+    refused(&types("<type id='a'/>"), missing);
+    let missing = "XML error: missing number of available instances for mediated device type 'a'";
+    refused(&types("<type id='a'><deviceAPI>x</deviceAPI></type>"), missing);
+}
+
+#[test]
+fn parts_of_pci_functions_are_checked() {
+    let function = |inside: &str| {
+        format!(
+            "<capability type='pci'><domain>0</domain><bus>2</bus><slot>16</slot><function>7</function>\
+             <product id='0x10ca'/><vendor id='0x8086'/>{inside}</capability>"
+        )
+    };
+    let physical = |place: &str| {
+        function(&format!("<capability type='phys_function'><address domain='0' {place}/></capability>"))
+    };
+    let cases = [
+        (function("<capability/>"), "XML error: Missing capability type"),
+        (
+            function("<capability type='phys_function'/>"),
+            "XML error: Missing address in 'phys_function' capability",
+        ),
+        (physical("bus='256'"), "XML error: Invalid PCI address bus='0x100', must be <= 0xFF"),
+        (physical("slot='2147483648'"), "XML error: Invalid PCI address slot='0x80000000', must be <= 0x1F"),
+        (physical("function='8'"), "XML error: Invalid PCI address function=0x8, must be <= 7"),
+        (
+            function("<capability type='virt_functions' maxCount='x'/>"),
+            "XML error: Malformed 'maxCount' parameter",
+        ),
+        (function("<iommuGroup/>"), "XML error: Missing required attribute 'number' in element 'iommuGroup'"),
+        (
+            function("<iommuGroup number='x'/>"),
+            "XML error: Invalid value for attribute 'number' in element 'iommuGroup': 'x'. Expected non-negative integer value",
+        ),
+        (
+            function("<pci-express><link validity='cap' port='x'/></pci-express>"),
+            "XML error: Missing required attribute 'width' in element 'link'",
+        ),
+    ];
+    for (body, message) in cases {
+        refused(&body, message);
+    }
+    assert!(
+        Device::parse(&document(&function("<pci-express><link/></pci-express>")), Origin::New, false).is_ok()
+    );
 }
 
 #[test]

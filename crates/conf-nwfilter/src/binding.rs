@@ -46,16 +46,19 @@ impl Binding {
         let needed = |element: &str, name: &str, what: &str| {
             attr(element, name).ok_or_else(|| internal(format!("filter binding has no {what}")))
         };
+        let text = |path: &str| root.descend(path).map(Node::text).filter(|text| !text.is_empty());
         let port = needed("portdev", "name", "port dev name")?.to_owned();
-        let link = attr("linkdev", "name").map(str::to_owned);
+        let link = match root.child("linkdev") {
+            Some(_) => Some(needed("linkdev", "name", "link dev name")?.to_owned()),
+            None => None,
+        };
+        let owner_name = text("owner/name").ok_or_else(|| internal("filter binding has no owner name"))?;
+        let uuid = text("owner/uuid").ok_or_else(|| internal("filter binding has no owner UUID"))?;
+        let owner_uuid = uuid.parse().map_err(|_| internal(format!("Unable to parse UUID '{uuid}'")))?;
         let mac = needed("mac", "address", "MAC address")?;
         let mac = mac.parse().map_err(|_| internal(format!("Unable to parse MAC '{mac}'")))?;
         let filter = needed("filterref", "filter", "filter reference")?.to_owned();
         let parameters = root.child("filterref").map(Parameters::parse).unwrap_or_default();
-        let text = |path: &str| root.descend(path).map(Node::text).filter(|text| !text.is_empty());
-        let owner_name = text("owner/name").ok_or_else(|| internal("filter binding has no owner name"))?;
-        let uuid = text("owner/uuid").ok_or_else(|| internal("filter binding has no owner UUID"))?;
-        let owner_uuid = uuid.parse().map_err(|_| internal(format!("Unable to parse UUID '{uuid}'")))?;
         Ok(Binding { owner_name, owner_uuid, port, link, mac, filter: Include { filter, parameters } })
     }
 

@@ -64,14 +64,14 @@ fn chain(name: &str) -> Result<i32> {
     if name == ROOT {
         return Ok(0);
     }
+    if name.len() > CHAIN_MAX {
+        return Err(argument(format!("Name of chain is longer than {CHAIN_MAX} characters")));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    if !name.chars().all(plain) {
+        return Err(argument("Chain name contains invalid characters"));
+    }
     if let Some((_, priority)) = CHAINS.iter().find(|(prefix, _)| name.starts_with(prefix)) {
-        if name.len() > CHAIN_MAX {
-            return Err(argument(format!("Name of chain is longer than {CHAIN_MAX} characters")));
-        }
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-        if !name.chars().all(plain) {
-            return Err(argument("Chain name contains invalid characters"));
-        }
         return Ok(*priority);
     }
     let prefixes: Vec<&str> = CHAINS.iter().map(|(prefix, _)| *prefix).collect();

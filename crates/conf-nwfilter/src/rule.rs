@@ -96,7 +96,8 @@ impl Rule {
 
     fn read(&mut self, protocol: Protocol, node: Node<'_>) -> Result<()> {
         let negated = node.attr("match").is_some_and(|text| text.eq_ignore_ascii_case("no"));
-        for attribute in protocol.attributes() {
+        // The last attribute is read first, and told first when several are wrong.
+        for attribute in protocol.attributes().into_iter().rev() {
             let Some(text) = node.attr(attribute.name) else { continue };
             let illegal = || internal(format!("{} has illegal value {text}", attribute.name));
             let value = Value::parse(attribute.kind, text).ok_or_else(illegal)?;

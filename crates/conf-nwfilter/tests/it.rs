@@ -80,6 +80,11 @@ fn heads_entries_and_refusals() {
     refused("name='f'", "<rule/>", "Missing required attribute 'action'");
     let bad = "<rule action='accept' direction='in'><tcp dstportstart='99999'/></rule>";
     refused("name='f'", bad, "internal error: dstportstart has illegal value 99999");
+    refused("name='f' chain='xxxxxxxxxxxxx'", "", "longer than 12 characters");
+    refused("name='f' chain='a b'", "", "Chain name contains invalid characters");
+    // Of several that are wrong the last is told.
+    let several = "<rule action='accept' direction='in'><arp hwtype='65536' opcode='65537'/></rule>";
+    refused("name='f'", several, "internal error: opcode has illegal value 65537");
     let portless = "<rule action='accept' direction='in'><ip srcportstart='1'/></rule>";
     refused("name='f'", portless, "IP rule with port specification");
 }
@@ -91,4 +96,23 @@ fn bindings_are_printed_as_they_came() {
     assert_eq!(printed, text);
     let error = Binding::parse("<filterbinding/>", false).unwrap_err();
     assert_eq!(error.message(), "internal error: filter binding has no port dev name");
+    let told = |inside: &str| {
+        let text = format!("<filterbinding><portdev name='v'/>{inside}</filterbinding>");
+        Binding::parse(&text, false).unwrap_err().message().to_owned()
+    };
+    let owner = "<owner><name>o</name><uuid>8d4cf7f2-1a43-4b05-9a3b-5d9a4f0e2c11</uuid></owner>";
+    for (inside, message) in [
+        ("<linkdev/>", "internal error: filter binding has no link dev name"),
+        ("", "internal error: filter binding has no owner name"),
+        ("<owner><name>o</name></owner>", "internal error: filter binding has no owner UUID"),
+        ("<owner><name>o</name><uuid>x</uuid></owner>", "internal error: Unable to parse UUID 'x'"),
+        (owner, "internal error: filter binding has no MAC address"),
+        (&format!("{owner}<mac address='x'/>"), "internal error: Unable to parse MAC 'x'"),
+        (
+            &format!("{owner}<mac address='52:54:00:00:00:01'/>"),
+            "internal error: filter binding has no filter reference",
+        ),
+    ] {
+        assert_eq!(told(inside), message, "{inside}");
+    }
 }

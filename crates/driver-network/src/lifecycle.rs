@@ -44,8 +44,11 @@ fn own_bridge(network: &Network) -> bool {
 }
 
 impl Driver {
-    /// Reads a document and completes it for this host.
-    pub(crate) fn parse(&self, text: &str) -> Result<Network> {
+    /// Reads a document, held against its schema when the client asks for that, and completes it for this host.
+    pub(crate) fn parse(&self, text: &str, validate: bool) -> Result<Network> {
+        if validate {
+            schema::validate_text(schema::Kind::Network, text)?;
+        }
         let mut network = Network::parse(text, &mut host::random::bytes::<16>)?;
         network.validate(&|pci| host::sriov::is_virtual(&pci.to_string()))?;
         if own_bridge(&network) {
@@ -145,9 +148,9 @@ impl Driver {
     }
 
     /// Defines a network.
-    pub(crate) fn define(&self, text: &str) -> Result<NetworkRef> {
+    pub(crate) fn define(&self, text: &str, validate: bool) -> Result<NetworkRef> {
         let net = self.networks.exclusively(|| {
-            let network = Arc::new(self.parse(text)?);
+            let network = Arc::new(self.parse(text, validate)?);
             let existing = self.conflict(&network, false)?;
             self.store(&network)?;
             let net = match existing {
@@ -204,9 +207,9 @@ impl Driver {
     }
 
     /// Starts a network from a document; it is gone when it stops, unless it is defined as well.
-    pub(crate) fn create(&self, text: &str) -> Result<NetworkRef> {
+    pub(crate) fn create(&self, text: &str, validate: bool) -> Result<NetworkRef> {
         let (net, network, new) = self.networks.exclusively(|| {
-            let network = self.parse(text)?;
+            let network = self.parse(text, validate)?;
             match self.conflict(&network, true)? {
                 Some(net) => Ok::<_, Error>((net, network, false)),
                 None => {

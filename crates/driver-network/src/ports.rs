@@ -109,6 +109,9 @@ impl Driver {
         }
         let _job = net.begin("create port")?;
         let live = net.live()?;
+        if flags & create::VALIDATE != 0 {
+            schema::validate_text(schema::Kind::NetworkPort, text)?;
+        }
         let mut port = NetworkPort::parse(text)?;
         if live.ports.contains_key(&port.uuid) {
             let text = format!("Network port with UUID {} already exists", port.uuid);

@@ -65,7 +65,7 @@ impl Driver {
 
     /// Stores the network that guests expect, on a host that has never had networks. Who removes it is believed.
     pub(crate) fn ship_default(&self) {
-        if let Err(error) = self.parse(DEFAULT).and_then(|network| self.store(&network)) {
+        if let Err(error) = self.parse(DEFAULT, false).and_then(|network| self.store(&network)) {
             log::error!("the network 'default' cannot be defined: {error}");
         }
     }
@@ -79,8 +79,10 @@ impl Driver {
             return Ok(network);
         }
         let uuid = network.uuid;
-        let network =
-            Network { uuid, ..self.parse(&network.format(conf_network::FormatFlags { inactive: true }))? };
+        let network = Network {
+            uuid,
+            ..self.parse(&network.format(conf_network::FormatFlags { inactive: true }), false)?
+        };
         self.store(&network)?;
         Ok(network)
     }

@@ -57,21 +57,21 @@ impl Network for Driver {
     }
 
     fn network_define_xml(&self, _cx: &Call, xml: &str) -> Result<NetworkRef> {
-        self.define(xml)
+        self.define(xml, false)
     }
 
     fn network_define_xml_flags(&self, _cx: &Call, xml: &str, flags: u32) -> Result<NetworkRef> {
         check_flags(flags, 1, "networkDefineXMLFlags")?;
-        self.define(xml)
+        self.define(xml, flags != 0)
     }
 
     fn network_create_xml(&self, _cx: &Call, xml: &str) -> Result<NetworkRef> {
-        self.create(xml)
+        self.create(xml, false)
     }
 
     fn network_create_xml_flags(&self, _cx: &Call, xml: &str, flags: u32) -> Result<NetworkRef> {
         check_flags(flags, 1, "networkCreateXMLFlags")?;
-        self.create(xml)
+        self.create(xml, flags != 0)
     }
 
     fn network_create(&self, _cx: &Call, net: &NetworkRef) -> Result<()> {

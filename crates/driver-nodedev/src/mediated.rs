@@ -191,6 +191,16 @@ impl Driver {
         if !self.tree.now().contains_key(&name) {
             return Err(internal(format!("Unable to find node device '{name}'")));
         }
+        // The keeper does not keep this; it is as the document says until the device starts.
+        self.tree.change(|known| {
+            if let Some(found) = known.get_mut(&name).filter(|found| !found.active) {
+                let mut device = (*found.device).clone();
+                if let Some(own) = device.mediated_mut() {
+                    own.iommu_group = mdev.iommu_group;
+                }
+                found.device = Arc::new(device);
+            }
+        });
         Ok(NodeDeviceRef { name })
     }
 

@@ -122,7 +122,8 @@ impl Driver {
         if snapshot(&self.bindings).contains_key(&binding.port) {
             return Err(Error::operation_failed(FROM, format!("binding '{}' already exists", binding.port)));
         }
-        if binding.filter.parameters.get("MAC").is_none() {
+        let present = self.links.find(&binding.port).is_ok();
+        if present && binding.filter.parameters.get("MAC").is_none() {
             let mac = binding.mac.to_string();
             binding.filter.parameters.set("MAC", &mac);
         }
@@ -166,14 +167,13 @@ impl Driver {
         // Everything that can be wrong with filters is found before anything is done.
         let mut wanted = Vec::new();
         for binding in bindings {
-            wanted.push((binding, plan(binding, filters)?));
+            // An interface that is not there gets its rules when it comes with a binding of its own.
+            if self.links.find(&binding.port).is_ok() {
+                wanted.push((binding, plan(binding, filters)?));
+            }
         }
         let mut made = Vec::new();
         for (binding, wanted) in wanted {
-            // An interface that is not there gets its rules when it comes with a binding of its own.
-            if self.links.find(&binding.port).is_err() {
-                continue;
-            }
             let outcome = match wanted {
                 Wanted::Rules(transaction) => {
                     made.push(binding.port.clone());

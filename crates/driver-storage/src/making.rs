@@ -7,7 +7,6 @@
 //!                                                                   removed, forgotten
 //! ```
 
-use crate::lifecycle::hold_against;
 use crate::lookup::Use;
 use crate::pool::{Entry, Held, Value, inactive};
 use crate::{Driver, backend, check_flags, command, error, internal, probe, refused, system};
@@ -76,7 +75,7 @@ impl Driver {
         let entry = self.find(pool)?;
         let value = entry.active()?;
         if flags & flag::VALIDATE != 0 {
-            hold_against(schema::Kind::StorageVolume, text)?;
+            schema::validate_text(schema::Kind::StorageVolume, text)?;
         }
         let parse = ParseFlags { no_capacity: false, optional_capacity: true };
         let volume = Volume::parse(text, value.pool.kind, parse)?;

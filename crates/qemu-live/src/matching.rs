@@ -146,6 +146,7 @@ pub fn interface(domain: &Domain, given: &Tree) -> Result<usize> {
         (Some(_), Some(_)) => {
             let text = match (mac, &place) {
                 (Some(mac), None) => format!("multiple devices matching MAC address {mac} found"),
+                (None, None) if alias.is_none() => "multiple matching devices found".to_owned(),
                 (mac, place) => format!(
                     "multiple devices found at address '{}' matching MAC address '{}' and alias '{}'",
                     shown(place.as_deref()),
@@ -221,7 +222,7 @@ pub fn missing_stored(given: &Tree) -> Error {
         "filesystem" => missing("no matching filesystem device was found".to_owned()),
         "rng" => missing("no matching RNG device was found".to_owned()),
         "memory" => missing("matching memory device was not found".to_owned()),
-        "redirdev" => missing("no matching redirdev was found".to_owned()),
+        "redirdev" => missing("no matching redirdev was not found".to_owned()),
         "shmem" => missing("matching shmem device was not found".to_owned()),
         "watchdog" => missing("no matching watchdog was found".to_owned()),
         "input" => missing("matching input device not found".to_owned()),

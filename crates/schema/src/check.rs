@@ -2,6 +2,7 @@
 
 use crate::kind::{Kind, types};
 use crate::table::{Child, Condition, Effect, Part, Row, Rule, Table, Value};
+use crate::words::{self, Fault};
 use std::fmt;
 use xml::Node;
 
@@ -28,23 +29,19 @@ pub struct Violation {
     pub path: String,
     /// What is wrong.
     pub what: String,
-    /// The element does not belong into the one around it at all.
-    pub unknown: bool,
+    /// The same for those who ask what it is.
+    pub fault: Fault,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What does not belong into the document itself is named in the words of libxml2.
-        if let ([root, name], true) = (self.path.split('/').collect::<Vec<&str>>().as_slice(), self.unknown) {
-            return writeln!(f, "Element {root} has extra content: {name}");
-        }
-        write!(f, "line {}, column {}: {}: {}", self.line, self.column, self.path, self.what)
+        f.write_str(&words::lines(&self.path, &self.fault))
     }
 }
 
 type Outcome = Result<(), Violation>;
 
-fn violation(node: Node<'_>, what: String) -> Violation {
+fn violation(node: Node<'_>, fault: Fault, what: String) -> Violation {
     let (line, column) = node.position();
     let mut names = vec![node.name()];
     let mut at = node;
@@ -53,14 +50,18 @@ fn violation(node: Node<'_>, what: String) -> Violation {
         at = parent;
     }
     names.reverse();
-    Violation { line, column, path: names.join("/"), what, unknown: false }
+    Violation { line, column, path: names.join("/"), what, fault }
 }
 
 pub(crate) fn document(kind: Kind, root: Node<'_>) -> Outcome {
     let table = kind.table();
     match table.index.get(kind.root()).and_then(|at| table.rows.get(*at)) {
         Some(row) if root.name() == kind.root() => element(table, row, root),
-        _ => Err(violation(root, format!("the outermost element must be '{}'", kind.root()))),
+        _ => Err(violation(
+            root,
+            Fault::UnknownElement,
+            format!("the outermost element must be '{}'", kind.root()),
+        )),
     }
 }
 
@@ -89,25 +90,29 @@ fn element(table: &'static Table, row: &'static Row, node: Node<'_>) -> Outcome 
         let Some((child, count)) = at.and_then(|at| Some((row.children.get(at)?, counts.get_mut(at)?)))
         else {
             let what = format!("the element is not known inside '{}'", node.name());
-            return Err(Violation { unknown: true, ..violation(inner, what) });
+            return Err(violation(inner, Fault::UnknownElement, what));
         };
         *count += 1;
         if *count > child.occurs.most {
-            return Err(violation(inner, "the element may stand only once".to_owned()));
+            return Err(violation(inner, Fault::Repeated, "the element may stand only once".to_owned()));
         }
         one_of(table, child, inner)?;
     }
     for (child, count) in row.children.iter().zip(counts) {
         if count < child.occurs.least {
-            return Err(violation(node, format!("the element '{}' is missing", child.name)));
+            let fault = Fault::MissingElement(child.name.to_owned());
+            return Err(violation(node, fault, format!("the element '{}' is missing", child.name)));
         }
     }
     let text = node.own_text();
     match &row.text {
         None if text.trim().is_empty() => {}
-        None => return Err(violation(node, "the element may not hold text".to_owned())),
+        None => return Err(violation(node, Fault::Stray, "the element may not hold text".to_owned())),
         Some(value) if fits(value, &text) || row.empty && text.trim().is_empty() => {}
-        Some(value) => return Err(violation(node, format!("'{}' is not {}", text.trim(), describe(value)))),
+        Some(value) => {
+            let what = format!("'{}' is not {}", text.trim(), describe(value));
+            return Err(violation(node, Fault::BadText, what));
+        }
     }
     row.rules.iter().try_for_each(|rule| apply(rule, node))
 }
@@ -131,25 +136,27 @@ fn one_of(table: &'static Table, child: &'static Child, node: Node<'_>) -> Outco
 
 fn attributes(row: &Row, node: Node<'_>) -> Outcome {
     let any = row.attrs.iter().any(|attr| attr.name == "*");
+    if let Some(attr) = row.attrs.iter().find(|attr| !attr.optional && node.attr(attr.name).is_none()) {
+        let fault = Fault::MissingAttribute(attr.name.to_owned());
+        return Err(violation(node, fault, format!("the attribute '{}' is missing", attr.name)));
+    }
     for (namespace, name, value) in node.attrs() {
         let Some(attr) = row.attrs.iter().find(|attr| namespace.is_none() && attr.name == name) else {
             if any {
                 continue;
             }
-            return Err(violation(node, format!("the attribute '{name}' is not known")));
+            let fault = Fault::UnknownAttribute(name.to_owned());
+            return Err(violation(node, fault, format!("the attribute '{name}' is not known")));
         };
         if !fits(&attr.value, value) {
             let text = format!(
                 "the attribute '{name}' has the value '{value}', which is not {}",
                 describe(&attr.value)
             );
-            return Err(violation(node, text));
+            return Err(violation(node, Fault::BadAttribute(name.to_owned()), text));
         }
     }
-    match row.attrs.iter().find(|attr| !attr.optional && node.attr(attr.name).is_none()) {
-        Some(attr) => Err(violation(node, format!("the attribute '{}' is missing", attr.name))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn fits(value: &Value, text: &str) -> bool {
@@ -226,12 +233,16 @@ fn take(effect: &Effect, node: Node<'_>) -> Outcome {
                 None => found(node, part).is_empty().then_some(node),
             };
             match lacking {
-                Some(holder) => Err(violation(holder, format!("{} is missing here", name(part)))),
+                Some(holder) => {
+                    Err(violation(holder, missing(part), format!("{} is missing here", name(part))))
+                }
                 None => Ok(()),
             }
         }
         Effect::Forbids(part) => match found(node, part).first() {
-            Some((holder, _)) => Err(violation(*holder, format!("{} is not known here", name(part)))),
+            Some((holder, _)) => {
+                Err(violation(*holder, unknown(part), format!("{} is not known here", name(part))))
+            }
             None => Ok(()),
         },
         Effect::Limits(part, value) => {
@@ -244,21 +255,40 @@ fn take(effect: &Effect, node: Node<'_>) -> Outcome {
                         name(part),
                         describe(value)
                     );
-                    return Err(violation(holder, what));
+                    let fault = match part.attr {
+                        Some(attr) => Fault::BadAttribute(attr.to_owned()),
+                        None => Fault::BadText,
+                    };
+                    return Err(violation(holder, fault, what));
                 }
             }
             Ok(())
         }
         Effect::Only(attrs, children) => {
             if let Some((_, attr, _)) = node.attrs().find(|(_, name, _)| !attrs.contains(name)) {
-                return Err(violation(node, format!("the attribute '{attr}' is not known here")));
+                let fault = Fault::UnknownAttribute(attr.to_owned());
+                return Err(violation(node, fault, format!("the attribute '{attr}' is not known here")));
             }
             match node.elements().find(|inner| !children.contains(&full_name(*inner).as_str())) {
-                Some(inner) => Err(violation(inner, "the element is not known here".to_owned())),
+                Some(inner) => {
+                    let what = "the element is not known here".to_owned();
+                    Err(violation(inner, Fault::UnknownElement, what))
+                }
                 None => Ok(()),
             }
         }
     }
+}
+
+fn missing(part: &Part) -> Fault {
+    match part.attr {
+        Some(attr) => Fault::MissingAttribute(attr.to_owned()),
+        None => Fault::MissingElement(part.path.join("/")),
+    }
+}
+
+fn unknown(part: &Part) -> Fault {
+    part.attr.map_or(Fault::UnknownElement, |attr| Fault::UnknownAttribute(attr.to_owned()))
 }
 
 fn name(part: &Part) -> String {

@@ -15,12 +15,14 @@ mod check;
 mod kind;
 mod table;
 mod types;
+mod words;
 
 pub use check::Violation;
 pub use kind::Kind;
+pub use words::Fault;
 
 use base::{Error, ErrorCode, ErrorDomain, Result};
-use xml::Node;
+use xml::{Document, Node};
 
 /// Where clients know the schemas to be.
 const FOLDER: &str = "/usr/share/libvirt/schemas";
@@ -28,14 +30,29 @@ const FOLDER: &str = "/usr/share/libvirt/schemas";
 /// Holds a document against its schema.
 ///
 /// # Errors
-/// Code `XML_INVALID_SCHEMA`, with what is wrong first and where.
+/// Code `XML_INVALID_SCHEMA`, with what is wrong first and where; `XML_ERROR` for a document of another kind.
 pub fn validate(kind: Kind, root: Node<'_>) -> Result<()> {
+    if root.name() != kind.root() {
+        let text = format!("expecting root element of '{}', not '{}'", kind.root(), root.name());
+        return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::XML, text));
+    }
     match check::document(kind, root) {
         Ok(()) => Ok(()),
         Err(violation) => {
             let text = format!("Unable to validate doc against {FOLDER}/{}\n{violation}", kind.file());
             Err(Error::new(ErrorCode::XML_INVALID_SCHEMA, ErrorDomain::XML, text))
         }
+    }
+}
+
+/// Holds the text of a document against its schema; one that is no XML is left to its reader.
+///
+/// # Errors
+/// As [`validate`].
+pub fn validate_text(kind: Kind, text: &str) -> Result<()> {
+    match Document::parse(text) {
+        Ok(document) => validate(kind, document.root()),
+        Err(_) => Ok(()),
     }
 }
 

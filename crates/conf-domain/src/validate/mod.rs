@@ -70,6 +70,15 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
     section::lifecycle::check(domain)
 }
 
+/// Checks one device that comes to a definition, which does not have it yet.
+///
+/// # Errors
+/// With the first refusal, in the reference's words.
+pub fn device(domain: &Domain, device: &Tree, driver: &dyn Rules) -> Result<()> {
+    device_alone(domain, device)?;
+    driver.device(domain, device)
+}
+
 fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
     if device.name != "hostdev" && device.attr_at("address", "type") == Some("unassigned") {
         return Err(unsupported("address of type 'unassigned' is supported only for hostdevs"));

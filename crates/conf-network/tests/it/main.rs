@@ -116,6 +116,19 @@ fn sections_change_alone() {
         update("", Command::AddLast, 3, "<ip/>").unwrap_err().message().contains("can't update 'ip' section")
     );
     assert!(update("<dns enable='no'/>", Command::AddLast, 11, "<txt name='a' value='b'/>").is_err());
+    let names =
+        |entry: &str| update("", Command::AddLast, 12, entry).map_err(|error| error.message().to_owned());
+    assert!(names("<srv service='a_+-/' protocol='t+-/' target='.'/>").is_ok());
+    let bad = "invalid character in service attribute 'a.' in DNS SRV record of network 'n'";
+    assert_eq!(names("<srv service='a.'/>").unwrap_err(), bad);
+    let bad = "invalid character in protocol attribute 'x_y' in DNS SRV record of network 'n'";
+    assert_eq!(names("<srv service='a' protocol='x_y'/>").unwrap_err(), bad);
+    let groups = "<portgroup name='a' default='yes'/><portgroup name='b'/>";
+    let error = update(groups, Command::Unknown(5), 9, "<portgroup name='b' default='yes'/>").unwrap_err();
+    assert!(error.message().contains("Only one default is allowed"), "{error}");
+    let six = "<host name='a' ip='2001:db8::1'/>";
+    assert!(update(dhcp, Command::AddLast, 4, six).unwrap_err().message().contains("address family"));
+    assert!(update(dhcp, Command::Delete, 4, six).unwrap_err().message().contains("couldn't locate"));
     let two = "<dns><host ip='1.1.1.1'><hostname>a</hostname></host><host ip='1.1.1.2'><hostname>a</hostname></host></dns>";
     let error = update(two, Command::Delete, 10, "<host><hostname>a</hostname></host>").unwrap_err();
     assert!(error.message().contains("multiple matching DNS HOST records"), "{error}");

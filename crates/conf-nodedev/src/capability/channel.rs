@@ -7,7 +7,7 @@ use std::str::FromStr;
 use xml::Writer;
 
 use super::mdev::{self, MdevType};
-use crate::read::{Part, internal};
+use crate::read::{Part, invalid, unsupported};
 
 /// Where a channel device is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -67,7 +67,7 @@ pub struct Ccw {
 impl Ccw {
     pub(crate) fn parse(part: Part<'_>) -> Result<Ccw> {
         let mut ccw = Ccw { address: Address::parse(part)?, group: None };
-        for (word, inner) in part.inner() {
+        for (word, inner) in part.typed()? {
             if word == "ccwgroup_member" {
                 let group = inner.text("group_device");
                 ccw.group = Some(
@@ -154,16 +154,22 @@ pub struct CcwGroup {
 impl CcwGroup {
     pub(crate) fn parse(part: Part<'_>) -> Result<CcwGroup> {
         let address = Address::parse(part)?;
-        let state = part.text("state").ok_or_else(|| part.complaint("missing state value"))?;
+        let missing = || unsupported(format!("missing state value for '{}'", part.device));
+        let state = part.text("state").ok_or_else(missing)?;
         let state = GroupState::parse(&state)
-            .ok_or_else(|| internal(format!("invalid state value '{state}' for '{}'", part.device)))?;
+            .ok_or_else(|| unsupported(format!("unknown state '{state}' for '{}'", part.device)))?;
         let mut group = CcwGroup { state, address, members: Vec::new(), adapter: None };
         let members = part.node.child("members");
         for node in members.iter().flat_map(|node| node.children("ccw_device")) {
-            let reference = node.attr("ref").ok_or_else(|| fault::missing("ccw_device", "ref"))?;
+            let reference = node.attr("ref").ok_or_else(|| {
+                invalid(format!("Missing ref property on ccw_device in members for '{}'", part.device))
+            })?;
             group.members.push((reference.to_owned(), node.text()));
         }
         for (word, inner) in part.inner() {
+            if word.is_empty() {
+                return Err(fault::missing("capability", "type"));
+            }
             let driver =
                 GroupDriver::parse(word).ok_or_else(|| fault::attribute("capability", "type", word))?;
             group.adapter = Some((driver, inner.text("card_type"), inner.text("chpid")));

@@ -56,7 +56,7 @@ pub struct Matrix {
 impl Matrix {
     pub(crate) fn parse(part: Part<'_>) -> Result<Matrix> {
         let mut matrix = Matrix::default();
-        for (word, inner) in part.inner() {
+        for (word, inner) in part.typed()? {
             if word == "mdev_types" {
                 matrix.mdev_types.extend(mdev::types(inner)?);
             }

@@ -1,11 +1,10 @@
 //! `mdev` and `mdev_types`: devices that a parent's driver makes, and what kinds it can make.
 
 use base::{Result, Uuid};
-use conf_domain::fault;
 use xml::Writer;
 
 use crate::device::FormatFlags;
-use crate::read::{Part, decimal, internal, unsupported};
+use crate::read::{Part, decimal, internal, invalid, unsupported};
 
 /// What a mediated device is made of.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -45,20 +44,17 @@ impl Mdev {
         let mut mdev = Mdev { uuid: uuid.transpose()?, ..Mdev::default() };
         mdev.parent_addr = part.text("parent_addr");
         if let Some(node) = part.node.child("iommuGroup") {
-            let text = node.attr("number").unwrap_or_default();
+            let text = node.attr("number").filter(|text| !text.is_empty()).unwrap_or("0");
             let number = decimal(text).and_then(|number| u32::try_from(number).ok());
-            let complaint = if text.is_empty() {
-                "missing iommuGroup number attribute"
-            } else {
-                "invalid iommuGroup number attribute"
-            };
-            mdev.iommu_group = number.ok_or_else(|| part.complaint(complaint))?;
+            mdev.iommu_group = number.ok_or_else(|| part.complaint("invalid iommuGroup number attribute"))?;
         }
         let mut attributes = Vec::new();
         for node in part.node.children("attr") {
-            let value =
-                |name: &str| node.attr(name).map(str::to_owned).ok_or_else(|| fault::missing("attr", name));
-            attributes.push((value("name")?, value("value")?));
+            let value = |name: &str| node.attr(name).filter(|text| !text.is_empty()).map(str::to_owned);
+            // One that is not whole is passed over.
+            if let (Some(name), Some(value)) = (value("name"), value("value")) {
+                attributes.push((name, value));
+            }
         }
         mdev.defined = Making { kind, attributes };
         Ok(mdev)
@@ -100,17 +96,19 @@ pub(crate) fn types(part: Part<'_>) -> Result<Vec<MdevType>> {
     for node in part.node.children("type") {
         let inner = part.of(node);
         let id = node.attr("id").filter(|id| !id.is_empty());
-        let id =
-            id.ok_or_else(|| part.complaint("missing 'id' attribute for mediated device's <type> element"))?;
+        let id = id.ok_or_else(|| invalid("missing 'id' attribute for mediated device's <type> element"))?;
         let api = inner.text("deviceAPI");
         let api =
-            api.ok_or_else(|| internal(format!("missing device API for mediated device type '{id}'")))?;
-        let count = inner.number("availableInstances", "number of available instances")?;
+            api.ok_or_else(|| invalid(format!("missing device API for mediated device type '{id}'")))?;
+        let count =
+            inner.number("availableInstances", "number of available instances")?.ok_or_else(|| {
+                invalid(format!("missing number of available instances for mediated device type '{id}'"))
+            })?;
         types.push(MdevType {
             id: id.to_owned(),
             name: inner.text("name"),
             device_api: api,
-            available: count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+            available: u32::try_from(count).unwrap_or(0),
         });
     }
     Ok(types)

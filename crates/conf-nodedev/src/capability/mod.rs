@@ -108,11 +108,7 @@ pub enum Capability {
 impl Capability {
     pub(crate) fn parse(part: Part<'_>, origin: Origin) -> Result<Capability> {
         let word = part.node.attr("type").ok_or_else(|| fault::missing("capability", "type"))?;
-        let kind = match word {
-            "vport_ops" => Some(Kind::Vports),
-            word => Kind::parse(word).filter(|kind| *kind != Kind::Vports),
-        };
-        let kind = kind.ok_or_else(|| fault::attribute("capability", "type", word))?;
+        let kind = Kind::parse(word).ok_or_else(|| fault::attribute("capability", "type", word))?;
         Ok(match kind {
             Kind::System => Capability::System(system::System::parse(part)?),
             Kind::Pci => Capability::Pci(Box::new(pci::Pci::parse(part)?)),

@@ -4,7 +4,7 @@ use base::Result;
 use conf_domain::fault;
 use xml::Writer;
 
-use crate::read::{Part, internal};
+use crate::read::{Part, invalid, unsupported};
 
 base::text_enum! {
     /// States of a link, as the kernel names them.
@@ -87,16 +87,17 @@ impl Net {
         let mut net = Net { interface: part.needed("interface", "network interface")?, ..Net::default() };
         net.address = part.text("address");
         for node in part.node.children("feature") {
-            let name = node.attr("name").ok_or_else(|| fault::missing("feature", "name"))?;
-            let feature = Feature::parse(name).ok_or_else(|| fault::attribute("feature", "name", name))?;
+            let name = node.attr("name").ok_or_else(|| invalid("missing network device feature name"))?;
+            let unknown = || invalid(format!("unknown network device feature '{name}'"));
+            let feature = Feature::parse(name).ok_or_else(unknown)?;
             if !net.features.contains(&feature) {
                 net.features.push(feature);
             }
         }
         net.features.sort();
-        if let Some((word, _)) = part.inner().next() {
+        if let Some((word, _)) = part.inner().next().filter(|(word, _)| !word.is_empty()) {
             let medium = Medium::parse(word)
-                .ok_or_else(|| internal(format!("invalid network type supplied for '{}'", part.device)))?;
+                .ok_or_else(|| unsupported(format!("invalid network type supplied for '{}'", part.device)))?;
             net.medium = Some(medium);
         }
         if let Some(node) = part.node.child("link") {

@@ -1,6 +1,6 @@
 //! `pci`: a PCI function.
 
-use base::Result;
+use base::{Error, ErrorDomain, Result};
 use conf_domain::fault;
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use xml::{Node, Writer};
 
 use super::mdev::{self, MdevType};
 use super::vpd::Vpd;
-use crate::read::{Identifier, Part, decimal, hexadecimal};
+use crate::read::{Identifier, Part, decimal, hexadecimal, invalid};
 
 /// Where a PCI function is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -50,12 +50,31 @@ impl Address {
                 .and_then(|number| u32::try_from(number).ok())
                 .ok_or_else(|| fault::number("address", name, text, "non-negative integer"))
         };
-        Ok(Address {
+        let address = Address {
             domain: number("domain")?,
             bus: number("bus")?,
             slot: number("slot")?,
             function: number("function")?,
-        })
+        };
+        address.check()?;
+        Ok(address)
+    }
+
+    /// Refuses numbers that no bus has. A domain may have more bits than a guest's.
+    fn check(self) -> Result<()> {
+        let text = match self {
+            Address { bus, .. } if bus > 0xff => {
+                format!("Invalid PCI address bus='0x{bus:X}', must be <= 0xFF")
+            }
+            Address { slot, .. } if slot > 0x1f => {
+                format!("Invalid PCI address slot='0x{slot:X}', must be <= 0x1F")
+            }
+            Address { function, .. } if function > 7 => {
+                format!("Invalid PCI address function=0x{function:X}, must be <= 7")
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::xml(ErrorDomain::NONE, text))
     }
 
     fn format(self, w: &mut Writer) {
@@ -154,15 +173,19 @@ impl Pci {
             product: part.identifier("product", "PCI product ID")?,
             ..Pci::default()
         };
-        for (word, inner) in part.inner() {
+        for (word, inner) in part.typed()? {
             let addresses = || inner.node.children("address").map(Address::parse).collect::<Result<Vec<_>>>();
             match word {
-                "phys_function" => pci.physical_function = addresses()?.first().copied(),
+                "phys_function" => {
+                    let function = addresses()?.first().copied();
+                    let missing = || invalid("Missing address in 'phys_function' capability");
+                    pci.physical_function = Some(function.ok_or_else(missing)?);
+                }
                 "virt_functions" => {
                     let most = inner
                         .node
                         .attr("maxCount")
-                        .map(|text| text.parse().map_err(|_| part.complaint("invalid maxCount supplied")));
+                        .map(|text| text.parse().map_err(|_| invalid("Malformed 'maxCount' parameter")));
                     pci.virtual_functions = Some((addresses()?, most.transpose()?.unwrap_or(0)));
                 }
                 "mdev_types" => pci.mdev_types.extend(mdev::types(inner)?),
@@ -175,14 +198,10 @@ impl Pci {
             }
         }
         if let Some(node) = part.node.child("iommuGroup") {
-            let text = node.attr("number").unwrap_or_default();
-            let complaint = if text.is_empty() {
-                "missing iommuGroup number attribute"
-            } else {
-                "invalid iommuGroup number attribute"
-            };
+            let text = node.attr("number").ok_or_else(|| fault::missing("iommuGroup", "number"))?;
             let number = decimal(text).and_then(|number| u32::try_from(number).ok());
-            let number = number.ok_or_else(|| part.complaint(complaint))?;
+            let number =
+                number.ok_or_else(|| fault::number("iommuGroup", "number", text, "non-negative integer"))?;
             let members: Result<Vec<_>> = node.children("address").map(Address::parse).collect();
             pci.iommu_group = Some((number, members?));
         }
@@ -197,7 +216,7 @@ impl Pci {
                 match validity {
                     "cap" => express.capability = Some(Link::parse(link)?),
                     "sta" => express.status = Some(Link { port: None, ..Link::parse(link)? }),
-                    other => return Err(fault::attribute("link", "validity", other)),
+                    _ => {}
                 }
             }
             pci.express = Some(express);
@@ -257,10 +276,10 @@ impl Link {
             };
             node.attr(name).map(read).transpose()
         };
+        let width = number("width")?.ok_or_else(|| fault::missing("link", "width"))?;
         let speed = node
             .attr("speed")
             .map(|text| Speed::parse(text).ok_or_else(|| fault::attribute("link", "speed", text)));
-        let width = number("width")?.ok_or_else(|| fault::missing("link", "width"))?;
         Ok(Link { port: number("port")?, speed: speed.transpose()?, width })
     }
 

@@ -120,11 +120,11 @@ impl Driver {
         let guest = self.find(dom)?;
         self.await_backup(&guest)?;
         let _job = guest.begin(JobKind::Modify, "backup begin")?;
+        let mut backup = Backup::parse(text, false)?;
         let Some(live) = guest.value().live.clone() else {
             let text = "cannot perform disk backup for inactive domain";
             return Err(error(ErrorCode::OPERATION_UNSUPPORTED, text));
         };
-        let mut backup = Backup::parse(text, false)?;
         settle_server(&mut backup)?;
         let checkpoint = match checkpoint.filter(|text| !text.is_empty()) {
             Some(text) => Some(self.checkpoint_of_backup(&guest, &live, text)?),

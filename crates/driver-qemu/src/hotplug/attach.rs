@@ -152,11 +152,10 @@ impl Driver {
             }
         }
         if given.name == "memory" {
-            super::check_nodes(known, given)?;
             check_memory(known, given)?;
         }
         if !pluggable(&given.name) {
-            self.read_only(known, given, RUNNING)?;
+            self.read_alone(known, given, RUNNING)?;
             let text = format!("live attach of device '{}' is not supported", kind_name(given));
             return Err(unsupported(text));
         }

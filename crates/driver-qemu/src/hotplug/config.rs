@@ -3,7 +3,7 @@
 use super::fit::{Fitted, STORED};
 use crate::{Driver, FROM, error};
 use base::{Error, ErrorCode, Result};
-use conf_domain::Domain;
+use conf_domain::{Domain, ParseFlags};
 use qemu_live::matching::{self, CHARACTER, kind_name};
 use xml::Tree;
 
@@ -61,11 +61,34 @@ fn check_new(domain: &Domain, given: &Tree) -> Result<()> {
         "vsock" if domain.all("vsock").next().is_some() => {
             invalid("domain already has a vsock device".to_owned())
         }
+        "console" if matches!(given.attr_at("target", "type"), None | Some("serial")) => {
+            Err(error(ErrorCode::OPERATION_UNSUPPORTED, "attaching serial console is not supported"))
+        }
         "iommu" if domain.all("iommu").next().is_some() => {
             invalid("domain already has an iommu device".to_owned())
         }
         _ => Ok(()),
     }
+}
+
+/// Where a new device goes: controllers without a number come before their like, all others come last.
+fn place_of(domain: &Domain, given: &Tree) -> usize {
+    let devices = domain.devices();
+    let like = |other: &Tree| other.name == given.name && other.attr("type") == given.attr("type");
+    let first = devices.iter().position(like).filter(|_| given.name == "controller");
+    first.filter(|_| given.attr("index").is_none()).unwrap_or(devices.len())
+}
+
+/// Refuses a port of a character device that another of its kind has.
+fn check_port(domain: &Domain, given: &Tree) -> Result<()> {
+    let kind = given.name.as_str();
+    let Some(port) = given.attr_at("target", "port") else { return Ok(()) };
+    let taken = |other: &Tree| other.attr_at("target", "port") == Some(port);
+    if matches!(kind, "serial" | "parallel") && domain.all(kind).any(taken) {
+        let text = format!("target port '{port}' already allocated");
+        return Err(Error::internal(base::ErrorDomain::DOMAIN, text));
+    }
+    Ok(())
 }
 
 /// Refuses a device whose like a definition has already, when there may be but one of them.
@@ -113,17 +136,17 @@ pub(super) fn check_memory(domain: &Domain, device: &Tree) -> Result<()> {
 impl Driver {
     /// A stored definition with one more device.
     pub(super) fn attach_stored(&self, domain: &Domain, given: &Tree) -> Result<Domain> {
+        self.read_alone(domain, given, STORED)?;
         super::fit::check_bus(domain, given)?;
+        if !pluggable(&given.name) {
+            return Err(unsupported("attach", given));
+        }
         if given.name == "memory" {
-            super::check_nodes(domain, given)?;
             check_memory(domain, given)?;
         }
         check_new(domain, given)?;
-        if !pluggable(&given.name) {
-            self.read_only(domain, given, STORED)?;
-            return Err(unsupported("attach", given));
-        }
-        let Fitted { domain: mut next, at } = self.fit(domain, given, STORED)?;
+        check_port(domain, given)?;
+        let Fitted { domain: mut next, at } = self.fit_at(domain, place_of(domain, given), given, STORED)?;
         let completed = next.devices().get(at).cloned().unwrap_or_default();
         check_like(domain, given, &completed)?;
         if given.name == "memory" {
@@ -134,6 +157,7 @@ impl Driver {
 
     /// A stored definition with one device less.
     pub(super) fn detach_stored(&self, domain: &Domain, given: &Tree) -> Result<Domain> {
+        self.read_alone(domain, given, ParseFlags { skip_validate: true, ..STORED })?;
         if !pluggable(&given.name) {
             return Err(unsupported("detach", given));
         }
@@ -148,6 +172,9 @@ impl Driver {
         if !pluggable(&gone.name) {
             return Err(unsupported("detach", &gone));
         }
+        if gone.name == "console" && gone.attr_at("target", "type") == Some("serial") {
+            return Err(Error::operation_invalid(FROM, "detaching serial console is not supported"));
+        }
         next.devices_mut().remove(at);
         if gone.name == "memory" {
             add_memory(&mut next, -memory_size(&gone));
@@ -157,6 +184,7 @@ impl Driver {
 
     /// A stored definition in which a device is another.
     pub(super) fn update_stored(&self, domain: &Domain, given: &Tree) -> Result<Domain> {
+        self.read_alone(domain, given, STORED)?;
         match given.name.as_str() {
             "disk" => {
                 let target = given.attr_at("target", "dev").unwrap_or_default();
@@ -181,11 +209,7 @@ impl Driver {
                 let at = self.find_device(domain, given)?.ok_or_else(|| matching::missing_stored(given))?;
                 self.replace(domain, at, given)
             }
-            _ => {
-                // A device that could not be is refused for that before.
-                self.read_only(domain, given, STORED)?;
-                Err(unsupported("update", given))
-            }
+            _ => Err(unsupported("update", given)),
         }
     }
 

@@ -88,20 +88,6 @@ fn check_alone(device: &Tree) -> Result<()> {
     if device.name == "smartcard" && !first {
         return refuse("this QEMU binary lacks multiple smartcard support".to_owned());
     }
-    check_bridge(device)
-}
-
-/// Refuses bridges of PCI whose name for the guest would have to be made up.
-fn check_bridge(device: &Tree) -> Result<()> {
-    let named = device.child("model").is_some_and(|model| model.attr("name").is_some());
-    if device.name == "controller" && device.is("type", "pci") && !named {
-        let index = device.attr("index").unwrap_or("-1");
-        let model = device.attr("model").unwrap_or_default();
-        let text = format!(
-            "Required option 'modelName' is not set for PCI controller with index '{index}', model '{model}' and modelName 'none'"
-        );
-        return Err(Error::internal(FROM, text));
-    }
     Ok(())
 }
 
@@ -147,12 +133,12 @@ impl Driver {
         Ok(Fitted { domain: fitted, at })
     }
 
-    /// Reads a device of a kind that cannot be added or changed, for what is wrong with it itself.
-    pub(super) fn read_only(&self, domain: &Domain, device: &Tree, flags: ParseFlags) -> Result<()> {
-        let mut around = domain.clone();
-        // How many there may be is not asked. All watchdogs do the same.
-        around.devices_mut().retain(|other| other.name != device.name || other.name == "watchdog");
-        self.fit(&around, device, flags).map(drop)
+    /// Reads a device for what is wrong with it itself, wherever it would fit.
+    pub(super) fn read_alone(&self, domain: &Domain, device: &Tree, flags: ParseFlags) -> Result<()> {
+        let caps = self.caps_for(domain)?;
+        let site = self.site(domain);
+        complete::alone::device(domain, device, &caps, &site, flags, &mut host::random::bytes::<16>)?;
+        if flags.skip_validate { Ok(()) } else { check_alone(device) }
     }
 
     /// The device a client describes, with its defaults filled in as far as that goes without a place for it.

@@ -46,21 +46,6 @@ const LIVE: u32 = 1;
 /// The guest may be forced to let go.
 const FORCE: u32 = 4;
 
-/// Refuses memory in a node that the guest does not have.
-fn check_nodes(domain: &Domain, device: &Tree) -> Result<()> {
-    let nodes = domain.tree.at("cpu/numa").map_or(0, |numa| numa.all("cell").count());
-    let node = device.at("target/node").and_then(|node| node.body().trim().parse::<usize>().ok());
-    match node.filter(|node| *node >= nodes) {
-        Some(node) => {
-            let text = format!(
-                "can't add memory backend for guest node '{node}' as the guest has only '{nodes}' NUMA nodes configured"
-            );
-            Err(Error::new(ErrorCode::XML_DETAIL, ErrorDomain::DOMAIN, text))
-        }
-        None => Ok(()),
-    }
-}
-
 impl Driver {
     /// The place among the devices of the one a client describes.
     fn find_device(&self, domain: &Domain, given: &Tree) -> Result<Option<usize>> {

@@ -116,7 +116,7 @@ impl Driver {
             "memory" => self.update_memory(guest, given),
             _ => {
                 // A device that could not be is refused for that before.
-                self.read_only(known, given, RUNNING)?;
+                self.read_alone(known, given, RUNNING)?;
                 let text = format!("live update of device '{}' is not supported", kind_name(given));
                 Err(error(ErrorCode::CONFIG_UNSUPPORTED, text))
             }

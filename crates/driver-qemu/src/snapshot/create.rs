@@ -99,6 +99,21 @@ fn state_of(number: i32) -> State {
     }
 }
 
+/// Whether some disks are kept within their images, and others are not.
+fn internal_and_others(snapshot: &Snapshot, definition: &Domain) -> bool {
+    let place = |disk: &xml::Tree| {
+        let target = disk.attr_at("target", "dev").unwrap_or_default();
+        let source = ["file", "dev"].iter().find_map(|name| disk.attr_at("source", name));
+        let mut parts = snapshot.disks.iter();
+        parts
+            .find(|part| part.name == target || Some(part.name.as_str()) == source)
+            .and_then(|part| part.location)
+    };
+    let internal = |disk: &xml::Tree| place(disk) == Some(Location::Internal);
+    let full = |disk: &&xml::Tree| disk.child("source").is_some();
+    definition.all("disk").any(internal) && definition.all("disk").filter(full).any(|disk| !internal(disk))
+}
+
 impl Driver {
     pub(super) fn create_snapshot(
         &self,
@@ -154,7 +169,10 @@ impl Driver {
                 snapshot.inactive = value.stored().map(Box::new);
                 (self.written(&portable::kept(live))?, value.state.0)
             }
-            None => (value.stored().ok_or_else(crate::not_running)?, state::SHUTOFF),
+            None => {
+                let stored = value.stored().ok_or_else(crate::not_running)?;
+                (self.written(&stored)?, state::SHUTOFF)
+            }
         };
         let active = value.live.is_some();
         let location = if disk_only {
@@ -167,19 +185,27 @@ impl Driver {
                 let text = "internal snapshot of a running VM must include the memory state";
                 return Err(error(ErrorCode::OPERATION_UNSUPPORTED, text));
             }
-            let memory = snapshot.memory.unwrap_or(if active { Location::Internal } else { Location::No });
-            snapshot.memory = Some(memory);
-            match memory {
-                Location::External => (Location::External, false),
-                _ if !active
-                    && snapshot.disks.iter().any(|disk| disk.location == Some(Location::External)) =>
-                {
-                    (Location::External, false)
-                }
+            let external =
+                !active && snapshot.disks.iter().any(|disk| disk.location == Some(Location::External));
+            // Of disks alone nothing is said about memory.
+            let usual = match (active, external) {
+                (true, _) => Some(Location::Internal),
+                (false, true) => None,
+                (false, false) => Some(Location::No),
+            };
+            snapshot.memory = snapshot.memory.or(usual);
+            match snapshot.memory {
+                Some(Location::External) => (Location::External, false),
+                _ if external => (Location::External, false),
                 _ => (Location::Internal, true),
             }
         };
+        let mixed = disk_only && internal_and_others(&snapshot, &definition);
         align::snapshot(&mut snapshot, &definition, location.0, location.1, &prepare::is_regular)?;
+        if mixed {
+            let text = "internal and full system snapshots require all disks to be selected for snapshot";
+            return Err(Error::unsupported(FROM, text));
+        }
         prepare::formats(&mut snapshot.disks);
         if let Some(live) = &value.live {
             let wanted = |place: Option<Location>| !matches!(place, None | Some(Location::No));

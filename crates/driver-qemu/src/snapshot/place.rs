@@ -1,11 +1,11 @@
 //! Where a moment stands among the others of its guest.
 
 use crate::error;
-use base::{Error, ErrorCode, Result, Uuid};
+use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use conf_snapshot::moment;
 use conf_snapshot::tree::{Moments, Named};
 
-fn invalid(text: String) -> Error {
+fn argument(text: String) -> Error {
     error(ErrorCode::INVALID_ARG, text)
 }
 
@@ -18,6 +18,8 @@ pub(crate) fn check_place<T: Named + Clone>(
     what: &str,
 ) -> Result<()> {
     let name = &one.moment().name;
+    // The tree of moments speaks for all drivers.
+    let invalid = |text: String| Error::new(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, text);
     if let Some(parent) = &one.moment().parent {
         if parent == name {
             return Err(invalid(format!("cannot set moment {name} as its own parent")));
@@ -35,7 +37,7 @@ pub(crate) fn check_place<T: Named + Clone>(
         moment::Guest::None => None,
     };
     if told.is_some_and(|told| told != uuid) {
-        return Err(invalid(format!("definition for {what} {name} must use uuid {uuid}")));
+        return Err(argument(format!("definition for {what} {name} must use uuid {uuid}")));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::reference;
 use crate::guest::Guest;
 use crate::{Driver, FROM, error};
 use base::object::DomainSnapshotRef;
-use base::{Error, ErrorCode, Result};
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_snapshot::snapshot::{Location, State};
 use conf_snapshot::{Snapshot, align, moment};
 use std::sync::Arc;
@@ -43,9 +43,16 @@ impl Driver {
         mut snapshot: Snapshot,
         flags: u32,
     ) -> Result<DomainSnapshotRef> {
-        self.check_place(guest, &snapshot)?;
         let name = snapshot.moment.name.clone();
         let old = guest.snapshots().find(&name).cloned();
+        let whole = matches!(snapshot.guest, moment::Guest::Full(_)) || old.is_some();
+        if !whole {
+            snapshot.guest = moment::Guest::None;
+        }
+        self.check_place(guest, &snapshot)?;
+        if !whole {
+            return Err(Error::internal(ErrorDomain::DOMAIN_SNAPSHOT, "missing domain in snapshot"));
+        }
         if let (moment::Guest::None | moment::Guest::Uuid(_), Some(old)) = (&snapshot.guest, &old) {
             snapshot.guest = old.guest.clone();
         }

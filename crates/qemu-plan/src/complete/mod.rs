@@ -7,6 +7,7 @@
 //!
 //! The order matters: machine before models, devices before controllers, controllers before addresses.
 
+pub mod alone;
 mod builtin;
 mod channel;
 mod controllers;

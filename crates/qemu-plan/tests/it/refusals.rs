@@ -21,7 +21,7 @@ use qemu_plan::caps::machine::Machine;
 use qemu_plan::complete::{self, Site};
 use std::path::Path;
 
-fn caps(arch: &str) -> Caps {
+pub(super) fn caps(arch: &str) -> Caps {
     let machine = |name: &str, alias: &str| Machine {
         name: name.to_owned(),
         alias: Some(alias.to_owned()).filter(|alias| !alias.is_empty()),
