@@ -1,6 +1,6 @@
 //! A parsed document and the bounds it was parsed under.
 
-use crate::{Node, parse};
+use crate::{Key, Node, parse};
 use std::borrow::Cow;
 
 /// Bounds on what is accepted. The defaults are far above any real document.
@@ -70,6 +70,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) struct NodeData<'t> {
     pub(crate) kind: Kind<'t>,
     pub(crate) name: &'t str,
+    pub(crate) key: Key,
     pub(crate) prefix: Option<&'t str>,
     pub(crate) parent: u32,
     pub(crate) first: u32,
@@ -87,6 +88,7 @@ pub(crate) struct NodeData<'t> {
 #[derive(Debug)]
 pub(crate) struct AttrData<'t> {
     pub(crate) name: &'t str,
+    pub(crate) key: Key,
     pub(crate) prefix: Option<&'t str>,
     pub(crate) namespace: u32,
     pub(crate) value: Cow<'t, str>,

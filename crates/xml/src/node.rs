@@ -1,7 +1,7 @@
 //! A cursor on an element.
 
-use crate::Attrs;
 use crate::document::{AttrData, Document, Kind, NONE, NodeData, Space, position};
+use crate::{Attrs, Key, Name};
 use std::fmt;
 
 /// An element of a [`Document`]. Copying is free.
@@ -67,9 +67,29 @@ impl<'d> Node<'d> {
         self.space(self.data().namespace).map(|space| space.uri.as_ref())
     }
 
+    /// The number of its local name.
+    pub fn key(self) -> Key {
+        self.data().key
+    }
+
+    /// Its local name, as trees have it.
+    pub fn to_name(self) -> Name {
+        Name::keyed(self.data().key, self.data().name)
+    }
+
+    /// Whether it has this local name and is in no namespace.
+    fn is_own(self, key: Key, name: &str) -> bool {
+        let data = self.data();
+        data.key == key && data.namespace == NONE && (key.is_exact() || data.name == name)
+    }
+
     /// Attribute without a namespace.
     pub fn attr(self, name: &str) -> Option<&'d str> {
-        let found = self.own().iter().find(|attr| attr.namespace == NONE && attr.name == name);
+        let key = Key::of(name);
+        let found = self
+            .own()
+            .iter()
+            .find(|attr| attr.key == key && attr.namespace == NONE && (key.is_exact() || attr.name == name));
         found.map(|attr| attr.value.as_ref())
     }
 
@@ -85,9 +105,10 @@ impl<'d> Node<'d> {
         !self.own().is_empty()
     }
 
-    /// Names and values of the attributes in no namespace.
-    pub(crate) fn own_pairs(self) -> impl Iterator<Item = (&'d str, &'d str)> {
-        self.own().iter().filter(|attr| attr.namespace == NONE).map(|attr| (attr.name, attr.value.as_ref()))
+    /// Names, with their numbers, and values of the attributes in no namespace.
+    pub(crate) fn own_pairs(self) -> impl Iterator<Item = (Key, &'d str, &'d str)> {
+        let own = self.own().iter().filter(|attr| attr.namespace == NONE);
+        own.map(|attr| (attr.key, attr.name, attr.value.as_ref()))
     }
 
     /// Attributes with all parts of their names, in document order.
@@ -102,12 +123,14 @@ impl<'d> Node<'d> {
 
     /// First child element of this name that is in no namespace.
     pub fn child(self, name: &str) -> Option<Node<'d>> {
-        self.elements().find(|node| node.namespace().is_none() && node.name() == name)
+        let key = Key::of(name);
+        self.elements().find(|node| node.is_own(key, name))
     }
 
     /// Child elements of this name that are in no namespace.
     pub fn children<'n>(self, name: &'n str) -> impl Iterator<Item = Node<'d>> + use<'d, 'n> {
-        self.elements().filter(move |node| node.namespace().is_none() && node.name() == name)
+        let key = Key::of(name);
+        self.elements().filter(move |node| node.is_own(key, name))
     }
 
     /// First child element of this name in this namespace.
@@ -121,6 +144,14 @@ impl<'d> Node<'d> {
             let index = next;
             next = self.document.nodes.get(index as usize)?.next;
             Some(Node { document: self.document, index })
+        })
+    }
+
+    /// Child elements in no namespace, in document order.
+    pub fn own_elements(self) -> impl Iterator<Item = Node<'d>> {
+        self.inside().filter(|node| {
+            let data = node.data();
+            data.namespace == NONE && matches!(data.kind, Kind::Element)
         })
     }
 
@@ -173,8 +204,8 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// Attributes in no namespace whose names are kept.
-    pub fn own_attrs(self, keep: impl Fn(&str) -> bool) -> Attrs {
+    /// Attributes in no namespace whose names are kept; the number of a name is given with it.
+    pub fn own_attrs(self, keep: impl Fn(Key, &str) -> bool) -> Attrs {
         Attrs::of(self, keep)
     }
 

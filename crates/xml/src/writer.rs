@@ -25,6 +25,11 @@ impl Writer {
         Writer::default()
     }
 
+    /// An empty writer at the left margin, for about so many bytes.
+    pub fn sized(bytes: usize) -> Writer {
+        Writer { text: String::with_capacity(bytes), indent: 0 }
+    }
+
     /// An empty writer that indents its first level by `columns`.
     pub fn indented(columns: usize) -> Writer {
         Writer { text: String::new(), indent: columns }
@@ -237,12 +242,34 @@ pub fn escape(value: &str) -> String {
     text
 }
 
-fn escape_into(value: &str, text: &mut String) {
-    let plain = |byte: &u8| !matches!(byte, b'<' | b'>' | b'&' | b'\'' | b'"' | 0..0x20);
-    if value.as_bytes().iter().all(plain) {
-        text.push_str(value);
-        return;
+/// Whether a byte is printed as it is.
+const fn is_plain(byte: u8) -> bool {
+    !matches!(byte, b'<' | b'>' | b'&' | b'\'' | b'"' | 0..0x20)
+}
+
+/// 1 for each byte that is not printed as it is.
+static SPECIAL: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = !is_plain(at as u8) as u8;
+        at += 1;
     }
+    table
+};
+
+#[inline]
+fn escape_into(value: &str, text: &mut String) {
+    // All are looked at, since nearly never one is found.
+    if value.bytes().fold(0, |found, byte| found | SPECIAL[usize::from(byte)]) == 0 {
+        text.push_str(value);
+    } else {
+        escape_special(value, text);
+    }
+}
+
+#[cold]
+fn escape_special(value: &str, text: &mut String) {
     for c in value.chars() {
         match c {
             '<' => text.push_str("&lt;"),
