@@ -235,6 +235,9 @@ pub(crate) fn apply(place: Place, element: &mut Tree) -> Result<()> {
 /// # Errors
 /// As [`apply`].
 pub(crate) fn read(place: Place, parent: &mut Tree, name: &str) -> Result<()> {
+    if parent.child(name).is_none() {
+        return Ok(());
+    }
     let Some(place) = place.child(name) else { return Ok(()) };
     let around = Tree { name: parent.name.clone(), attrs: parent.attrs.clone(), ..Tree::default() };
     let around = Around { element: &around, outer: None };

@@ -72,6 +72,7 @@ fn long_pair(text: &str, start: usize) -> Option<Pair> {
     Some(Pair { start, name, value, end: value + high * BASE + low })
 }
 
+#[inline]
 fn cut(text: &str, longest: usize) -> &str {
     // As in C, a text ends at its first NUL.
     let text = if has_nul(text.as_bytes()) { text.split('\0').next().unwrap_or_default() } else { text };
@@ -136,26 +137,61 @@ fn same(one: &[u8], other: &[u8]) -> bool {
     }
 }
 
+/// Whether a name stands at a place of a text.
+#[inline(always)]
+fn is_at(text: &[u8], at: usize, key: Key, name: &str) -> bool {
+    let Some(rest) = text.get(at..) else { return false };
+    match rest.first_chunk::<8>() {
+        Some(chunk) if name.len() <= 8 => key.begins(*chunk, name.len()),
+        _ => rest.get(..name.len()).is_some_and(|own| same(own, name.as_bytes())),
+    }
+}
+
 /// Text under construction: short ones need no memory of their own until they are complete.
 struct Draft {
-    short: [u8; 160],
+    short: [u8; 192],
     used: usize,
     long: Vec<u8>,
     names: u64,
 }
 
+/// Copies bytes to the beginning of a room that is large enough; short ones eight at a time, since there is more room.
+#[inline(always)]
+fn copy(bytes: &[u8], room: &mut [u8]) {
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) if bytes.len() <= 16 => {
+            if let Some(to) = room.first_chunk_mut::<8>() {
+                *to = *first;
+            }
+            if let Some(to) = room.get_mut(bytes.len() - 8..).and_then(|room| room.first_chunk_mut::<8>()) {
+                *to = *last;
+            }
+        }
+        (None, _) if room.len() >= 8 => {
+            if let Some(to) = room.first_chunk_mut::<8>() {
+                *to = Key::of_bytes(bytes).to_bytes();
+            }
+        }
+        _ => {
+            if let Some(room) = room.get_mut(..bytes.len()) {
+                room.copy_from_slice(bytes);
+            }
+        }
+    }
+}
+
 impl Draft {
     fn new() -> Draft {
-        Draft { short: [0; 160], used: 0, long: Vec::new(), names: 0 }
+        Draft { short: [0; 192], used: 0, long: Vec::new(), names: 0 }
     }
 
     #[inline]
     fn add(&mut self, bytes: &[u8]) {
         let end = self.used + bytes.len();
         if self.long.is_empty()
-            && let Some(room) = self.short.get_mut(self.used..end)
+            && let Some(room) = self.short.get_mut(self.used..).filter(|room| room.len() >= bytes.len())
         {
-            room.copy_from_slice(bytes);
+            copy(bytes, room);
             self.used = end;
         } else {
             self.spill(bytes);
@@ -181,20 +217,39 @@ impl Draft {
     #[inline]
     fn pair(&mut self, key: Key, name: &str, value: &str) {
         self.names |= key.bit();
-        if name.len() < 0x80 && value.len() < 0x80 {
-            self.add(&[name.len() as u8, value.len() as u8, 0]);
-        } else {
-            for digit in head(name, value) {
-                self.add(digit.encode_utf8(&mut [0; 4]).as_bytes());
+        // What is short is copied eight bytes at a time, so there must be more room than it takes.
+        let length = 3 + name.len() + value.len();
+        if name.len() < 0x80
+            && value.len() < 0x80
+            && self.long.is_empty()
+            && let Some(room) = self.short.get_mut(self.used..).filter(|room| room.len() >= length + 8)
+            && let Some((head, room)) = room.split_first_chunk_mut::<3>()
+        {
+            *head = [name.len() as u8, value.len() as u8, 0];
+            copy(name.as_bytes(), room);
+            if let Some(room) = room.get_mut(name.len()..) {
+                copy(value.as_bytes(), room);
             }
+            self.used += length;
+            return;
+        }
+        self.long_pair(name, value);
+    }
+
+    #[cold]
+    fn long_pair(&mut self, name: &str, value: &str) {
+        for digit in head(name, value) {
+            self.add(digit.encode_utf8(&mut [0; 4]).as_bytes());
         }
         self.add(name.as_bytes());
         self.add(value.as_bytes());
     }
 
-    fn any_pair(&mut self, name: &str, value: &str) {
-        let name = cut(name, BASE - 1);
-        self.pair(Key::of(name), name, cut(value, LONGEST));
+    #[inline]
+    fn any_pair(&mut self, key: Key, name: &str, value: &str) {
+        if name.len() < BASE {
+            self.pair(key, name, cut(value, LONGEST));
+        }
     }
 
     /// All is text, since it was put together from whole pieces of text.
@@ -242,26 +297,22 @@ impl Attrs {
     }
 
     #[inline]
-    fn find(&self, name: &str) -> Option<Pair> {
-        let text = self.text.as_str();
-        let mut rest = text.as_bytes();
+    fn find(&self, key: Key, name: &str) -> Option<Pair> {
+        let text = self.text.as_str().as_bytes();
+        let mut at = 0;
         // Attributes are looked for all the time; nearly all lengths are plain bytes.
-        while let [name_length, low, high, behind @ ..] = rest {
-            if (name_length | low | high) & 0x80 != 0 {
-                return self.find_slowly(name, text.len() - rest.len());
+        while let Some([length, low, high]) = text.get(at..).and_then(|rest| rest.first_chunk::<3>()) {
+            if (length | low | high) & 0x80 != 0 {
+                return self.find_slowly(name, at);
             }
-            let length = usize::from(*name_length);
-            let end = length + usize::from(*low) + usize::from(*high) * BASE;
-            if length == name.len() && behind.get(..length).is_some_and(|own| same(own, name.as_bytes())) {
-                let start = text.len() - rest.len();
-                return Some(Pair {
-                    start,
-                    name: start + 3,
-                    value: start + 3 + length,
-                    end: start + 3 + end,
-                });
+            let length = usize::from(*length);
+            let start = at + 3;
+            let value = start + length;
+            let end = value + usize::from(*low) + usize::from(*high) * BASE;
+            if length == name.len() && is_at(text, start, key, name) {
+                return Some(Pair { start: at, name: start, value, end });
             }
-            rest = behind.get(end..)?;
+            at = end;
         }
         None
     }
@@ -282,28 +333,30 @@ impl Attrs {
     /// A value.
     #[inline]
     pub fn get(&self, name: &str) -> Option<&str> {
-        if self.names & Key::of(name).bit() == 0 { None } else { self.value(name) }
+        let key = Key::of(name);
+        if self.names & key.bit() == 0 { None } else { self.value(key, name) }
     }
 
     /// The value of a name of a table.
     #[inline]
     pub fn known(&self, name: Known) -> Option<&str> {
-        if self.names & name.key().bit() == 0 { None } else { self.value(name.as_str()) }
+        if self.names & name.key().bit() == 0 { None } else { self.value(name.key(), name.as_str()) }
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
-        let pair = self.find(name)?;
+    fn value(&self, key: Key, name: &str) -> Option<&str> {
+        let pair = self.find(key, name)?;
         self.text.get(pair.value..pair.end)
     }
 
     /// Sets a value, at the end when there was none. As in C, a text ends at its first NUL.
     pub fn set(&mut self, name: &str, value: &str) {
-        let found = if self.names & Key::of(name).bit() == 0 { None } else { self.find(name) };
+        let key = Key::of(name);
+        let found = if self.names & key.bit() == 0 { None } else { self.find(key, name) };
         match found {
             None => {
                 let mut draft = Draft::new();
                 draft.pairs_of(self.text.as_bytes(), self.names);
-                draft.any_pair(name, value);
+                draft.any_pair(key, name, value);
                 *self = draft.finish();
             }
             Some(pair) if self.text.get(pair.value..pair.end) == Some(value) => {}
@@ -325,7 +378,7 @@ impl Attrs {
         let own = self.text.as_bytes();
         draft.pairs_of(own.get(..old.start).unwrap_or_default(), self.names);
         if let Some((name, value)) = new {
-            draft.any_pair(name, value);
+            draft.any_pair(Key::of(name), name, value);
         }
         draft.add(own.get(old.end..).unwrap_or_default());
         *self = draft.finish();
@@ -334,8 +387,9 @@ impl Attrs {
     /// Removes one.
     #[inline]
     pub fn unset(&mut self, name: &str) {
-        if self.names & Key::of(name).bit() != 0
-            && let Some(pair) = self.find(name)
+        let key = Key::of(name);
+        if self.names & key.bit() != 0
+            && let Some(pair) = self.find(key, name)
         {
             self.replace(pair, None);
         }
@@ -412,7 +466,7 @@ impl<'t> FromIterator<(&'t str, &'t str)> for Attrs {
         }
         let mut draft = Draft::new();
         for (name, value) in pairs {
-            draft.any_pair(name, value);
+            draft.any_pair(Key::of(name), name, value);
         }
         draft.finish()
     }

@@ -57,6 +57,14 @@ impl Key {
         self.0.to_le_bytes()
     }
 
+    /// Whether a text that begins with these bytes begins with the name of this number, which has up to eight.
+    #[inline(always)]
+    pub(crate) fn begins(self, bytes: [u8; 8], length: usize) -> bool {
+        let behind = (64 - 8 * length as u32).min(63);
+        let own = u64::from_le_bytes(bytes);
+        length == 0 || own << behind == self.0 << behind
+    }
+
     /// Whether names of this number are the same for sure.
     #[inline(always)]
     pub(crate) fn is_exact(self) -> bool {
