@@ -326,6 +326,9 @@ impl Place {
     pub fn sort(self, tree: &mut Tree) {
         let row = self.row();
         tree.attrs.sort_by_names(&row.attrs);
+        if tree.children.is_empty() {
+            return;
+        }
         let (mut last, mut in_order) = (0, true);
         for child in &mut tree.children {
             let Some(at) = row.find(last, child.name.key(), &child.name) else {

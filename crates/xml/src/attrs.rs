@@ -12,6 +12,7 @@
 //! them stands a bit for each name ([`Key::bit`]): most names that are asked for are not there, which the bits tell
 //! without a look at the text.
 
+use crate::bytes::{copy, has_nul, same};
 use crate::{Key, Known, Node};
 use ecow::EcoString;
 
@@ -79,23 +80,6 @@ fn cut(text: &str, longest: usize) -> &str {
     cut_length(text, longest)
 }
 
-/// Whether there is a zero among the bytes, eight at a time.
-#[inline]
-fn has_nul(bytes: &[u8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let zero = |chunk: &[u8; 8]| {
-        let word = u64::from_le_bytes(*chunk);
-        word.wrapping_sub(ONES) & !word & (ONES << 7) != 0
-    };
-    match bytes.last_chunk::<8>() {
-        Some(last) => {
-            let (whole, _) = bytes.as_chunks::<8>();
-            whole.iter().any(zero) || zero(last)
-        }
-        None => bytes.contains(&0),
-    }
-}
-
 #[inline]
 fn cut_length(text: &str, longest: usize) -> &str {
     if text.len() <= longest {
@@ -114,29 +98,6 @@ fn head(name: &str, value: &str) -> [char; 3] {
         .map(|digit| char::from_u32(digit as u32).unwrap_or_default())
 }
 
-/// Whether two names of one length are the same. Names are short: words compare them faster than a call does.
-#[inline(always)]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let word = |text: &[u8]| text.first_chunk::<8>().map(|word| u64::from_ne_bytes(*word));
-    let half = |text: &[u8]| text.first_chunk::<4>().map(|word| u32::from_ne_bytes(*word));
-    match one.len() {
-        0..4 => one.iter().zip(other).all(|(one, other)| one == other),
-        length @ 4..=8 => {
-            let behind = length - 4;
-            half(one) == half(other)
-                && half(one.get(behind..).unwrap_or_default())
-                    == half(other.get(behind..).unwrap_or_default())
-        }
-        length @ 9..=16 => {
-            let behind = length - 8;
-            word(one) == word(other)
-                && word(one.get(behind..).unwrap_or_default())
-                    == word(other.get(behind..).unwrap_or_default())
-        }
-        _ => one == other,
-    }
-}
-
 /// Whether a name stands at a place of a text.
 #[inline(always)]
 fn is_at(text: &[u8], at: usize, key: Key, name: &str) -> bool {
@@ -153,31 +114,6 @@ struct Draft {
     used: usize,
     long: Vec<u8>,
     names: u64,
-}
-
-/// Copies bytes to the beginning of a room that is large enough; short ones eight at a time, since there is more room.
-#[inline(always)]
-fn copy(bytes: &[u8], room: &mut [u8]) {
-    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) if bytes.len() <= 16 => {
-            if let Some(to) = room.first_chunk_mut::<8>() {
-                *to = *first;
-            }
-            if let Some(to) = room.get_mut(bytes.len() - 8..).and_then(|room| room.first_chunk_mut::<8>()) {
-                *to = *last;
-            }
-        }
-        (None, _) if room.len() >= 8 => {
-            if let Some(to) = room.first_chunk_mut::<8>() {
-                *to = Key::of_bytes(bytes).to_bytes();
-            }
-        }
-        _ => {
-            if let Some(room) = room.get_mut(..bytes.len()) {
-                room.copy_from_slice(bytes);
-            }
-        }
-    }
 }
 
 impl Draft {
@@ -424,12 +360,23 @@ impl Attrs {
             let key = Key::of_bytes(name);
             names.iter().position(|known| known.is_bytes(key, name)).unwrap_or(usize::MAX)
         };
-        // Nearly always they are in order.
-        let mut last = 0;
+        // Nearly always they are in order, which one walk through both lists tells.
+        let (mut last, mut unknown) = (0, false);
         let text = self.text.as_bytes();
         let in_order = self.pairs().filter_map(|pair| text.get(pair.name..pair.value)).all(|name| {
-            let before = std::mem::replace(&mut last, rank(name));
-            before <= last
+            let key = Key::of_bytes(name);
+            let (before, behind) = names.split_at_checked(last).unwrap_or_default();
+            let is = |known: &Known| known.is_bytes(key, name);
+            match behind.iter().position(is) {
+                Some(at) => {
+                    last += at;
+                    !unknown
+                }
+                None => {
+                    unknown = true;
+                    !before.iter().any(is)
+                }
+            }
         });
         if in_order {
             return;

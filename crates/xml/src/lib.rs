@@ -9,6 +9,7 @@
 //! *Invariant:* this room knows no element name of any document.
 
 mod attrs;
+mod bytes;
 mod document;
 mod name;
 mod node;
