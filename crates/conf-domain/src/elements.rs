@@ -329,21 +329,44 @@ impl Place {
         if tree.children.is_empty() {
             return;
         }
+        // Places in the table, of as many children as nearly all elements have at most.
+        let mut ranks = [u16::MAX; 64];
         let (mut last, mut in_order) = (0, true);
-        for child in &mut tree.children {
+        for (child, at_child) in tree.children.iter_mut().zip(0..) {
             let Some(at) = row.find(last, child.name.key(), &child.name) else {
                 in_order = false;
                 continue;
             };
             in_order &= at >= last;
             last = at;
+            if let (Some(rank), Ok(at)) = (ranks.get_mut::<usize>(at_child), u16::try_from(at)) {
+                *rank = at;
+            }
             if let Some(known) = row.children.get(at) {
                 Place { row: known.row, ..self }.sort(child);
             }
         }
-        if !in_order && !row.unordered {
-            tree.children
-                .sort_by_cached_key(|child| row.find(0, child.name.key(), &child.name).unwrap_or(usize::MAX));
+        if in_order || row.unordered {
+            return;
+        }
+        match ranks.get_mut(..tree.children.len()) {
+            Some(ranks) => insert_by(ranks, &mut tree.children),
+            None => tree
+                .children
+                .sort_by_cached_key(|child| row.find(0, child.name.key(), &child.name).unwrap_or(usize::MAX)),
+        }
+    }
+}
+
+/// Brings elements into the order of their ranks; nearly all stand right already.
+fn insert_by(ranks: &mut [u16], trees: &mut [Tree]) {
+    for at in 1..ranks.len().min(trees.len()) {
+        let sorted = ranks.get(..at).unwrap_or_default();
+        let Some(rank) = ranks.get(at) else { return };
+        let to = sorted.iter().rposition(|before| before <= rank).map_or(0, |before| before + 1);
+        if let (Some(ranks), Some(trees)) = (ranks.get_mut(to..=at), trees.get_mut(to..=at)) {
+            ranks.rotate_right(1);
+            trees.rotate_right(1);
         }
     }
 }
@@ -397,6 +420,16 @@ mod tests {
                 assert!(place.child(name).is_some(), "{}: {word}", parts[0]);
             }
         }
+    }
+
+    #[test]
+    fn the_order_of_equals_stays() {
+        let names = ["c0", "a1", "b2", "a3", "c4", "x5", "a6", "b7"];
+        let mut trees: Vec<Tree> = names.iter().map(|name| Tree::new(name)).collect();
+        let mut ranks: Vec<u16> = names.iter().map(|name| u16::from(name.as_bytes()[0])).collect();
+        insert_by(&mut ranks, &mut trees);
+        let sorted: Vec<&str> = trees.iter().map(|tree| tree.name.as_str()).collect();
+        assert_eq!(sorted.join(" "), "a1 a3 a6 b2 b7 c0 c4 x5");
     }
 
     #[test]

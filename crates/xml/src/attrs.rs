@@ -300,10 +300,16 @@ impl Attrs {
         }
     }
 
-    /// Sets several values.
+    /// Sets several values, each name once.
     pub fn set_all(&mut self, pairs: &[(&str, &str)]) {
-        if self.is_empty() {
-            *self = pairs.iter().copied().collect();
+        if pairs.iter().all(|(name, _)| self.names & Key::of(name).bit() == 0) {
+            // None is there yet.
+            let mut draft = Draft::new();
+            draft.pairs_of(self.text.as_bytes(), self.names);
+            for (name, value) in pairs {
+                draft.any_pair(Key::of(name), name, value);
+            }
+            *self = draft.finish();
         } else {
             pairs.iter().for_each(|(name, value)| self.set(name, value));
         }
