@@ -54,12 +54,12 @@ impl<'d> Node<'d> {
 
     /// Local name.
     pub fn name(self) -> &'d str {
-        self.data().name
+        self.data().name()
     }
 
     /// Prefix, when the element has one.
     pub fn prefix(self) -> Option<&'d str> {
-        self.data().prefix
+        self.space(self.data().namespace).and_then(|space| space.prefix)
     }
 
     /// Namespace URI, when the element is in one.
@@ -74,13 +74,13 @@ impl<'d> Node<'d> {
 
     /// Its local name, as trees have it.
     pub fn to_name(self) -> Name {
-        Name::keyed(self.data().key, self.data().name)
+        Name::keyed(self.data().key, self.data().name())
     }
 
     /// Whether it has this local name and is in no namespace.
     fn is_own(self, key: Key, name: &str) -> bool {
         let data = self.data();
-        data.key == key && data.namespace == NONE && (key.is_exact() || data.name == name)
+        data.key == key && data.namespace == NONE && (key.is_exact() || data.name() == name)
     }
 
     /// Attribute without a namespace.
@@ -113,11 +113,14 @@ impl<'d> Node<'d> {
 
     /// Attributes with all parts of their names, in document order.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> {
-        self.own().iter().map(move |attr| Attribute {
-            prefix: attr.prefix,
-            namespace: self.space(attr.namespace).map(|space| space.uri.as_ref()),
-            name: attr.name,
-            value: attr.value.as_ref(),
+        self.own().iter().map(move |attr| {
+            let space = self.space(attr.namespace);
+            Attribute {
+                prefix: space.and_then(|space| space.prefix),
+                namespace: space.map(|space| space.uri.as_ref()),
+                name: attr.name,
+                value: attr.value.as_ref(),
+            }
         })
     }
 
@@ -151,19 +154,19 @@ impl<'d> Node<'d> {
     pub fn own_elements(self) -> impl Iterator<Item = Node<'d>> {
         self.inside().filter(|node| {
             let data = node.data();
-            data.namespace == NONE && matches!(data.kind, Kind::Element)
+            data.namespace == NONE && matches!(data.kind, Kind::Element(_))
         })
     }
 
     /// All child elements in document order.
     pub fn elements(self) -> impl Iterator<Item = Node<'d>> {
-        self.inside().filter(|node| matches!(node.data().kind, Kind::Element))
+        self.inside().filter(|node| matches!(node.data().kind, Kind::Element(_)))
     }
 
     /// Elements and texts in document order.
     pub fn content(self) -> impl Iterator<Item = Content<'d>> {
         self.inside().map(|node| match &node.data().kind {
-            Kind::Element => Content::Element(node),
+            Kind::Element(_) => Content::Element(node),
             Kind::Text(text) => Content::Text(text),
         })
     }
@@ -227,13 +230,13 @@ impl<'d> Node<'d> {
 
     /// 1-based line and column, in bytes, where the element begins.
     pub fn position(self) -> (u32, u32) {
-        position(self.document.text, self.data().span.0)
+        position(self.document.text, self.data().span.0 as usize)
     }
 
     /// The element as it stands in the source text.
     pub fn source(self) -> &'d str {
         let (from, to) = self.data().span;
-        self.document.text.get(from..to).unwrap_or_default()
+        self.document.text.get(from as usize..to as usize).unwrap_or_default()
     }
 
     fn scope(self) -> impl Iterator<Item = &'d Space<'d>> {

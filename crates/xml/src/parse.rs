@@ -51,6 +51,11 @@ pub(crate) fn document(text: &str, limits: Limits) -> Outcome<Document<'_>> {
     Ok(parser.document)
 }
 
+/// A place or a count; texts are shorter than 32 bits can count.
+fn short(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(NONE)
+}
+
 /// Kinds of bytes that are passed over in one go. What takes a closer look is of none of them.
 const BLANK: u8 = 1;
 const BEGINS: u8 = 2;
@@ -218,7 +223,7 @@ impl<'t> Parser<'t> {
 
     fn push(&mut self, node: NodeData<'t>) -> Outcome<u32> {
         self.room()?;
-        let index = u32::try_from(self.document.nodes.len()).unwrap_or(NONE);
+        let index = short(self.document.nodes.len());
         let nodes = &mut self.document.nodes;
         if let Some(parent) = self.open.last().and_then(|parent| nodes.get_mut(*parent as usize)) {
             let before = std::mem::replace(&mut parent.last, index);
@@ -253,26 +258,24 @@ impl<'t> Parser<'t> {
         if self.document.attrs.len() > first {
             self.resolve(first, scope, prefixed)?;
         }
-        let (prefix, name, namespace) = match plain {
-            Some(name) => (None, name, self.find(scope, None)),
+        let (name, namespace) = match plain {
+            Some(name) => (name, self.find(scope, None)),
             None => self.qualified(full, scope, true),
         };
         let ends = self.byte() == Some(b'/');
         self.at += if ends { 2 } else { 1 };
         let last = self.document.attrs.len();
         let node = NodeData {
-            kind: Kind::Element,
-            name,
+            kind: Kind::Element(name),
             key: Key::of(name),
-            prefix,
             parent,
             first: NONE,
             last: NONE,
             next: NONE,
             namespace,
             scope,
-            attrs: (u32::try_from(first).unwrap_or(NONE), u32::try_from(last).unwrap_or(NONE)),
-            span: (start, self.at),
+            attrs: (short(first), short(last)),
+            span: (short(start), short(self.at)),
         };
         let index = self.push(node)?;
         if !ends {
@@ -335,9 +338,9 @@ impl<'t> Parser<'t> {
                     return self.fail(self.at, "document has too many namespaces");
                 }
                 self.document.spaces.push(Space { prefix, uri: value, outer: scope });
-                scope = u32::try_from(self.document.spaces.len() - 1).unwrap_or(NONE);
+                scope = short(self.document.spaces.len() - 1);
             } else {
-                self.document.attrs.push(AttrData { name: full, key, prefix: None, namespace: NONE, value });
+                self.document.attrs.push(AttrData { name: full, key, namespace: NONE, value });
             }
             parted = self.blanks();
             if !parted && !matches!(self.byte(), Some(b'>' | b'/')) {
@@ -352,9 +355,9 @@ impl<'t> Parser<'t> {
         if prefixed {
             for index in first..count {
                 let Some(full) = self.document.attrs.get(index).map(|attr| attr.name) else { break };
-                let (prefix, name, namespace) = self.qualified(full, scope, false);
+                let (name, namespace) = self.qualified(full, scope, false);
                 if let Some(attr) = self.document.attrs.get_mut(index) {
-                    (attr.prefix, attr.name, attr.namespace) = (prefix, name, namespace);
+                    (attr.name, attr.namespace) = (name, namespace);
                     attr.key = Key::of(name);
                 }
             }
@@ -368,7 +371,8 @@ impl<'t> Parser<'t> {
             order.windows(2).filter(|pair| self.same(own, pair[0], pair[1])).map(|pair| pair[1]).min()
         };
         if let Some(attr) = again.and_then(|index| own.get(index)) {
-            let name = match attr.prefix {
+            let space = self.document.spaces.get(attr.namespace as usize);
+            let name = match space.and_then(|space| space.prefix) {
                 Some(prefix) => format!("{prefix}:{}", attr.name),
                 None => attr.name.to_owned(),
             };
@@ -394,15 +398,15 @@ impl<'t> Parser<'t> {
         self.document.spaces.get(space as usize).map(|space| space.uri.as_ref())
     }
 
-    /// Prefix, local name and namespace. A prefix that is not declared is part of the name.
-    fn qualified(&self, full: &'t str, scope: u32, element: bool) -> (Option<&'t str>, &'t str, u32) {
+    /// Local name and namespace. A prefix that is not declared is part of the name.
+    fn qualified(&self, full: &'t str, scope: u32, element: bool) -> (&'t str, u32) {
         let split = split_name(full).filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty());
         match split {
-            None if !element => (None, full, NONE),
-            None => (None, full, self.find(scope, None)),
+            None if !element => (full, NONE),
+            None => (full, self.find(scope, None)),
             Some((prefix, name)) => match self.find(scope, Some(prefix)) {
-                NONE => (None, full, NONE),
-                space => (Some(prefix), name, space),
+                NONE => (full, NONE),
+                space => (name, space),
             },
         }
     }
@@ -483,15 +487,17 @@ impl<'t> Parser<'t> {
 
     fn premature(&self) -> Outcome<()> {
         let open = self.open.last().and_then(|open| self.document.nodes.get(*open as usize));
-        let (name, start) = open.map_or(("", 0), |node| (self.shown(node), node.span.0));
+        let (name, start) = open.map_or(("", 0), |node| (self.shown(node), node.span.0 as usize));
         let (line, _) = crate::document::position(self.text, start);
         self.fail(self.at, format!("Premature end of data in tag {name} line {line}"))
     }
 
     /// The name of an element as it stands in the text.
     fn shown(&self, node: &NodeData<'t>) -> &'t str {
-        let start = node.span.0 + 1;
-        let length = node.name.len() + node.prefix.map_or(0, |prefix| prefix.len() + 1);
+        let start = node.span.0 as usize + 1;
+        let space = self.document.spaces.get(node.namespace as usize);
+        let prefix = space.and_then(|space| space.prefix);
+        let length = node.name().len() + prefix.map_or(0, |prefix| prefix.len() + 1);
         self.slice(start, start + length)
     }
 
@@ -507,8 +513,8 @@ impl<'t> Parser<'t> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let end = self.at;
         let Some(node) = self.document.nodes.get_mut(open as usize) else { return Ok(()) };
-        node.span.1 = end;
-        let start = node.span.0;
+        node.span.1 = short(end);
+        let start = node.span.0 as usize;
         let own = self.document.nodes.get(open as usize).map(|node| self.shown(node)).unwrap_or_default();
         if own != name {
             let (line, _) = crate::document::position(self.text, start);
@@ -522,9 +528,7 @@ impl<'t> Parser<'t> {
         let parent = self.open.last().copied().unwrap_or(NONE);
         let node = NodeData {
             kind: Kind::Text(text),
-            name: "",
             key: Key::default(),
-            prefix: None,
             parent,
             first: NONE,
             last: NONE,
@@ -532,7 +536,7 @@ impl<'t> Parser<'t> {
             namespace: NONE,
             scope: NONE,
             attrs: (0, 0),
-            span,
+            span: (short(span.0), short(span.1)),
         };
         self.push(node).map(|_| ())
     }
