@@ -384,25 +384,21 @@ impl DomainConfig for Driver {
         self.complete_stored(&guest);
         let value = guest.value();
         let inactive = flags & 2 != 0;
-        let domain = match (&value.live, &value.config) {
-            (Some(_), Some(config)) if inactive => config.clone(),
-            (Some(live), None) if inactive => live.base.clone(),
-            (Some(live), _) => Arc::new(live.domain.clone()),
-            (None, Some(config)) => config.clone(),
+        let domain: &Domain = match (&value.live, &value.config) {
+            (Some(_), Some(config)) if inactive => config,
+            (Some(live), None) if inactive => &live.base,
+            (Some(live), _) => &live.domain,
+            (None, Some(config)) => config,
             (None, None) => return Err(crate::not_running()),
         };
         if flags & 8 != 0 {
             let domain = match &value.live {
                 Some(live) if !inactive => crate::portable::kept(live),
-                _ => (*domain).clone(),
+                _ => domain.clone(),
             };
             return Ok(crate::portable::document(&domain, flags & 1 != 0));
         }
         let running = value.live.is_some() && !inactive;
-        let mut domain = domain;
-        if flags & 4 != 0 {
-            self.update_cpu(Arc::make_mut(&mut domain))?;
-        }
         let format = FormatFlags {
             secure: flags & 1 != 0,
             inactive: !running,
@@ -410,6 +406,11 @@ impl DomainConfig for Driver {
             migratable: flags & 8 != 0,
             ..FormatFlags::default()
         };
+        if flags & 4 != 0 {
+            let mut updated = domain.clone();
+            self.update_cpu(&mut updated)?;
+            return Ok(updated.format(format));
+        }
         Ok(domain.format(format))
     }
 
@@ -579,9 +580,11 @@ impl DomainConfig for Driver {
             }
             self.lifecycle(&guest, kind::UNDEFINED, undefined::RENAMED);
             let next = Arc::new(next);
-            guest.change(|value| {
-                value.name = new.to_owned();
-                value.config = Some(next);
+            self.guests.rename(&guest, new, || {
+                guest.change(|value| {
+                    value.name = new.to_owned();
+                    value.config = Some(next);
+                });
             });
             self.lifecycle(&guest, kind::DEFINED, defined::RENAMED);
             Ok(0)

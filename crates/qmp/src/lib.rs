@@ -12,4 +12,4 @@ pub mod monitor;
 
 pub use hub::Hub;
 pub use message::{Event, Message};
-pub use monitor::{CommandError, Monitor, Notice};
+pub use monitor::{Begun, CommandError, Monitor, Notice};

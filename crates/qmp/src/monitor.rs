@@ -78,6 +78,51 @@ fn fault() -> Result<(), CommandError> {
     })
 }
 
+/// Commands that were sent and whose results nobody has taken yet.
+#[derive(Debug)]
+pub struct Begun<'m> {
+    monitor: &'m Monitor,
+    expected: Vec<(Receiver<Answer>, String)>,
+    end: Instant,
+    limit: Duration,
+}
+
+impl Begun<'_> {
+    /// Waits for all results, in the order of the commands.
+    ///
+    /// # Errors
+    /// When the emulator has not answered all of them within the limit, or is gone.
+    pub fn finish(mut self) -> Result<Vec<Result<Value, CommandError>>, CommandError> {
+        let expected = std::mem::take(&mut self.expected);
+        let take = |(receiver, id): &(Receiver<Answer>, String)| match self
+            .monitor
+            .receive(receiver, id, self.end, self.limit)
+        {
+            Ok(value) => Ok(Ok(value)),
+            Err(refused @ CommandError::Refused { .. }) => Ok(Err(refused)),
+            Err(error) => Err(error),
+        };
+        let Some((last, before)) = expected.split_last() else { return Ok(Vec::new()) };
+        // Answers come in the order of the commands: when the last is there, so are the others, and this thread was
+        // woken once.
+        let outcome = take(last).and_then(|last| {
+            let mut results = before.iter().map(take).collect::<Result<Vec<_>, _>>()?;
+            results.push(last);
+            Ok(results)
+        });
+        if outcome.is_err() {
+            expected.iter().for_each(|(_, id)| self.monitor.forget(id));
+        }
+        outcome
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.expected.iter().for_each(|(_, id)| self.monitor.forget(id));
+    }
+}
+
 impl Monitor {
     pub(crate) fn new(stream: UnixStream, listener: Listener) -> Monitor {
         Monitor {
@@ -116,8 +161,22 @@ impl Monitor {
         commands: impl IntoIterator<Item = (&'static str, Value)>,
         limit: Duration,
     ) -> Result<Vec<Result<Value, CommandError>>, CommandError> {
+        self.begin(commands, limit)?.finish()
+    }
+
+    /// The first half of [`Monitor::batch`]: sends, and does not wait. So several emulators work at the same time.
+    ///
+    /// # Errors
+    /// When the emulator does not take them within `limit`, or is gone.
+    pub fn begin(
+        &self,
+        commands: impl IntoIterator<Item = (&'static str, Value)>,
+        limit: Duration,
+    ) -> Result<Begun<'_>, CommandError> {
         fault()?;
-        let (mut text, mut expected) = (String::new(), Vec::new());
+        let end = Instant::now() + limit;
+        let mut begun = Begun { monitor: self, expected: Vec::new(), end, limit };
+        let mut text = String::new();
         for (name, arguments) in commands {
             let id = self.next_id();
             let mut document = json!({ "execute": name });
@@ -127,26 +186,10 @@ impl Monitor {
             document["id"] = Value::String(id.clone());
             text.push_str(&document.to_string());
             text.push('\n');
-            expected.push((self.expect(&id)?, id));
+            begun.expected.push((self.expect(&id)?, id));
         }
-        let end = Instant::now() + limit;
-        let written = self.write(text.as_bytes(), end);
-        let mut results = Vec::with_capacity(expected.len());
-        let mut outcome = written;
-        for (receiver, id) in expected {
-            if outcome.is_err() {
-                self.forget(&id);
-                continue;
-            }
-            match self.receive(&receiver, &id, end, limit) {
-                Err(CommandError::Refused { class, description }) => {
-                    results.push(Err(CommandError::Refused { class, description }));
-                }
-                Err(error) => outcome = Err(error),
-                Ok(value) => results.push(Ok(value)),
-            }
-        }
-        outcome.map(|()| results)
+        self.write(text.as_bytes(), end)?;
+        Ok(begun)
     }
 
     /// Sends a command and with it a descriptor, which the emulator keeps for a later command that names it.

@@ -10,7 +10,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 /// How long it looks before it sleeps.
-const LINGER: Duration = Duration::from_micros(60);
+const LINGER: Duration = Duration::from_micros(100);
 
 #[derive(Debug, Default)]
 pub(crate) struct Linger {
@@ -39,7 +39,7 @@ impl Linger {
             std::thread::yield_now();
         }
         let outcome = poll.poll(events, timeout);
-        self.chatty = since.elapsed() < LINGER * 2;
+        self.chatty = since.elapsed() < LINGER;
         outcome
     }
 }

@@ -1,7 +1,8 @@
 //! Counters and sizes of disks and their images.
 
-use super::Record;
+use super::{Question, Record};
 use crate::block::disk::{self, nodes};
+use crate::guest::Live;
 use crate::{block, chain};
 use serde_json::{Value as Json, json};
 use std::path::Path;
@@ -26,12 +27,28 @@ struct Answers {
     nodes: Json,
 }
 
+fn by_device() -> Question {
+    ("query-blockstats", Json::Null)
+}
+
+fn by_node() -> Question {
+    ("query-blockstats", json!({"query-nodes": true}))
+}
+
+fn all_nodes() -> Question {
+    ("query-named-block-nodes", json!({"flat": true}))
+}
+
+pub(super) fn questions(_: &Live, questions: &mut Vec<Question>) {
+    questions.extend([by_device(), by_node(), all_nodes()]);
+}
+
 pub(super) fn add(record: &mut Record<'_>) {
     let live = record.value.live.clone();
     let answers = live.as_ref().map(|_| Answers {
-        by_device: record.ask("query-blockstats", Json::Null).unwrap_or_default(),
-        by_node: record.ask("query-blockstats", json!({"query-nodes": true})).unwrap_or_default(),
-        nodes: record.ask("query-named-block-nodes", json!({"flat": true})).unwrap_or_default(),
+        by_device: record.ask(&by_device()).unwrap_or_default(),
+        by_node: record.ask(&by_node()).unwrap_or_default(),
+        nodes: record.ask(&all_nodes()).unwrap_or_default(),
     });
     let disks: Vec<Tree> = record.domain.all("disk").cloned().collect();
     let count_at = record.params.len();

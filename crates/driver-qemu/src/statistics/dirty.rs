@@ -1,6 +1,7 @@
 //! How fast a guest writes to its memory.
 
-use super::Record;
+use super::{Question, Record};
+use crate::guest::Live;
 use crate::{Driver, check_flags, error};
 use base::object::DomainRef;
 use base::{Error, ErrorCode, Result};
@@ -12,8 +13,14 @@ const MODES: [&str; 3] = ["page-sampling", "dirty-bitmap", "dirty-ring"];
 const BITMAP: u32 = 1;
 const RING: u32 = 2;
 
+const QUESTION: Question = ("query-dirty-rate", Json::Null);
+
+pub(super) fn questions(_: &Live, questions: &mut Vec<Question>) {
+    questions.push(QUESTION);
+}
+
 pub(super) fn add(record: &mut Record<'_>) {
-    let Some(answer) = record.ask("query-dirty-rate", Json::Null) else { return };
+    let Some(answer) = record.ask(&QUESTION) else { return };
     let number = |name: &str| answer.get(name).and_then(Json::as_i64);
     let status = ["unstarted", "measuring", "measured"];
     let word = answer.get("status").and_then(Json::as_str).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! What the kernel counts of guests it runs itself; emulated ones have none of it.
 
-use super::{Record, processors};
+use super::{Question, Record, processors};
 use crate::guest::Live;
+use conf_domain::Domain;
 use qemu_live::vcpus::Vcpu;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -16,13 +17,48 @@ fn suffix(kind: &str) -> Option<&'static str> {
     }
 }
 
-fn accelerated(record: &Record<'_>) -> bool {
-    record.domain.kind() == "kvm"
+fn accelerated(domain: &Domain) -> bool {
+    domain.kind() == "kvm"
+}
+
+fn schemas() -> Question {
+    ("query-stats-schemas", json!({"provider": "kvm"}))
+}
+
+fn of_vcpus(live: &Live, ids: &[u32]) -> Question {
+    ("query-stats", processors::question(live, ids))
+}
+
+fn of_guest() -> Question {
+    ("query-stats", json!({"target": "vm"}))
+}
+
+fn online(live: &Live) -> Vec<u32> {
+    live.vcpus.iter().filter(|vcpu| vcpu.online).map(|vcpu| vcpu.id).collect()
+}
+
+pub(super) fn about_halts(live: &Live, questions: &mut Vec<Question>) {
+    if accelerated(&live.domain) {
+        questions.push(of_vcpus(live, &online(live)));
+    }
+}
+
+pub(super) fn about_vcpus(live: &Live, questions: &mut Vec<Question>) {
+    if accelerated(&live.domain) {
+        questions.push(schemas());
+        questions.extend(online(live).into_iter().map(|id| of_vcpus(live, &[id])));
+    }
+}
+
+pub(super) fn about_guest(live: &Live, questions: &mut Vec<Question>) {
+    if accelerated(&live.domain) {
+        questions.extend([schemas(), of_guest()]);
+    }
 }
 
 /// Types of the statistics of a target, by name.
 fn types(record: &Record<'_>, target: &str) -> BTreeMap<String, &'static str> {
-    let Some(schemas) = record.ask("query-stats-schemas", json!({"provider": "kvm"})) else {
+    let Some(schemas) = record.ask(&schemas()) else {
         return BTreeMap::new();
     };
     let of_target = schemas
@@ -56,33 +92,32 @@ fn add(record: &mut Record<'_>, answer: &Json, prefix: &str, types: &BTreeMap<St
 
 /// Adds what is counted of one processor.
 pub(super) fn vcpu(record: &mut Record<'_>, live: &Live, vcpu: &Vcpu) {
-    if !accelerated(record) {
+    if !accelerated(record.domain) {
         return;
     }
     let types = types(record, "vcpu");
-    if let Some(answer) = record.ask("query-stats", processors::question(live, &[vcpu.id])) {
+    if let Some(answer) = record.ask(&of_vcpus(live, &[vcpu.id])) {
         add(record, &answer, &format!("vcpu.{}", vcpu.id), &types);
     }
 }
 
 /// Adds what is counted of the whole guest.
 pub(super) fn whole(record: &mut Record<'_>) {
-    if !accelerated(record) || record.value.live.is_none() {
+    if !accelerated(record.domain) || record.value.live.is_none() {
         return;
     }
     let types = types(record, "vm");
-    if let Some(answer) = record.ask("query-stats", json!({"target": "vm"})) {
+    if let Some(answer) = record.ask(&of_guest()) {
         add(record, &answer, "vm", &types);
     }
 }
 
 /// Nanoseconds that processors waited actively before they halted: with success, and without.
-pub(super) fn halt_poll(live: &Live) -> (u64, u64) {
-    if live.domain.kind() != "kvm" {
+pub(super) fn halt_poll(record: &Record<'_>, live: &Live) -> (u64, u64) {
+    if !accelerated(&live.domain) {
         return (0, 0);
     }
-    let ids: Vec<u32> = live.vcpus.iter().filter(|vcpu| vcpu.online).map(|vcpu| vcpu.id).collect();
-    let Ok(answer) = live.command("query-stats", processors::question(live, &ids)) else { return (0, 0) };
+    let Some(answer) = record.ask(&of_vcpus(live, &online(live))) else { return (0, 0) };
     let sum = |name: &str| {
         let vcpus = answer.as_array().into_iter().flatten();
         let stats = vcpus.filter_map(|vcpu| vcpu.get("stats")?.as_array()).flatten();

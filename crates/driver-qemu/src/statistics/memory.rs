@@ -1,6 +1,6 @@
 //! Memory: what the guest has, what it says of its use, what the emulator takes.
 
-use super::Record;
+use super::{Question, Record, ask};
 use crate::guest::Live;
 use crate::tuning::has_balloon;
 use crate::{Driver, check_flags};
@@ -30,12 +30,25 @@ const RSS: i32 = 7;
 /// The number that stands for "not known".
 const UNKNOWN: u64 = u64::MAX;
 
-/// What the guest reports, where it has a balloon.
-fn reported(live: &Live) -> Vec<(i32, &'static str, u64)> {
+/// The question for what the guest reports, where it has a balloon.
+fn about_guest(live: &Live) -> Option<Question> {
     let balloon = live.domain.all("memballoon").find(|balloon| !balloon.is("model", "none"));
-    let Some(alias) = balloon.and_then(|balloon| balloon.attr_at("alias", "name")) else { return Vec::new() };
-    let arguments = json!({"path": format!("/machine/peripheral/{alias}"), "property": "guest-stats"});
-    let Ok(answer) = live.command("qom-get", arguments) else { return Vec::new() };
+    let alias = balloon?.attr_at("alias", "name")?;
+    Some(("qom-get", json!({"path": format!("/machine/peripheral/{alias}"), "property": "guest-stats"})))
+}
+
+/// The question for what the balloon is set to.
+fn about_balloon(live: &Live) -> Option<Question> {
+    has_balloon(&live.domain).then_some(("query-balloon", Json::Null))
+}
+
+pub(super) fn questions(live: &Live, questions: &mut Vec<Question>) {
+    questions.extend(about_balloon(live).into_iter().chain(about_guest(live)));
+}
+
+/// What the guest reports.
+fn reported(answer: Option<&Json>) -> Vec<(i32, &'static str, u64)> {
+    let Some(answer) = answer else { return Vec::new() };
     let one = |(field, tag, name, bytes): &(&str, i32, &'static str, bool)| {
         let place = if *field == "last-update" { answer.get(field) } else { answer.get("stats")?.get(field) };
         let value = place?.as_u64().filter(|value| *value != UNKNOWN)?;
@@ -45,14 +58,9 @@ fn reported(live: &Live) -> Vec<(i32, &'static str, u64)> {
 }
 
 /// What the balloon is set to, in KiB.
-fn actual(live: &Live) -> u64 {
-    if has_balloon(&live.domain)
-        && let Ok(answer) = live.command("query-balloon", Json::Null)
-        && let Some(bytes) = answer.get("actual").and_then(Json::as_u64)
-    {
-        return bytes / 1024;
-    }
-    live.domain.current_memory_kib()
+fn actual(live: &Live, answer: Option<&Json>) -> u64 {
+    let bytes = answer.and_then(|answer| answer.get("actual")).and_then(Json::as_u64);
+    bytes.map_or_else(|| live.domain.current_memory_kib(), |bytes| bytes / 1024)
 }
 
 pub(super) fn balloon(record: &mut Record<'_>) {
@@ -61,9 +69,11 @@ pub(super) fn balloon(record: &mut Record<'_>) {
         record.put("balloon.maximum", record.domain.memory_kib());
         return;
     };
-    record.put("balloon.current", actual(&live));
+    let balloon = about_balloon(&live).and_then(|question| record.ask(&question));
+    let guest = about_guest(&live).and_then(|question| record.ask(&question));
+    record.put("balloon.current", actual(&live, balloon.as_ref()));
     record.put("balloon.maximum", record.domain.memory_kib());
-    for (_, name, value) in reported(&live) {
+    for (_, name, value) in reported(guest.as_ref()) {
         record.put(format!("balloon.{name}"), value);
     }
     record.put_some("balloon.rss", host::process::resident_kib(live.process.pid()));
@@ -78,8 +88,10 @@ impl Driver {
     ) -> Result<Vec<DomainMemoryStat>> {
         check_flags(flags, 0, "qemuDomainMemoryStats")?;
         let live = self.find(dom)?.live()?;
-        let mut stats = vec![DomainMemoryStat { tag: ACTUAL, val: actual(&live) }];
-        stats.extend(reported(&live).into_iter().map(|(tag, _, val)| DomainMemoryStat { tag, val }));
+        let balloon = about_balloon(&live).and_then(|question| ask(&live, &question));
+        let guest = about_guest(&live).and_then(|question| ask(&live, &question));
+        let mut stats = vec![DomainMemoryStat { tag: ACTUAL, val: actual(&live, balloon.as_ref()) }];
+        stats.extend(reported(guest.as_ref()).into_iter().map(|(tag, _, val)| DomainMemoryStat { tag, val }));
         if let Some(val) = host::process::resident_kib(live.process.pid()) {
             stats.push(DomainMemoryStat { tag: RSS, val });
         }

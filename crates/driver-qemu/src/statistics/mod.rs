@@ -1,4 +1,7 @@
 //! Statistics of all domains in one call, by groups.
+//!
+//! What emulators have to be asked is known before: all get their questions first, in one piece, and think about them at
+//! the same time. Groups then find the answers; a question that was not foreseen is asked when it comes up.
 
 mod blocks;
 mod dirty;
@@ -7,7 +10,7 @@ mod kernel;
 mod memory;
 mod processors;
 
-use crate::guest::{Guest, Value};
+use crate::guest::{Guest, Live, MONITOR_WAIT, Value};
 use crate::{Driver, check_flags};
 use api::consts::domain_stats_types as kinds;
 use api::domain_info::DomainStatsRecord;
@@ -15,7 +18,9 @@ use base::object::DomainRef;
 use base::param::{TypedParam, TypedValue};
 use base::{ErrorCode, Result};
 use conf_domain::Domain;
+use qmp::Begun;
 use serde_json::Value as Json;
+use std::iter::repeat_with;
 use std::sync::Arc;
 
 /// Groups that are served.
@@ -44,6 +49,35 @@ pub(super) struct Record<'g> {
     /// Images below the top are told too.
     pub(super) backing: bool,
     params: Vec<TypedParam>,
+    answers: Vec<(Question, Option<Json>)>,
+}
+
+/// A command to the emulator and its arguments.
+type Question = (&'static str, Json);
+
+/// What the groups that are wanted will ask about a running guest.
+fn questions(live: &Live, wanted: u32) -> Vec<Question> {
+    let mut all = Vec::new();
+    for (kind, ask) in [
+        (kinds::CPU_TOTAL, kernel::about_halts as fn(&Live, &mut Vec<Question>)),
+        (kinds::BALLOON, memory::questions),
+        (kinds::VCPU, kernel::about_vcpus),
+        (kinds::BLOCK, blocks::questions),
+        (kinds::IOTHREAD, processors::about_iothreads),
+        (kinds::DIRTYRATE, dirty::questions),
+        (kinds::VM, kernel::about_guest),
+    ] {
+        if wanted & kind != 0 {
+            ask(live, &mut all);
+        }
+    }
+    let mut known: Vec<Question> = Vec::with_capacity(all.len());
+    for question in all {
+        if !known.contains(&question) {
+            known.push(question);
+        }
+    }
+    known
 }
 
 impl Record<'_> {
@@ -58,9 +92,17 @@ impl Record<'_> {
     }
 
     /// Asks the emulator; what it does not tell is left out.
-    pub(super) fn ask(&self, command: &str, arguments: Json) -> Option<Json> {
-        self.value.live.as_ref()?.command(command, arguments).ok()
+    pub(super) fn ask(&self, question: &Question) -> Option<Json> {
+        match self.answers.iter().find(|(asked, _)| asked == question) {
+            Some((_, answer)) => answer.clone(),
+            None => ask(self.value.live.as_ref()?, question),
+        }
     }
+}
+
+/// Asks one question.
+pub(super) fn ask(live: &Live, (command, arguments): &Question) -> Option<Json> {
+    live.command(command, arguments.clone()).ok()
 }
 
 impl Driver {
@@ -85,16 +127,39 @@ impl Driver {
         } else {
             doms.iter().filter_map(|dom| self.guests.by_uuid(dom.uuid)).collect()
         };
-        Ok(guests.iter().map(|guest| record(guest, wanted, flags & BACKING != 0)).collect())
+        let backing = flags & BACKING != 0;
+        let values: Vec<Arc<Value>> = guests.iter().map(|guest| guest.value()).collect();
+        let begun: Vec<(Vec<Question>, Option<Begun<'_>>)> = values
+            .iter()
+            .map(|value| {
+                let Some(live) = &value.live else { return (Vec::new(), None) };
+                let asked = questions(live, wanted);
+                let begun = live.monitor.begin(asked.iter().cloned(), MONITOR_WAIT).ok();
+                (asked, begun)
+            })
+            .collect();
+        let told = guests.iter().zip(&values).zip(begun);
+        Ok(told
+            .map(|((guest, value), (asked, begun))| {
+                let answers = begun.and_then(|begun| begun.finish().ok());
+                let answers = answers.into_iter().flatten().map(Result::ok).chain(repeat_with(|| None));
+                record(guest, value, asked.into_iter().zip(answers).collect(), wanted, backing)
+            })
+            .collect())
     }
 }
 
-fn record(guest: &Guest, wanted: u32, backing: bool) -> DomainStatsRecord {
-    let value = guest.value();
+fn record(
+    guest: &Guest,
+    value: &Value,
+    answers: Vec<(Question, Option<Json>)>,
+    wanted: u32,
+    backing: bool,
+) -> DomainStatsRecord {
     let Ok(domain) = value.current() else {
         return DomainStatsRecord { dom: guest.reference(), params: Vec::new() };
     };
-    let mut record = Record { value: &value, domain: &domain, backing, params: Vec::new() };
+    let mut record = Record { value, domain: &domain, backing, params: Vec::new(), answers };
     if wanted & kinds::STATE != 0 {
         record.put("state.state", value.state.0);
         record.put("state.reason", value.state.1);

@@ -1,6 +1,6 @@
 //! Processor time: of the guest, of its processors, of its I/O threads.
 
-use super::{Record, kernel};
+use super::{Question, Record, kernel};
 use crate::guest::{Live, Value};
 use crate::tuning::{params, pins};
 use crate::{Driver, check_flags, error};
@@ -34,7 +34,7 @@ pub(super) fn total(record: &mut Record<'_>) {
     record.put("cpu.user", user);
     record.put("cpu.system", system);
     if let Some(live) = &record.value.live {
-        let (success, fail) = kernel::halt_poll(live);
+        let (success, fail) = kernel::halt_poll(record, live);
         record.put("cpu.cache.monitor.count", 0u32);
         record.put("cpu.haltpoll.success.time", success);
         record.put("cpu.haltpoll.fail.time", fail);
@@ -58,8 +58,23 @@ pub(super) fn each(record: &mut Record<'_>) {
     }
 }
 
+const IOTHREADS: Question = ("query-iothreads", Json::Null);
+
+fn has_iothreads(domain: &conf_domain::Domain) -> bool {
+    domain.tree.text_of("iothreads").is_some_and(|count| count.trim() != "0")
+}
+
+pub(super) fn about_iothreads(live: &Live, questions: &mut Vec<Question>) {
+    if has_iothreads(&live.domain) {
+        questions.push(IOTHREADS);
+    }
+}
+
 pub(super) fn iothreads(record: &mut Record<'_>) {
-    let Some(answer) = record.ask("query-iothreads", Json::Null) else { return };
+    if !has_iothreads(record.domain) {
+        return;
+    }
+    let Some(answer) = record.ask(&IOTHREADS) else { return };
     let threads: Vec<&Json> = answer.as_array().into_iter().flatten().collect();
     if threads.is_empty() {
         return;
