@@ -42,7 +42,7 @@ const IDLE: Duration = Duration::from_secs(30);
 const AHEAD: i32 = 10;
 
 /// How long the lead may lie aside.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000 };
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000 };
 
 /// Sizes of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
