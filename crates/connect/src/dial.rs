@@ -103,8 +103,8 @@ fn unix(target: &Target, around: &Surroundings) -> Result<UnixStream> {
     let given = around.variable("VIRTD_PATH").or_else(|| around.variable("LIBVIRTD_PATH"));
     let program = given
         .map(Into::into)
-        .or_else(|| host::process::find(daemon))
-        .or_else(|| host::process::find("libvirtd"));
+        .or_else(|| host::program::find(daemon))
+        .or_else(|| host::program::find("libvirtd"));
     let Some(program) = program else { return Err(failure) };
     host::dialogue::start_daemon(&program)
         .map_err(|error| system(&error, format!("cannot start {}", program.display())))?;

@@ -10,7 +10,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Finds a program where administrators keep theirs.
 fn program(name: &str) -> std::path::PathBuf {
-    host::process::find(name).unwrap_or_else(|| ["/usr/sbin", name].iter().collect())
+    host::program::find(name).unwrap_or_else(|| ["/usr/sbin", name].iter().collect())
 }
 
 /// Runs a command and tells what it said.

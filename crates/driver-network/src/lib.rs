@@ -200,8 +200,8 @@ fn settings(layout: &Layout) -> Result<Settings> {
 fn backend(layout: &Layout, settings: &Settings) -> Result<Backend> {
     let wanted = settings.text("firewall_backend").map_err(|error| syntax(&error))?;
     let there = |backend: Backend| match backend {
-        Backend::Iptables => host::process::find("iptables").is_some(),
-        Backend::Nftables => host::process::find("nft").is_some(),
+        Backend::Iptables => host::program::find("iptables").is_some(),
+        Backend::Nftables => host::program::find("nft").is_some(),
         Backend::None => true,
     };
     if let Some(name) = wanted {

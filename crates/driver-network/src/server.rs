@@ -72,8 +72,8 @@ impl Driver {
     fn lease_helper(&self) -> String {
         let beside =
             std::env::current_exe().ok().map(|program| program.with_file_name("libvirt_leaseshelper"));
-        let beside = beside.filter(|path| host::process::executable(path));
-        let installed = HELPERS.iter().map(PathBuf::from).find(|path| host::process::executable(path));
+        let beside = beside.filter(|path| host::program::executable(path));
+        let installed = HELPERS.iter().map(PathBuf::from).find(|path| host::program::executable(path));
         let found = if self.own_root() { installed.or(beside) } else { beside.or(installed) };
         found.unwrap_or_else(|| HELPERS[0].into()).display().to_string()
     }
@@ -108,7 +108,7 @@ impl Driver {
             return Ok(());
         }
         self.write_server_files(network)?;
-        let program = host::process::find("dnsmasq").ok_or_else(|| {
+        let program = host::program::find("dnsmasq").ok_or_else(|| {
             let cause = std::io::Error::from_raw_os_error(2);
             Error::system(ErrorDomain::NONE, &cause, "Cannot find 'dnsmasq' in path")
         })?;

@@ -8,7 +8,7 @@ use base::{Error, ErrorCode, Result, Uuid};
 use conf_nodedev::capability::mdev::Mdev;
 use conf_nodedev::mdevctl::{self, Command, Verb};
 use conf_nodedev::{Device, Kind};
-use host::process;
+use host::{process, program};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -59,7 +59,7 @@ impl Driver {
     /// Runs mdevctl. `what` is what it should do, for the complaint.
     fn mdevctl(&self, command: &Command, what: &str) -> Result<String> {
         let failed = |text: &str| internal(format!("Unable to {what} mediated device: {text}"));
-        let program = process::find(mdevctl::PROGRAM)
+        let program = program::find(mdevctl::PROGRAM)
             .ok_or_else(|| internal(format!("Cannot find '{}' in path", mdevctl::PROGRAM)))?;
         let args: Vec<&str> = command.args.iter().map(String::as_str).collect();
         let mut run = process::Command::new(program, &args);
@@ -91,7 +91,7 @@ impl Driver {
         }
         *listed = Some(seen.clone());
         // Without any folder of a parent there is nothing to list.
-        if seen.len() <= 1 && first || process::find(mdevctl::PROGRAM).is_none() {
+        if seen.len() <= 1 && first || program::find(mdevctl::PROGRAM).is_none() {
             return;
         }
         let now = self.tree.now();

@@ -21,7 +21,7 @@ struct Done {
 }
 
 fn run(program: &str, args: &[&str], input: &str) -> Done {
-    let path = host::process::find(program).unwrap_or_else(|| ["/usr/sbin", program].iter().collect());
+    let path = host::program::find(program).unwrap_or_else(|| ["/usr/sbin", program].iter().collect());
     let mut command = Command::new(path, args);
     command.input = input.as_bytes().to_vec();
     match command.run(LIMIT) {

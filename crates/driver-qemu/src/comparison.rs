@@ -52,7 +52,7 @@ fn this_host(database: &Database) -> Result<CpuDef> {
 
 fn host_with(database: &Database, around: &Surroundings) -> Result<CpuDef> {
     let mut raw = RawCpu::default();
-    for (number, sub, leaf) in host::cpuid::features() {
+    for &(number, sub, leaf) in host::cpuid::features() {
         let registers = Registers { eax: leaf.eax, ebx: leaf.ebx, ecx: leaf.ecx, edx: leaf.edx };
         raw.set(Source::Leaf { number, sub }, registers);
     }

@@ -136,7 +136,7 @@ pub(crate) fn surroundings() -> Host {
         kvm_max_vcpus: ::host::kvm::max_vcpus(),
         sev_guests: (sev.ecx.saturating_add(1).saturating_sub(sev.edx), sev.edx.saturating_sub(1)),
         tpm_versions: tpm_versions(),
-        rdp: ::host::process::find("qemu-rdp").is_some(),
+        rdp: ::host::program::find("qemu-rdp").is_some(),
         pci_backends: if vfio() { vec!["default".to_owned(), "vfio".to_owned()] } else { Vec::new() },
     }
 }
@@ -152,7 +152,7 @@ fn vfio() -> bool {
 fn tpm_versions() -> Option<Vec<String>> {
     static KNOWN: OnceLock<Option<Vec<String>>> = OnceLock::new();
     let ask = || {
-        let program = ::host::process::find("swtpm_setup")?;
+        let program = ::host::program::find("swtpm_setup")?;
         let command = ::host::process::Command::new(program, &["--print-capabilities"]);
         let finished = command.run(SWTPM_LIMIT).ok()?;
         let said: serde_json::Value = serde_json::from_slice(&finished.out).ok()?;

@@ -8,6 +8,7 @@ use crate::{FROM, error};
 use base::{Error, ErrorCode, Result};
 use host::Layout;
 use host::process::Command;
+use host::program::Search;
 use qemu_caps::arch::{self, Arch};
 use qemu_caps::document::{self, Stamp};
 use qemu_caps::{Caps, Flag, Probe};
@@ -56,12 +57,13 @@ impl Emulators {
 
     /// Emulators that are installed, by architecture.
     pub(crate) fn installed() -> Vec<(&'static Arch, PathBuf)> {
-        arch::ALL.iter().filter_map(|arch| Some((arch, Emulators::path_of(arch)?))).collect()
+        let mut search = Search::new();
+        arch::ALL.iter().filter_map(|arch| Some((arch, Emulators::path_of(arch, &mut search)?))).collect()
     }
 
     /// The emulator of an architecture. PCs with 32 bits are served by the emulator of those with 64 as well.
-    fn path_of(arch: &Arch) -> Option<PathBuf> {
-        let find = |name: &str| host::process::find(&format!("qemu-system-{name}"));
+    fn path_of(arch: &Arch, search: &mut Search) -> Option<PathBuf> {
+        let mut find = |name: &str| search.find(&format!("qemu-system-{name}"));
         let other = (arch.name, std::env::consts::ARCH) == ("i686", "x86_64");
         let own = find(arch.name).or_else(|| find(arch.emulator));
         own.or_else(|| other.then(|| find("x86_64")).flatten())
@@ -113,7 +115,7 @@ impl Emulators {
 
     /// What the emulator of an architecture can do.
     pub(crate) fn of_arch(&self, arch: &str) -> Result<Arc<Caps>> {
-        let path = Arch::of(arch).and_then(Emulators::path_of);
+        let path = Arch::of(arch).and_then(|arch| Emulators::path_of(arch, &mut Search::new()));
         let path = path.ok_or_else(|| {
             let text = format!("unable to find any emulator to serve '{arch}' architecture");
             error(ErrorCode::CONFIG_UNSUPPORTED, text)

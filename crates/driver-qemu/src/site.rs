@@ -57,7 +57,7 @@ impl Driver {
             },
             security: "none".to_owned(),
             tpm_versions: None,
-            rdp: Some(host::process::find("qemu-rdp").is_some()),
+            rdp: Some(host::program::find("qemu-rdp").is_some()),
             spice_tls: Some(false),
             iommu_groups: std::collections::HashMap::new(),
             lib_dir: self.state_dir().display().to_string(),

@@ -520,7 +520,7 @@ impl Driver {
 
 pub(crate) fn environment(private_dir: &Path) -> Vec<(String, String)> {
     let home = private_dir.display().to_string();
-    let path = host::process::path().to_string_lossy().into_owned();
+    let path = host::program::path().to_string_lossy().into_owned();
     let mut env = vec![
         ("LC_ALL".to_owned(), "C".to_owned()),
         ("PATH".to_owned(), path),

@@ -12,7 +12,7 @@ const NOT_THERE: i32 = 2;
 
 /// Whether the host has a program.
 pub(crate) fn there(name: &str) -> bool {
-    host::process::find(name).is_some()
+    host::program::find(name).is_some()
 }
 
 /// Runs a command of program and arguments; its output.
@@ -21,7 +21,7 @@ pub(crate) fn there(name: &str) -> bool {
 /// When it is not there, cannot be started or does not succeed.
 pub(crate) fn run(words: &[String]) -> Result<String> {
     let Some((name, args)) = words.split_first() else { return Ok(String::new()) };
-    let Some(program) = host::process::find(name) else {
+    let Some(program) = host::program::find(name) else {
         let missing = std::io::Error::from_raw_os_error(NOT_THERE);
         return Err(Error::system(ErrorDomain::NONE, &missing, format!("Cannot find '{name}' in path")));
     };

@@ -1,5 +1,7 @@
 //! What the processor says of itself.
 
+use std::sync::OnceLock;
+
 /// The four registers of one leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Leaf {
@@ -50,8 +52,14 @@ const FEATURES: [(u32, u32); 13] = [
     (0x8000_0021, 0),
 ];
 
-/// All leaves that tell features of the processor this runs on: number, sub-leaf, registers.
-pub fn features() -> Vec<(u32, u32, Leaf)> {
+/// All leaves that tell features of the processor this runs on: number, sub-leaf, registers. Looked at once: where the
+/// processor is a virtual one, each takes its time.
+pub fn features() -> &'static [(u32, u32, Leaf)] {
+    static FOUND: OnceLock<Vec<(u32, u32, Leaf)>> = OnceLock::new();
+    FOUND.get_or_init(look)
+}
+
+fn look() -> Vec<(u32, u32, Leaf)> {
     let highest = |base: u32| leaf(base, 0).map_or(0, |leaf| leaf.eax);
     let (basic, extended) = (highest(0), highest(0x8000_0000));
     let mut found = Vec::new();

@@ -4,7 +4,8 @@
 //! folder of the configuration. Each is called with the name of the object, an operation, a part of it and one more word,
 //! and reads the object's document.
 
-use crate::process::{self, Command};
+use crate::process::Command;
+use crate::program;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,7 +42,7 @@ impl Hook<'_> {
             .collect();
         more.sort();
         let scripts = std::iter::once(hooks.join(self.driver)).chain(more);
-        scripts.filter(|script| process::executable(script)).collect()
+        scripts.filter(|script| program::executable(script)).collect()
     }
 
     /// Runs the scripts. What one writes is read by the next, which matters to operations that may change the document;

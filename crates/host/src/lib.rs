@@ -8,6 +8,7 @@
 //! * [`cgroup`]: placing guests
 //! * [`memory`]: giving back what is not needed
 //! * [`neighbours`]: addresses of machines nearby
+//! * [`program`]: programs on the search path
 //! * [`node`]: what the machine is: processors, memory, statistics
 //! * [`link`], [`sriov`], [`sysctl`], [`netfilter`], [`tap`]: the network
 //! * [`bus`]: the message bus of the system
@@ -38,6 +39,7 @@ pub mod offload;
 pub mod pages;
 pub mod pidfile;
 pub mod process;
+pub mod program;
 pub mod random;
 pub mod service;
 pub mod sriov;

@@ -46,7 +46,7 @@ impl Command {
         Command {
             program: program.into(),
             args: args.iter().map(Into::into).collect(),
-            env: vec![("LC_ALL".into(), "C".into()), ("PATH".into(), path())],
+            env: vec![("LC_ALL".into(), "C".into()), ("PATH".into(), crate::program::path())],
             input: Vec::new(),
             fds: Vec::new(),
         }
@@ -288,22 +288,6 @@ fn talk(
             Some(bytes) => drop(stdin.write_all(&bytes)),
         }
     }
-}
-
-/// The search path for programs.
-pub fn path() -> OsString {
-    std::env::var_os("PATH")
-        .unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
-}
-
-/// A program on the search path.
-pub fn find(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&path()).map(|folder| folder.join(name)).find(|path| executable(path))
-}
-
-/// Whether the file can be run.
-pub fn executable(path: &std::path::Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// A process, child or not. Holds on to the very process: a reused number is another one.

@@ -1,13 +1,14 @@
 //! The RPC server: everything between a socket and a driver.
 //!
 //! ```text
-//!  sockets ──▶ I/O thread ──▶ worker pool ──▶ dispatch ──▶ driver
-//!     ▲          │  framing, bounds,             │
-//!     │          │  streams, keepalive           │
-//!     └── outbox ◀──────────── reply ◀───────────┘     (a worker writes its reply itself)
+//!  sockets ──▶ thread that leads ──▶ worker pool ──▶ dispatch ──▶ driver
+//!     ▲          │  framing, bounds,                   │
+//!     │          │  streams, keepalive                 │
+//!     └── outbox ◀──────────────── reply ◀─────────────┘     (whoever serves a call writes its reply)
 //! ```
 //!
-//! * [`server`]: the I/O thread, listeners, limits
+//! * `server`: sockets, limits, what all threads share
+//! * `lead`: the thread that leads; `linger`: how it waits; `service`: serving one call
 //! * [`client`]: one connection: identity, session, subscriptions, streams
 //! * [`outbox`]: bounded output of a client
 //! * [`workers`]: the pool, with workers reserved for high-priority procedures
@@ -16,7 +17,7 @@
 //! * [`saved`]: the state that a daemon leaves to its successor
 //! * [`dispatch`], [`gate`]: a call's bytes to a driver's method, and who may call what
 //!
-//! *Invariant:* the I/O thread never waits: not for a driver, not for a client, not for a stream's other end.
+//! *Invariant:* whoever leads never waits: not for a driver, not for a client, not for a stream's other end.
 //! *Invariant:* a client's output is bounded; who does not read is cut off, and nobody else notices.
 
 pub mod client;

@@ -30,7 +30,7 @@ const SIZE: u64 = 64 << 20;
 const SECRET: &str = "AQCVn5hO6HzFAhAAq0NCv8jtJcIcE+HOBlMQ1A";
 
 fn run(program: &str, args: &[&str]) -> Result<String, String> {
-    let program = host::process::find(program).ok_or_else(|| format!("{program} is not installed"))?;
+    let program = host::program::find(program).ok_or_else(|| format!("{program} is not installed"))?;
     let finished = Command::new(program, args)
         .run(Duration::from_secs(20))
         .map_err(|error| format!("{}: {error}", args.join(" ")))?;

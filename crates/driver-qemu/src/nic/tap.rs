@@ -24,7 +24,7 @@ const OTHER_HIGH: u8 = 0xfa;
 /// Runs a command of a plan.
 fn run(call: &firewall::Call) -> Result<String> {
     let failed = |text: String| Error::internal(ErrorDomain::NONE, text);
-    let program = host::process::find(call.program).ok_or_else(|| {
+    let program = host::program::find(call.program).ok_or_else(|| {
         failed(format!("Cannot find '{}' in path: No such file or directory", call.program))
     })?;
     let args: Vec<&str> = call.args.iter().map(String::as_str).collect();

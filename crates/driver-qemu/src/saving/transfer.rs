@@ -103,7 +103,7 @@ pub(super) fn unpack(file: File, format: Format) -> Result<OwnedFd> {
         let text = "files of saved guests with holes are not supported yet";
         return Err(Error::unsupported(FROM, text));
     }
-    let path = host::process::find(program).ok_or_else(|| refuse(&std::io::Error::from_raw_os_error(2)))?;
+    let path = host::program::find(program).ok_or_else(|| refuse(&std::io::Error::from_raw_os_error(2)))?;
     let (stream, mut child) =
         host::process::Command::new(path, &["-dc"]).read_through(file).map_err(|cause| refuse(&cause))?;
     // Somebody has to take its exit status.

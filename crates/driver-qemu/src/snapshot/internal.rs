@@ -56,7 +56,7 @@ fn wait(live: &Live, name: &str, what: &str) -> Result<()> {
 /// Runs the tool for images.
 fn tool(arguments: &[&str]) -> Result<()> {
     let failed = |text: String| Error::internal(FROM, text);
-    let program = host::process::find("qemu-img")
+    let program = host::program::find("qemu-img")
         .ok_or_else(|| failed("unable to find kvm-img or qemu-img".to_owned()))?;
     let line = format!("{} {}", program.display(), arguments.join(" "));
     let done = Command::new(program, arguments)
