@@ -36,6 +36,9 @@ const EXTENSIONS: &[(&str, &str)] = &[
     ("vmware", "http://libvirt.org/schemas/domain/vmware/1.0"),
 ];
 
+/// Most documents are not longer than so many bytes.
+const USUAL_LENGTH: usize = 8 << 10;
+
 /// A definition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Domain {
@@ -222,13 +225,15 @@ impl Domain {
     }
 
     /// The `<devices>` element.
+    #[inline]
     pub fn devices(&self) -> &[Tree] {
         self.tree.child("devices").map_or(&[], |devices| &devices.children)
     }
 
     /// Devices of one kind.
+    #[inline]
     pub fn all<'d>(&'d self, kind: &'d str) -> impl Iterator<Item = &'d Tree> {
-        self.devices().iter().filter(move |device| device.name == kind)
+        self.tree.child("devices").into_iter().flat_map(move |devices| devices.all(kind))
     }
 
     /// The file system that is mounted at a path of the guest.
@@ -272,7 +277,7 @@ impl Domain {
 
     /// The document.
     pub fn format(&self, flags: FormatFlags) -> String {
-        let mut w = Writer::new();
+        let mut w = Writer::sized(USUAL_LENGTH);
         self.format_into(&mut w, flags);
         w.finish()
     }
@@ -291,7 +296,7 @@ impl Domain {
                 let devices = place("domain/devices");
                 w.element("devices").children_always(|w| {
                     for device in &child.children {
-                        device::print(devices.child(&device.name), device, w, shown);
+                        device::print(devices.of(device), device, w, shown);
                     }
                 });
             } else if flags.status {
@@ -339,12 +344,14 @@ impl Domain {
 }
 
 /// A place in the table; the names used here are in it, which a test of the table sees to.
+#[inline]
 pub(crate) fn place(name: &str) -> Place {
     let table = Elements::domain();
-    table
-        .place(name)
-        .or_else(|| table.place("domain"))
-        .unwrap_or_else(|| unreachable!("the table has a root"))
+    match name {
+        "domain" => table.root(),
+        "domain/devices" => table.devices(),
+        _ => table.place(name).unwrap_or_else(|| table.root()),
+    }
 }
 
 /// Reads the document of one device, as far as the table of elements knows it. Nothing is filled in,

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
-use xml::{Node, Tree, Trees, Writer};
+use xml::{Key, Known, Node, Tree, Trees, Writer};
 
 /// An element of the table.
 #[derive(Debug, Default)]
 struct Row {
-    attrs: Vec<&'static str>,
+    attrs: Vec<Known>,
     /// Attributes that only the driver's own documents hold.
     private: Vec<&'static str>,
     /// Something of the driver's own stands here or below.
@@ -27,12 +27,14 @@ struct Row {
     others: Option<usize>,
     /// What attributes may hold.
     blocks: Vec<Block>,
+    /// It may get an address later.
+    grows: bool,
 }
 
 /// A child of an element of the table.
 #[derive(Debug)]
 struct Child {
-    name: &'static str,
+    name: Known,
     row: usize,
     /// Only the driver's own documents hold it.
     private: bool,
@@ -42,9 +44,9 @@ struct Child {
 
 impl Row {
     /// The child of a name, else the one that stands for all that are not named. The search begins at the one that was found before, since children mostly come in order.
-    fn find(&self, from: usize, name: &str) -> Option<usize> {
+    fn find(&self, from: usize, key: Key, name: &str) -> Option<usize> {
         let (before, behind) = self.children.split_at_checked(from)?;
-        let is = |child: &Child| xml::same_name(child.name, name);
+        let is = |child: &Child| child.name.is(key, name);
         let named = behind.iter().position(is).map(|at| from + at).or_else(|| before.iter().position(is));
         named.or(self.others)
     }
@@ -54,10 +56,12 @@ impl Row {
 #[derive(Debug)]
 pub struct Elements {
     rows: Vec<Row>,
+    /// Rows of the whole document and of its devices.
+    roots: [usize; 2],
     index: HashMap<&'static str, usize, BuildHasherDefault<Names>>,
 }
 
-/// Names of the table are hashed the short way (FNV-1a): they are our own.
+/// Names of the table are hashed the short way (as FNV-1a does, but eight bytes at a time): they are our own.
 #[derive(Debug)]
 struct Names(u64);
 
@@ -69,13 +73,20 @@ impl Default for Names {
 
 impl Hasher for Names {
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x100_0000_01b3);
         }
     }
 
+    fn write_u8(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    }
+
     fn finish(&self) -> u64 {
-        self.0
+        // Multiplying spreads upwards only.
+        self.0 ^ self.0 >> 32
     }
 }
 
@@ -116,19 +127,21 @@ impl Elements {
                         "" => *index.get(format!("{}/{name}", parts[0]).as_str())?,
                         target => *index.get(target)?,
                     };
-                    Some(Child { name, row, private, many })
+                    Some(Child { name: Known::of(name), row, private, many })
                 });
                 let children: Vec<Child> = children.collect();
                 Row {
-                    others: children.iter().position(|child| child.name == "*"),
+                    others: children.iter().position(|child| child.name.as_str() == "*"),
                     attrs: words(1)
                         .map(|word| word.trim_start_matches('~'))
                         .filter(|word| *word != ".")
+                        .map(Known::of)
                         .collect(),
                     text: words(1).any(|word| word == "."),
                     private: words(1).filter_map(|word| word.strip_prefix('~')).collect(),
                     holds_private: words(1).chain(words(2)).any(|word| word.starts_with('~')),
                     unordered: words(2).next() == Some("^"),
+                    grows: children.iter().any(|child| child.name.as_str() == "address"),
                     children,
                     blocks: Vec::new(),
                 }
@@ -153,7 +166,18 @@ impl Elements {
                 row.blocks.push(block);
             }
         }
-        Elements { rows, index }
+        let roots = ["domain", "domain/devices"].map(|name| index.get(name).copied().unwrap_or_default());
+        Elements { rows, roots, index }
+    }
+
+    /// The place of the whole document.
+    pub(crate) fn root(&'static self) -> Place {
+        Place { table: self, row: self.roots[0] }
+    }
+
+    /// The place of the devices.
+    pub(crate) fn devices(&'static self) -> Place {
+        Place { table: self, row: self.roots[1] }
     }
 
     /// A place by its name in the table, e.g. `domain/devices/disk`.
@@ -169,7 +193,7 @@ impl Place {
 
     /// Whether an attribute belongs here.
     pub fn knows(self, attr: &str) -> bool {
-        self.row().attrs.contains(&attr)
+        self.row().attrs.iter().any(|known| known.as_str() == attr)
     }
 
     /// What attributes may hold here.
@@ -179,26 +203,35 @@ impl Place {
 
     /// Whether a child is known by its name.
     pub(crate) fn is_named(self, child: &str) -> bool {
-        self.row().children.iter().any(|known| known.name == child)
+        self.row().children.iter().any(|known| known.name.as_str() == child)
     }
 
     /// The place of a child; `*` stands for all that are not named.
     pub fn child(self, name: &str) -> Option<Place> {
+        self.keyed_child(Key::of(name), name)
+    }
+
+    fn keyed_child(self, key: Key, name: &str) -> Option<Place> {
         let row = self.row();
-        let child = row.children.get(row.find(0, name)?)?;
+        let child = row.children.get(row.find(0, key, name)?)?;
         Some(Place { row: child.row, ..self })
+    }
+
+    /// The place of a child that stands in a tree.
+    pub fn of(self, child: &Tree) -> Option<Place> {
+        self.keyed_child(child.name.key(), &child.name)
     }
 
     /// Names of its attributes.
     #[cfg(test)]
-    pub(crate) fn attrs(self) -> &'static [&'static str] {
-        &self.row().attrs
+    pub(crate) fn attrs(self) -> impl Iterator<Item = &'static str> {
+        self.row().attrs.iter().map(|known| known.as_str())
     }
 
     /// Names of its children.
     #[cfg(test)]
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
-        self.row().children.iter().map(|child| child.name)
+        self.row().children.iter().map(|child| child.name.as_str())
     }
 
     /// Children with their places in the table, in the order in which they stand.
@@ -209,7 +242,7 @@ impl Place {
         let row = self.row();
         let mut last = 0;
         children.map(move |child| {
-            let found = row.find(last, &child.name);
+            let found = row.find(last, child.name.key(), &child.name);
             last = found.unwrap_or(last);
             let place = found.and_then(|at| row.children.get(at));
             (child, place.map(|child| Place { row: child.row, ..self }))
@@ -228,15 +261,16 @@ impl Place {
 
     fn copy(self, node: Node<'_>, private: bool) -> Tree {
         let row = self.row();
-        let known = |name: &str| {
-            row.attrs.iter().any(|known| xml::same_name(known, name))
-                && (private || !row.private.contains(&name))
+        let known = |key: Key, name: &str| {
+            row.attrs.iter().any(|known| known.is(key, name))
+                && (private || row.private.is_empty() || !row.private.contains(&name))
         };
         let attrs = node.own_attrs(known);
-        let mut children = Trees::default();
+        let room = if row.children.is_empty() { 0 } else { node.own_elements().count() };
+        let mut children = Trees::with_capacity(room + usize::from(row.grows));
         let (mut seen, mut last) = (0u128, 0);
-        for child in node.elements().filter(|child| child.namespace().is_none()) {
-            let Some(at) = row.find(last, child.name()) else { continue };
+        for child in node.own_elements() {
+            let Some(at) = row.find(last, child.key(), child.name()) else { continue };
             last = at;
             let Some(known) = row.children.get(at) else { continue };
             let again = seen >> at & 1 == 1 && !known.many;
@@ -247,7 +281,7 @@ impl Place {
             children.push(Place { row: known.row, ..self }.copy(child, private));
         }
         let text = if row.text && children.is_empty() { node.leaf_text() } else { None };
-        Tree { name: node.name().into(), attrs, children, text }
+        Tree { name: node.to_name(), attrs, children, text }
     }
 
     /// Whether something here or below is the driver's own.
@@ -257,7 +291,7 @@ impl Place {
 
     /// A child without what is the driver's own.
     pub(crate) fn open(self, child: &Tree) -> Cow<'_, Tree> {
-        match self.child(&child.name) {
+        match self.of(child) {
             Some(place) if place.holds_private() => {
                 let mut child = child.clone();
                 place.strip(&mut child);
@@ -277,7 +311,8 @@ impl Place {
             tree.attrs.retain(|name, _| !row.private.contains(&name));
         }
         if row.children.iter().any(|child| child.private) {
-            let private = |name: &str| row.children.iter().any(|child| child.private && child.name == name);
+            let private =
+                |name: &str| row.children.iter().any(|child| child.private && child.name.as_str() == name);
             tree.children.retain(|child| !private(&child.name));
         }
         for (child, place) in self.each(tree.children.iter_mut()) {
@@ -291,20 +326,47 @@ impl Place {
     pub fn sort(self, tree: &mut Tree) {
         let row = self.row();
         tree.attrs.sort_by_names(&row.attrs);
+        if tree.children.is_empty() {
+            return;
+        }
+        // Places in the table, of as many children as nearly all elements have at most.
+        let mut ranks = [u16::MAX; 64];
         let (mut last, mut in_order) = (0, true);
-        for child in &mut tree.children {
-            let Some(at) = row.find(last, &child.name) else {
+        for (child, at_child) in tree.children.iter_mut().zip(0..) {
+            let Some(at) = row.find(last, child.name.key(), &child.name) else {
                 in_order = false;
                 continue;
             };
             in_order &= at >= last;
             last = at;
+            if let (Some(rank), Ok(at)) = (ranks.get_mut::<usize>(at_child), u16::try_from(at)) {
+                *rank = at;
+            }
             if let Some(known) = row.children.get(at) {
                 Place { row: known.row, ..self }.sort(child);
             }
         }
-        if !in_order && !row.unordered {
-            tree.children.sort_by_cached_key(|child| row.find(0, &child.name).unwrap_or(usize::MAX));
+        if in_order || row.unordered {
+            return;
+        }
+        match ranks.get_mut(..tree.children.len()) {
+            Some(ranks) => insert_by(ranks, &mut tree.children),
+            None => tree
+                .children
+                .sort_by_cached_key(|child| row.find(0, child.name.key(), &child.name).unwrap_or(usize::MAX)),
+        }
+    }
+}
+
+/// Brings elements into the order of their ranks; nearly all stand right already.
+fn insert_by(ranks: &mut [u16], trees: &mut [Tree]) {
+    for at in 1..ranks.len().min(trees.len()) {
+        let sorted = ranks.get(..at).unwrap_or_default();
+        let Some(rank) = ranks.get(at) else { return };
+        let to = sorted.iter().rposition(|before| before <= rank).map_or(0, |before| before + 1);
+        if let (Some(ranks), Some(trees)) = (ranks.get_mut(to..=at), trees.get_mut(to..=at)) {
+            ranks.rotate_right(1);
+            trees.rotate_right(1);
         }
     }
 }
@@ -358,6 +420,16 @@ mod tests {
                 assert!(place.child(name).is_some(), "{}: {word}", parts[0]);
             }
         }
+    }
+
+    #[test]
+    fn the_order_of_equals_stays() {
+        let names = ["c0", "a1", "b2", "a3", "c4", "x5", "a6", "b7"];
+        let mut trees: Vec<Tree> = names.iter().map(|name| Tree::new(name)).collect();
+        let mut ranks: Vec<u16> = names.iter().map(|name| u16::from(name.as_bytes()[0])).collect();
+        insert_by(&mut ranks, &mut trees);
+        let sorted: Vec<&str> = trees.iter().map(|tree| tree.name.as_str()).collect();
+        assert_eq!(sorted.join(" "), "a1 a3 a6 b2 b7 c0 c4 x5");
     }
 
     #[test]

@@ -10,13 +10,13 @@ use crate::fault::{self, internal, invalid, unsupported};
 use base::{Error, Result};
 use kind::{Kind, Read};
 pub(crate) use kind::{decimal, is_format, number, signed};
-use xml::Tree;
+use xml::{Key, Known, Tree};
 
 /// Who is asked by a condition: the element itself, the one around it, or one further out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asked {
     /// An attribute.
-    Attr(&'static str),
+    Attr(Known),
     /// The name of the element.
     Name,
     /// The text of the element.
@@ -31,7 +31,7 @@ struct Term {
     asked: Asked,
     not: bool,
     /// An empty word stands for an attribute that is not there.
-    words: Vec<&'static str>,
+    words: Vec<Known>,
 }
 
 /// An element around another one, whose children are set aside, and what is around it.
@@ -48,9 +48,14 @@ impl Term {
         let asked = match who {
             "@" => Asked::Name,
             "." => Asked::Text,
-            name => Asked::Attr(name),
+            name => Asked::Attr(Known::of(name)),
         };
-        Some(Term { up: text.len() - rest.len(), asked, not, words: words.split(',').collect() })
+        Some(Term {
+            up: text.len() - rest.len(),
+            asked,
+            not,
+            words: words.split(',').map(Known::of).collect(),
+        })
     }
 
     fn holds(&self, element: &Tree, mut around: Option<&Around<'_>>) -> bool {
@@ -61,11 +66,11 @@ impl Term {
         }
         let value = match (element, self.asked) {
             (None, _) => "",
-            (Some(element), Asked::Attr(name)) => element.attr(name).unwrap_or_default(),
+            (Some(element), Asked::Attr(name)) => element.known(name).unwrap_or_default(),
             (Some(element), Asked::Name) => &element.name,
             (Some(element), Asked::Text) => element.body().trim(),
         };
-        self.words.contains(&value) != self.not
+        kind::is_among(&self.words, value) != self.not
     }
 }
 
@@ -75,7 +80,7 @@ pub(crate) struct Block {
     terms: Vec<Term>,
     values: Vec<Value>,
     /// Children that count only under this condition.
-    children: Vec<&'static str>,
+    children: Vec<Known>,
     /// The element is printed even when there is nothing in it.
     flag: bool,
 }
@@ -83,8 +88,8 @@ pub(crate) struct Block {
 /// What one attribute may hold.
 #[derive(Debug)]
 struct Value {
-    /// Name of the attribute, `.` for the text of the element.
-    attr: &'static str,
+    /// Name of the attribute; `None` for the text of the element.
+    attr: Option<Known>,
     kind: Kind,
     required: bool,
     /// That it is missing is told in its own words too.
@@ -118,13 +123,14 @@ impl Block {
         let (Some(attrs), Some(kind)) = (words.next(), words.next()) else { return };
         match kind {
             "flag" => self.flag = true,
-            "child" => self.children.extend(attrs.split(',')),
+            "child" => self.children.extend(attrs.split(',').map(Known::of)),
             _ => {
                 let required = kind.ends_with('!');
                 let own_words = kind.ends_with("!!");
                 let rest: Vec<&'static str> = words.collect();
                 for attr in attrs.split(',') {
                     if let Some(kind) = Kind::read(kind.trim_end_matches('!'), &rest) {
+                        let attr = Some(attr).filter(|attr| *attr != ".").map(Known::of);
                         self.values.push(Value { attr, kind, required, own_words, refusal });
                     }
                 }
@@ -138,15 +144,15 @@ impl Block {
         let mut found: Vec<String> = self
             .values
             .iter()
-            .filter(|value| value.attr == attr)
+            .filter(|value| value.name() == attr)
             .flat_map(|value| value.kind.examples())
             .collect();
         // What conditions ask for is accepted too.
         let asks = |term: &&Term| {
-            term.up == 0 && !term.not && matches!(term.asked, Asked::Attr(name) if name == attr)
+            term.up == 0 && !term.not && matches!(term.asked, Asked::Attr(name) if name.as_str() == attr)
         };
         let words = self.terms.iter().filter(asks).flat_map(|term| &term.words);
-        found.extend(words.filter(|word| !word.is_empty()).map(|word| (*word).to_owned()));
+        found.extend(words.map(|word| word.as_str().to_owned()).filter(|word| !word.is_empty()));
         found
     }
 
@@ -167,31 +173,49 @@ impl Value {
         })
     }
 
+    /// The name as refusals say it.
+    fn name(&self) -> &'static str {
+        self.attr.map_or(".", Known::as_str)
+    }
+
+    #[inline]
     fn check(&self, element: &mut Tree) -> Result<()> {
         let own = match self.attr {
-            "." => element.text.as_deref().filter(|text| !text.is_empty()),
-            name => element.attr(name),
+            None => element.text.as_deref().filter(|text| !text.is_empty()),
+            Some(name) => element.known(name),
         };
-        let Some(value) = own else {
-            return match self.required {
-                true => {
-                    let own = self.own_words.then(|| self.refused("")).flatten();
-                    Err(own.unwrap_or_else(|| fault::missing(&element.name, self.attr)))
-                }
-                false => Ok(()),
-            };
-        };
-        match self.kind.take(value) {
-            Read::Kept => {}
-            Read::Spelled(text) if self.attr == "." => element.text = Some(text),
-            Read::Spelled(text) => element.set(self.attr, text),
-            Read::Dropped if self.attr == "." => element.text = None,
-            Read::Dropped => element.unset(self.attr),
-            Read::Refused(expected) => {
-                let value = value.to_owned();
+        match own {
+            // Of what an element may say it says little.
+            None if !self.required => Ok(()),
+            None => self.absent(element),
+            Some(value) => match self.kind.take(value) {
+                Read::Kept => Ok(()),
+                other => self.changed(other, element),
+            },
+        }
+    }
+
+    #[cold]
+    fn absent(&self, element: &Tree) -> Result<()> {
+        let own = self.own_words.then(|| self.refused("")).flatten();
+        Err(own.unwrap_or_else(|| fault::missing(&element.name, self.name())))
+    }
+
+    fn changed(&self, read: Read, element: &mut Tree) -> Result<()> {
+        match (read, self.attr) {
+            (Read::Kept, _) => {}
+            (Read::Spelled(text), None) => element.text = Some(text),
+            (Read::Spelled(text), Some(name)) => element.set(name.as_str(), text),
+            (Read::Dropped, None) => element.text = None,
+            (Read::Dropped, Some(name)) => element.unset(name.as_str()),
+            (Read::Refused(expected), name) => {
+                let value = match name {
+                    None => element.body(),
+                    Some(name) => element.known(name).unwrap_or_default(),
+                };
                 return Err(self
-                    .refused(&value)
-                    .unwrap_or_else(|| fault::value(&element.name, self.attr, &value, expected)));
+                    .refused(value)
+                    .unwrap_or_else(|| fault::value(&element.name, self.name(), value, expected)));
             }
         }
         Ok(())
@@ -211,6 +235,9 @@ pub(crate) fn apply(place: Place, element: &mut Tree) -> Result<()> {
 /// # Errors
 /// As [`apply`].
 pub(crate) fn read(place: Place, parent: &mut Tree, name: &str) -> Result<()> {
+    if parent.child(name).is_none() {
+        return Ok(());
+    }
     let Some(place) = place.child(name) else { return Ok(()) };
     let around = Tree { name: parent.name.clone(), attrs: parent.attrs.clone(), ..Tree::default() };
     let around = Around { element: &around, outer: None };
@@ -255,16 +282,23 @@ fn ignore<'b, I: Iterator<Item = &'b Block>, J: Iterator<Item = &'b Block>>(
     now: impl Fn() -> I,
     later: impl Fn() -> J,
 ) {
-    let has = |block: &Block, name: &str| block.values.iter().any(|value| value.attr == name);
-    let ignored = |name: &str| later().any(|block| has(block, name)) && !now().any(|block| has(block, name));
-    element.attrs.retain(|name, _| !ignored(name));
-    if element.text.is_some() && ignored(".") {
+    let is = |known: Known, name: Option<(Key, &str)>| name.is_some_and(|(key, name)| known.is(key, name));
+    let has = |block: &Block, name: Option<(Key, &str)>| {
+        block.values.iter().any(|value| value.attr.map_or(name.is_none(), |known| is(known, name)))
+    };
+    let ignored = |name: Option<(Key, &str)>| {
+        later().any(|block| has(block, name)) && !now().any(|block| has(block, name))
+    };
+    element.attrs.retain(|name, _| !ignored(Some((Key::of(name), name))));
+    if element.text.is_some() && ignored(None) {
         element.text = None;
     }
+    if later().all(|block| block.children.is_empty()) {
+        return;
+    }
     element.children.retain(|child| {
-        let name = child.name.as_str();
-        !later().any(|block| block.children.contains(&name))
-            || now().any(|block| block.children.contains(&name))
+        let has = |block: &Block| block.children.iter().any(|known| known.is(child.name.key(), &child.name));
+        !later().any(has) || now().any(has)
     });
 }
 
@@ -272,7 +306,7 @@ fn ignore<'b, I: Iterator<Item = &'b Block>, J: Iterator<Item = &'b Block>>(
 pub(crate) fn prune(place: Place, element: &mut Tree) {
     let devices = element.name == "devices";
     element.children.retain_mut(|child| {
-        let Some(place) = place.child(&child.name) else { return true };
+        let Some(place) = place.of(child) else { return true };
         prune(place, child);
         // A device is one even when nothing is said of it, with few exceptions.
         if devices && !matches!(child.name.as_str(), "emulator" | "redirfilter") {
@@ -331,10 +365,11 @@ mod tests {
         for (name, block) in table(include_str!("../data/domain.values")) {
             let place = known.place(name).expect(name);
             for value in block.values {
-                assert!(value.attr == "." || place.knows(value.attr), "{name} {}", value.attr);
+                let attr = value.name();
+                assert!(attr == "." || place.knows(attr), "{name} {attr}");
             }
             for child in block.children {
-                assert!(place.child(child).is_some(), "{name} {child}");
+                assert!(place.child(child.as_str()).is_some(), "{name} {child:?}");
             }
         }
     }

@@ -580,9 +580,11 @@ impl DomainConfig for Driver {
             }
             self.lifecycle(&guest, kind::UNDEFINED, undefined::RENAMED);
             let next = Arc::new(next);
-            guest.change(|value| {
-                value.name = new.to_owned();
-                value.config = Some(next);
+            self.guests.rename(&guest, new, || {
+                guest.change(|value| {
+                    value.name = new.to_owned();
+                    value.config = Some(next);
+                });
             });
             self.lifecycle(&guest, kind::DEFINED, defined::RENAMED);
             Ok(0)

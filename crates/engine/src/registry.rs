@@ -1,11 +1,12 @@
 //! Objects by UUID and name.
 //!
-//! The map is replaced as a whole when an object comes or goes, so that readers hold a lock only for the copy of a
-//! pointer. Objects change inside themselves, their names too: where a name was seen last is only a hint, which is
-//! looked up first and then held against the object.
+//! The map shares all but a few nodes with the one before it when an object comes or goes, so that readers hold a lock only
+//! for the copy of a pointer, and one of thousands costs no more than one of a few. Objects change inside themselves, their
+//! names too: which object has a name is held against the object whenever it is asked for.
 
 use base::Uuid;
-use std::collections::{BTreeMap, HashMap};
+use rpds::RedBlackTreeMapSync;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What identifies an object.
@@ -15,28 +16,73 @@ pub trait Key {
     /// Current name.
     fn name(&self) -> String;
 
-    /// Whether that is its name now; asked of all objects, so it should cost no memory.
+    /// Whether that is its name now; asked often, so it should cost no memory.
     fn is_named(&self, name: &str) -> bool {
         self.name() == name
     }
 }
 
-/// A snapshot of all objects, by UUID.
-pub type Snapshot<T> = Arc<BTreeMap<Uuid, Arc<T>>>;
+/// All objects as they were at one time, by UUID.
+#[derive(Debug)]
+pub struct Snapshot<T>(RedBlackTreeMapSync<Uuid, Arc<T>>);
+
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Snapshot<T> {
+        Snapshot(self.0.clone())
+    }
+}
+
+impl<T> Snapshot<T> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.size()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One of them.
+    pub fn get(&self, uuid: &Uuid) -> Option<&Arc<T>> {
+        self.0.get(uuid)
+    }
+
+    /// Their identities, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &Uuid> {
+        self.0.keys()
+    }
+
+    /// All of them, in the order of their identities.
+    pub fn values(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.0.values()
+    }
+
+    fn insert(&mut self, object: Arc<T>)
+    where
+        T: Key,
+    {
+        self.0.insert_mut(object.uuid(), object);
+    }
+}
 
 /// All objects of a kind.
 #[derive(Debug)]
 pub struct Registry<T> {
     current: RwLock<Snapshot<T>>,
-    /// Where names were seen last.
-    hints: RwLock<HashMap<String, Uuid>>,
+    /// Whose a name is or was: whoever has one stands here.
+    names: RwLock<HashMap<String, Uuid>>,
     /// Held while names and UUIDs are compared and objects added, so that no two get in at once.
     changing: Mutex<()>,
 }
 
 impl<T> Default for Registry<T> {
     fn default() -> Registry<T> {
-        Registry { current: RwLock::default(), hints: RwLock::default(), changing: Mutex::default() }
+        Registry {
+            current: RwLock::new(Snapshot(RedBlackTreeMapSync::new_sync())),
+            names: RwLock::default(),
+            changing: Mutex::default(),
+        }
     }
 }
 
@@ -48,27 +94,13 @@ impl<T: Key> Registry<T> {
 
     /// The object with this identity.
     pub fn by_uuid(&self, uuid: Uuid) -> Option<Arc<T>> {
-        self.snapshot().get(&uuid).cloned()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).get(&uuid).cloned()
     }
 
     /// The object with this name.
     pub fn by_name(&self, name: &str) -> Option<Arc<T>> {
-        let objects = self.snapshot();
-        let hint = self.hints.read().unwrap_or_else(PoisonError::into_inner).get(name).copied();
-        let hinted = hint.and_then(|uuid| objects.get(&uuid)).filter(|object| object.is_named(name));
-        if let Some(object) = hinted {
-            return Some(object.clone());
-        }
-        let found = objects.values().find(|object| object.is_named(name));
-        if let Some(object) = found {
-            let mut hints = self.hints.write().unwrap_or_else(PoisonError::into_inner);
-            // Names that went out of use are not told apart from others: begin anew before they pile up.
-            if hints.len() > 2 * objects.len() {
-                hints.clear();
-            }
-            hints.insert(name.to_owned(), object.uuid());
-        }
-        found.cloned()
+        let uuid = self.names.read().unwrap_or_else(PoisonError::into_inner).get(name).copied()?;
+        self.by_uuid(uuid).filter(|object| object.is_named(name))
     }
 
     /// Runs `change` while nobody else adds, removes or renames.
@@ -77,28 +109,51 @@ impl<T: Key> Registry<T> {
         change()
     }
 
+    /// Gives an object another name: `change` does it, in the object.
+    pub fn rename(&self, object: &T, name: &str, change: impl FnOnce()) {
+        let owner = || [(name.to_owned(), object.uuid())];
+        self.note(owner());
+        change();
+        // Somebody may have tidied up in between.
+        self.note(owner());
+    }
+
+    fn note(&self, owners: impl IntoIterator<Item = (String, Uuid)>) {
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let current = self.snapshot();
+        // Names that nobody has any more pile up.
+        if names.len() > 2 * current.len() + 16 {
+            names.retain(|name, uuid| current.get(uuid).is_some_and(|object| object.is_named(name)));
+        }
+        names.extend(owners);
+    }
+
     /// Adds or replaces an object.
     pub fn insert(&self, object: Arc<T>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let mut map = (**current).clone();
-        map.insert(object.uuid(), object);
-        *current = Arc::new(map);
+        self.extend([object]);
     }
 
     /// Adds many objects at once.
     pub fn extend(&self, objects: impl IntoIterator<Item = Arc<T>>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let mut map = (**current).clone();
-        map.extend(objects.into_iter().map(|object| (object.uuid(), object)));
-        *current = Arc::new(map);
+        let objects: Vec<Arc<T>> = objects.into_iter().collect();
+        let owners: Vec<(String, Uuid)> =
+            objects.iter().map(|object| (object.name(), object.uuid())).collect();
+        {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            objects.into_iter().for_each(|object| current.insert(object));
+        }
+        self.note(owners);
     }
 
     /// Removes an object.
     pub fn remove(&self, uuid: Uuid) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let mut map = (**current).clone();
-        map.remove(&uuid);
-        *current = Arc::new(map);
+        let removed = self.current.read().unwrap_or_else(PoisonError::into_inner).get(&uuid).cloned();
+        self.current.write().unwrap_or_else(PoisonError::into_inner).0.remove_mut(&uuid);
+        let Some(name) = removed.map(|object| object.name()) else { return };
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if names.get(&name) == Some(&uuid) {
+            names.remove(&name);
+        }
     }
 }
 
@@ -107,6 +162,7 @@ mod tests {
     use super::*;
 
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     #[derive(Debug)]
     struct Object(Uuid, Mutex<String>);
@@ -179,7 +235,7 @@ mod tests {
                         let name = format!("n{name}");
                         if model.contains_key(&number) && !taken(&model, number, &name) {
                             let object = registry.by_uuid(Uuid([number; 16])).unwrap();
-                            *object.1.lock().unwrap() = name.clone();
+                            registry.rename(&object, &name, || *object.1.lock().unwrap() = name.clone());
                             model.insert(number, name);
                         }
                     }
@@ -197,7 +253,7 @@ mod tests {
                 let known: Vec<Uuid> = snapshot.keys().copied().collect();
                 snapshots.push((snapshot, known));
                 for (snapshot, known) in &snapshots {
-                    prop_assert!(snapshot.keys().eq(known));
+                    prop_assert!(snapshot.keys().copied().eq(known.iter().copied()));
                 }
             }
         }

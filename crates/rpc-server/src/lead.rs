@@ -7,14 +7,8 @@
 //! ```
 //!
 //! Waking a thread takes longer than most calls do. Calls that only look at memory are therefore served by the thread that
-//! leads, and the last other call of a turn too: for that it hands its lead to a worker without a call, which has time to
-//! wake while the call is served.
-//!
-//! ```text
-//! leads ──call that may wait, worker free──▶ (lead to the worker) serves the call ──▶ worker
-//!   │ └──no worker free──▶ (call to the queue) leads
-//!   └──call that looks at memory──▶ serves it, leads; where it turns out that it must wait, as above
-//! ```
+//! leads, and the last other call of a turn too, while a worker is free that could lead in its place if the call takes long
+//! (see [`crate::workers`]).
 
 use crate::client::{Client, Entry, locked};
 use crate::dispatch;
@@ -105,7 +99,7 @@ impl Leading for Lead {
             }
             let Some((high, job)) = self.held.take() else { continue };
             let pool = self.shared.pool.clone();
-            match pool.relieve(self) {
+            match pool.lay_aside(self) {
                 Ok(()) => return pool.serve(job),
                 Err(leader) => self = leader,
             }

@@ -4,14 +4,27 @@
 //! all ordinary workers sit in slow calls. Threads are made as they are needed, up to the limit, and end when there
 //! are more than the minimum and they have been idle for a while.
 //!
-//! The thread that leads, that is hands out the jobs, belongs to the pool as well. It may change places with an ordinary
-//! worker that has no job, and then runs one itself. Whoever leads, and whoever waits and may lead next, runs ahead of those
-//! with jobs, so that a flood of jobs does not keep it from others.
+//! The thread that leads, that is hands out the jobs, belongs to the pool as well. While a worker has no job it runs one
+//! itself and lays the lead aside meanwhile. Most jobs are shorter than another thread needs to wake, and then it goes on
+//! leading; after [`PATIENCE`] the worker is told to take over.
+//!
+//! ```text
+//! leads ──lays the lead aside, sets the timer──▶ runs a job ──lead still there──▶ leads
+//!                                                    └──a worker has taken it──▶ worker
+//! ```
+//!
+//! Whoever leads, and whoever waits and may lead next, runs ahead of those with jobs, so that a flood of jobs does not keep
+//! it from others.
 
+use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Something to run.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -27,6 +40,9 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Steps of priority between those with jobs and who leads.
 const AHEAD: i32 = 10;
+
+/// How long the lead may lie aside.
+const PATIENCE: Duration = Duration::from_micros(500);
 
 /// Sizes of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +74,12 @@ struct State {
     low: VecDeque<Job>,
     figures: Figures,
     free_priority: u32,
-    /// The lead, on its way to an ordinary worker.
+    /// The lead, while it lies aside.
     lead: Option<Box<dyn Leading>>,
+    /// Since when it does.
+    aside: Option<Instant>,
+    /// The timer runs.
+    timed: bool,
     stopped: bool,
 }
 
@@ -69,6 +89,8 @@ pub struct Pool {
     sizes: Mutex<Sizes>,
     ordinary: Condvar,
     reserved: Condvar,
+    /// Runs out when the lead has lain aside for too long.
+    timer: OnceLock<OwnedFd>,
     /// Priority of those with jobs, when whoever leads may have another one.
     nice: OnceLock<i32>,
 }
@@ -87,6 +109,7 @@ impl Pool {
             sizes: Mutex::new(sizes),
             ordinary: Condvar::new(),
             reserved: Condvar::new(),
+            timer: OnceLock::new(),
             nice: OnceLock::new(),
         })
     }
@@ -95,8 +118,11 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the thread that leads first.
+    /// Starts the thread that leads first, and one that sees to it that somebody does.
     pub(crate) fn begin(self: &Arc<Pool>, leader: Box<dyn Leading>) -> std::io::Result<()> {
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+        let timer = self.timer.get_or_init(|| timer).as_fd();
+        let watched = timer.try_clone_to_owned()?;
         let pool = self.clone();
         let begin = move || {
             if let Ok(nice) = rustix::process::getpriority_process(None)
@@ -104,22 +130,66 @@ impl Pool {
             {
                 let _ = pool.nice.set(nice);
             }
+            // It begins with the priority of this thread.
+            let watching = pool.clone();
+            let watch = move || watching.watch(&watched);
+            if let Err(cause) = std::thread::Builder::new().name("lead-watch".to_owned()).spawn(watch) {
+                log::error!("cannot start a thread: {cause}");
+            }
             leader.lead();
             pool.work(false);
         };
         std::thread::Builder::new().name("rpc-worker".to_owned()).spawn(begin).map(drop)
     }
 
-    /// Hands the lead to an ordinary worker without a job, if there is one and no job waits. The caller takes its place:
-    /// it has a job to [`serve`](Pool::serve), and works on with [`Leading::lead`]'s return.
-    pub(crate) fn relieve<L: Leading + 'static>(&self, leader: Box<L>) -> Result<(), Box<L>> {
+    /// Has a worker take the lead each time it has lain aside for too long.
+    fn watch(&self, timer: &OwnedFd) {
+        let mut count = [0; 8];
+        loop {
+            match rustix::io::read(timer, &mut count) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(cause) => return log::error!("cannot wait for a timer: {cause}"),
+            }
+            let mut state = self.state();
+            if state.stopped {
+                return;
+            }
+            state.timed = false;
+            if state.lead.is_none() {
+                continue;
+            }
+            // The timer is not set anew for each job: this may be a later one.
+            let left = PATIENCE.saturating_sub(state.aside.map_or(PATIENCE, |since| since.elapsed()));
+            if left.is_zero() {
+                self.ordinary.notify_one();
+            } else {
+                state.timed = self.set_timer(left);
+            }
+        }
+    }
+
+    fn set_timer(&self, after: Duration) -> bool {
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let after = Timespec { tv_sec: 0, tv_nsec: after.as_nanos().clamp(1, 999_999_999) as i64 };
+        let when = Itimerspec { it_interval: none, it_value: after };
+        self.timer
+            .get()
+            .is_some_and(|timer| timerfd_settime(timer, TimerfdTimerFlags::empty(), &when).is_ok())
+    }
+
+    /// Lays the lead aside, if there is a worker that could take it and no job waits. The caller has a job to
+    /// [`serve`](Pool::serve); with the return from [`Leading::lead`] it leads again, or works on where another does.
+    pub(crate) fn lay_aside<L: Leading + 'static>(&self, leader: Box<L>) -> Result<(), Box<L>> {
         let mut state = self.state();
         if state.figures.free == 0 || !state.high.is_empty() || !state.low.is_empty() || state.stopped {
             return Err(leader);
         }
+        state.timed = state.timed || self.set_timer(PATIENCE);
+        if !state.timed {
+            return Err(leader);
+        }
+        state.aside = Some(Instant::now());
         state.lead = Some(leader);
-        drop(state);
-        self.ordinary.notify_one();
         Ok(())
     }
 
@@ -184,6 +254,7 @@ impl Pool {
         state.stopped = true;
         state.high.clear();
         state.low.clear();
+        self.set_timer(Duration::from_nanos(1));
         self.ordinary.notify_all();
         self.reserved.notify_all();
     }
@@ -313,7 +384,7 @@ mod tests {
                     std::thread::sleep(Duration::from_millis(5));
                     done.send((left, std::thread::current().id())).unwrap_or_default();
                 });
-                match pool.relieve(self) {
+                match pool.lay_aside(self) {
                     Ok(()) => return pool.serve(job),
                     Err(back) => self = back,
                 }
@@ -326,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lead_is_handed_to_whoever_has_nothing_to_do() {
+    fn the_lead_goes_to_whoever_has_nothing_to_do() {
         let pool = Pool::new(Sizes { min: 1, max: 3, priority: 0 });
         let (done, heard) = channel();
         pool.begin(Box::new(Relay { pool: pool.clone(), left: 40, done })).unwrap();

@@ -8,9 +8,12 @@
 //! 4·4·0·type file  6·4·0·device disk      lengths of name and value, the latter in two digits, then both
 //! ```
 //!
-//! Up to fifteen bytes need no memory of their own; longer texts are shared between copies until one is changed.
+//! Up to fifteen bytes need no memory of their own; longer texts are shared between copies until one is changed. Beside
+//! them stands a bit for each name ([`Key::bit`]): most names that are asked for are not there, which the bits tell
+//! without a look at the text.
 
-use crate::Node;
+use crate::bytes::{copy, has_nul, same};
+use crate::{Key, Known, Node};
 use ecow::EcoString;
 
 /// Digits of lengths are to this base, so that each is a character below the surrogates.
@@ -20,10 +23,20 @@ const BASE: usize = 0x8000;
 const LONGEST: usize = BASE * BASE - 1;
 
 /// Attributes in order; each name once.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Default)]
 pub struct Attrs {
     text: EcoString,
+    /// Bits of all names, perhaps of some that went.
+    names: u64,
 }
+
+impl PartialEq for Attrs {
+    fn eq(&self, other: &Attrs) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Attrs {}
 
 /// A pair in the text: where it begins, where its name and its value begin, and where it ends.
 #[derive(Clone, Copy)]
@@ -60,16 +73,18 @@ fn long_pair(text: &str, start: usize) -> Option<Pair> {
     Some(Pair { start, name, value, end: value + high * BASE + low })
 }
 
+#[inline]
 fn cut(text: &str, longest: usize) -> &str {
     // As in C, a text ends at its first NUL.
-    let text = match text.as_bytes().iter().position(|byte| *byte == 0) {
-        Some(end) => text.get(..end).unwrap_or_default(),
-        None => text,
-    };
+    let text = if has_nul(text.as_bytes()) { text.split('\0').next().unwrap_or_default() } else { text };
     cut_length(text, longest)
 }
 
+#[inline]
 fn cut_length(text: &str, longest: usize) -> &str {
+    if text.len() <= longest {
+        return text;
+    }
     let mut end = text.len().min(longest);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -83,54 +98,36 @@ fn head(name: &str, value: &str) -> [char; 3] {
         .map(|digit| char::from_u32(digit as u32).unwrap_or_default())
 }
 
-/// Whether two names of one length are the same. Names are short: words compare them faster than a call does.
+/// Whether a name stands at a place of a text.
 #[inline(always)]
-pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
-    let word = |text: &[u8]| text.first_chunk::<8>().map(|word| u64::from_ne_bytes(*word));
-    let half = |text: &[u8]| text.first_chunk::<4>().map(|word| u32::from_ne_bytes(*word));
-    match one.len() {
-        0..4 => one.iter().zip(other).all(|(one, other)| one == other),
-        length @ 4..=8 => {
-            let behind = length - 4;
-            half(one) == half(other)
-                && half(one.get(behind..).unwrap_or_default())
-                    == half(other.get(behind..).unwrap_or_default())
-        }
-        length @ 9..=16 => {
-            let behind = length - 8;
-            word(one) == word(other)
-                && word(one.get(behind..).unwrap_or_default())
-                    == word(other.get(behind..).unwrap_or_default())
-        }
-        _ => one == other,
+fn is_at(text: &[u8], at: usize, key: Key, name: &str) -> bool {
+    let Some(rest) = text.get(at..) else { return false };
+    match rest.first_chunk::<8>() {
+        Some(chunk) if name.len() <= 8 => key.begins(*chunk, name.len()),
+        _ => rest.get(..name.len()).is_some_and(|own| same(own, name.as_bytes())),
     }
-}
-
-/// Whether two names are the same, without a call for short ones.
-#[inline]
-pub fn same_name(one: &str, other: &str) -> bool {
-    one.len() == other.len() && same(one.as_bytes(), other.as_bytes())
 }
 
 /// Text under construction: short ones need no memory of their own until they are complete.
 struct Draft {
-    short: [u8; 160],
+    short: [u8; 192],
     used: usize,
     long: Vec<u8>,
+    names: u64,
 }
 
 impl Draft {
     fn new() -> Draft {
-        Draft { short: [0; 160], used: 0, long: Vec::new() }
+        Draft { short: [0; 192], used: 0, long: Vec::new(), names: 0 }
     }
 
     #[inline]
     fn add(&mut self, bytes: &[u8]) {
         let end = self.used + bytes.len();
         if self.long.is_empty()
-            && let Some(room) = self.short.get_mut(self.used..end)
+            && let Some(room) = self.short.get_mut(self.used..).filter(|room| room.len() >= bytes.len())
         {
-            room.copy_from_slice(bytes);
+            copy(bytes, room);
             self.used = end;
         } else {
             self.spill(bytes);
@@ -146,29 +143,59 @@ impl Draft {
         self.long.extend_from_slice(bytes);
     }
 
+    /// Pairs that stood in others.
+    fn pairs_of(&mut self, text: &[u8], names: u64) {
+        self.add(text);
+        self.names |= names;
+    }
+
     /// A pair whose texts are not too long and have no NUL.
     #[inline]
-    fn pair(&mut self, name: &str, value: &str) {
-        if name.len() < 0x80 && value.len() < 0x80 {
-            self.add(&[name.len() as u8, value.len() as u8, 0]);
-        } else {
-            for digit in head(name, value) {
-                self.add(digit.encode_utf8(&mut [0; 4]).as_bytes());
+    fn pair(&mut self, key: Key, name: &str, value: &str) {
+        self.names |= key.bit();
+        // What is short is copied eight bytes at a time, so there must be more room than it takes.
+        let length = 3 + name.len() + value.len();
+        if name.len() < 0x80
+            && value.len() < 0x80
+            && self.long.is_empty()
+            && let Some(room) = self.short.get_mut(self.used..).filter(|room| room.len() >= length + 8)
+            && let Some((head, room)) = room.split_first_chunk_mut::<3>()
+        {
+            *head = [name.len() as u8, value.len() as u8, 0];
+            copy(name.as_bytes(), room);
+            if let Some(room) = room.get_mut(name.len()..) {
+                copy(value.as_bytes(), room);
             }
+            self.used += length;
+            return;
+        }
+        self.long_pair(name, value);
+    }
+
+    #[cold]
+    fn long_pair(&mut self, name: &str, value: &str) {
+        for digit in head(name, value) {
+            self.add(digit.encode_utf8(&mut [0; 4]).as_bytes());
         }
         self.add(name.as_bytes());
         self.add(value.as_bytes());
     }
 
-    fn any_pair(&mut self, name: &str, value: &str) {
-        self.pair(cut(name, BASE - 1), cut(value, LONGEST));
+    #[inline]
+    fn any_pair(&mut self, key: Key, name: &str, value: &str) {
+        if name.len() < BASE {
+            self.pair(key, name, cut(value, LONGEST));
+        }
     }
 
     /// All is text, since it was put together from whole pieces of text.
-    fn finish(&self) -> EcoString {
+    fn finish(&self) -> Attrs {
         let text =
             if self.long.is_empty() { self.short.get(..self.used) } else { Some(self.long.as_slice()) };
-        text.and_then(|text| std::str::from_utf8(text).ok()).map(EcoString::from).unwrap_or_default()
+        match text.and_then(|text| std::str::from_utf8(text).ok()) {
+            Some(text) => Attrs { text: text.into(), names: self.names },
+            None => Attrs::default(),
+        }
     }
 }
 
@@ -185,7 +212,7 @@ impl Attrs {
 
     /// Removes all.
     pub fn clear(&mut self) {
-        self.text = EcoString::new();
+        *self = Attrs::default();
     }
 
     fn pairs(&self) -> impl Iterator<Item = Pair> {
@@ -206,26 +233,22 @@ impl Attrs {
     }
 
     #[inline]
-    fn find(&self, name: &str) -> Option<Pair> {
-        let text = self.text.as_str();
-        let mut rest = text.as_bytes();
+    fn find(&self, key: Key, name: &str) -> Option<Pair> {
+        let text = self.text.as_str().as_bytes();
+        let mut at = 0;
         // Attributes are looked for all the time; nearly all lengths are plain bytes.
-        while let [name_length, low, high, behind @ ..] = rest {
-            if (name_length | low | high) & 0x80 != 0 {
-                return self.find_slowly(name, text.len() - rest.len());
+        while let Some([length, low, high]) = text.get(at..).and_then(|rest| rest.first_chunk::<3>()) {
+            if (length | low | high) & 0x80 != 0 {
+                return self.find_slowly(name, at);
             }
-            let length = usize::from(*name_length);
-            let end = length + usize::from(*low) + usize::from(*high) * BASE;
-            if length == name.len() && behind.get(..length).is_some_and(|own| same(own, name.as_bytes())) {
-                let start = text.len() - rest.len();
-                return Some(Pair {
-                    start,
-                    name: start + 3,
-                    value: start + 3 + length,
-                    end: start + 3 + end,
-                });
+            let length = usize::from(*length);
+            let start = at + 3;
+            let value = start + length;
+            let end = value + usize::from(*low) + usize::from(*high) * BASE;
+            if length == name.len() && is_at(text, start, key, name) {
+                return Some(Pair { start: at, name: start, value, end });
             }
-            rest = behind.get(end..)?;
+            at = end;
         }
         None
     }
@@ -244,29 +267,49 @@ impl Attrs {
     }
 
     /// A value.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let pair = self.find(name)?;
+        let key = Key::of(name);
+        if self.names & key.bit() == 0 { None } else { self.value(key, name) }
+    }
+
+    /// The value of a name of a table.
+    #[inline]
+    pub fn known(&self, name: Known) -> Option<&str> {
+        if self.names & name.key().bit() == 0 { None } else { self.value(name.key(), name.as_str()) }
+    }
+
+    fn value(&self, key: Key, name: &str) -> Option<&str> {
+        let pair = self.find(key, name)?;
         self.text.get(pair.value..pair.end)
     }
 
     /// Sets a value, at the end when there was none. As in C, a text ends at its first NUL.
     pub fn set(&mut self, name: &str, value: &str) {
-        match self.find(name) {
+        let key = Key::of(name);
+        let found = if self.names & key.bit() == 0 { None } else { self.find(key, name) };
+        match found {
             None => {
                 let mut draft = Draft::new();
-                draft.add(self.text.as_bytes());
-                draft.any_pair(name, value);
-                self.text = draft.finish();
+                draft.pairs_of(self.text.as_bytes(), self.names);
+                draft.any_pair(key, name, value);
+                *self = draft.finish();
             }
             Some(pair) if self.text.get(pair.value..pair.end) == Some(value) => {}
             Some(old) => self.replace(old, Some((name, value))),
         }
     }
 
-    /// Sets several values.
+    /// Sets several values, each name once.
     pub fn set_all(&mut self, pairs: &[(&str, &str)]) {
-        if self.is_empty() {
-            *self = pairs.iter().copied().collect();
+        if pairs.iter().all(|(name, _)| self.names & Key::of(name).bit() == 0) {
+            // None is there yet.
+            let mut draft = Draft::new();
+            draft.pairs_of(self.text.as_bytes(), self.names);
+            for (name, value) in pairs {
+                draft.any_pair(Key::of(name), name, value);
+            }
+            *self = draft.finish();
         } else {
             pairs.iter().for_each(|(name, value)| self.set(name, value));
         }
@@ -275,17 +318,21 @@ impl Attrs {
     fn replace(&mut self, old: Pair, new: Option<(&str, &str)>) {
         let mut draft = Draft::new();
         let own = self.text.as_bytes();
-        draft.add(own.get(..old.start).unwrap_or_default());
+        draft.pairs_of(own.get(..old.start).unwrap_or_default(), self.names);
         if let Some((name, value)) = new {
-            draft.any_pair(name, value);
+            draft.any_pair(Key::of(name), name, value);
         }
         draft.add(own.get(old.end..).unwrap_or_default());
-        self.text = draft.finish();
+        *self = draft.finish();
     }
 
     /// Removes one.
+    #[inline]
     pub fn unset(&mut self, name: &str) {
-        if let Some(pair) = self.find(name) {
+        let key = Key::of(name);
+        if self.names & key.bit() != 0
+            && let Some(pair) = self.find(key, name)
+        {
             self.replace(pair, None);
         }
     }
@@ -311,22 +358,37 @@ impl Attrs {
     }
 
     /// Brings them into the order of a list of names; what is not in it comes last, as it stands.
-    pub fn sort_by_names(&mut self, names: &[&str]) {
+    pub fn sort_by_names(&mut self, names: &[Known]) {
+        if self.is_empty() {
+            return;
+        }
+        let rank = |name: &[u8]| {
+            let key = Key::of_bytes(name);
+            names.iter().position(|known| known.is_bytes(key, name)).unwrap_or(usize::MAX)
+        };
         // Nearly always they are in order, which one walk through both lists tells.
-        let mut rest = names.iter();
-        let mut last = false;
-        let in_order = self.iter().all(|(name, _)| {
-            if !last && rest.any(|known| same_name(known, name)) {
-                return true;
+        let (mut last, mut unknown) = (0, false);
+        let text = self.text.as_bytes();
+        let in_order = self.pairs().filter_map(|pair| text.get(pair.name..pair.value)).all(|name| {
+            let key = Key::of_bytes(name);
+            let (before, behind) = names.split_at_checked(last).unwrap_or_default();
+            let is = |known: &Known| known.is_bytes(key, name);
+            match behind.iter().position(is) {
+                Some(at) => {
+                    last += at;
+                    !unknown
+                }
+                None => {
+                    unknown = true;
+                    !before.iter().any(is)
+                }
             }
-            last = true;
-            !names.contains(&name)
         });
         if in_order {
             return;
         }
-        let rank = |name: &str| names.iter().position(|known| *known == name).unwrap_or(usize::MAX);
-        let mut pairs: Vec<(usize, (&str, &str))> = self.iter().map(|pair| (rank(pair.0), pair)).collect();
+        let mut pairs: Vec<(usize, (&str, &str))> =
+            self.iter().map(|pair| (rank(pair.0.as_bytes()), pair)).collect();
         pairs.sort_by_key(|(rank, _)| *rank);
         let sorted = pairs.into_iter().map(|(_, pair)| pair).collect();
         *self = sorted;
@@ -335,17 +397,17 @@ impl Attrs {
 
 impl Attrs {
     /// Attributes of a parsed element, of which some are kept.
-    pub(crate) fn of(node: Node<'_>, keep: impl Fn(&str) -> bool) -> Attrs {
+    pub(crate) fn of(node: Node<'_>, keep: impl Fn(Key, &str) -> bool) -> Attrs {
         if !node.has_attrs() {
             return Attrs::default();
         }
         let mut draft = Draft::new();
-        for (name, value) in node.own_pairs().filter(|(name, _)| keep(name)) {
+        for (key, name, value) in node.own_pairs().filter(|(key, name, _)| keep(*key, name)) {
             if name.len() < BASE {
-                draft.pair(name, cut_length(value, LONGEST));
+                draft.pair(key, name, cut_length(value, LONGEST));
             }
         }
-        Attrs { text: draft.finish() }
+        draft.finish()
     }
 }
 
@@ -357,9 +419,9 @@ impl<'t> FromIterator<(&'t str, &'t str)> for Attrs {
         }
         let mut draft = Draft::new();
         for (name, value) in pairs {
-            draft.any_pair(name, value);
+            draft.any_pair(Key::of(name), name, value);
         }
-        Attrs { text: draft.finish() }
+        draft.finish()
     }
 }
 
@@ -393,7 +455,7 @@ mod tests {
         attrs.set("model", "type");
         attrs.unset("type");
         check(&attrs, "device=a longer value than fits in place model=type");
-        attrs.sort_by_names(&["model"]);
+        attrs.sort_by_names(&[Known::of("model")]);
         check(&attrs, "model=type device=a longer value than fits in place");
         attrs.set("model", "cut\0evil\0value");
         attrs.unset("device");
@@ -418,9 +480,10 @@ mod tests {
 
     #[test]
     fn orders() {
-        let check = |from: &str, names: &[&str], expected: &str| {
+        let check = |from: &str, names: &[&'static str], expected: &str| {
             let mut attrs: Attrs = from.split(' ').map(|name| (name, "v")).collect();
-            attrs.sort_by_names(names);
+            let names: Vec<Known> = names.iter().copied().map(Known::of).collect();
+            attrs.sort_by_names(&names);
             let got: Vec<&str> = attrs.iter().map(|(name, _)| name).collect();
             assert_eq!(got.join(" "), expected);
         };

@@ -1,6 +1,6 @@
 //! A parsed document and the bounds it was parsed under.
 
-use crate::{Node, parse};
+use crate::{Key, Node, parse};
 use std::borrow::Cow;
 
 /// Bounds on what is accepted. The defaults are far above any real document.
@@ -58,36 +58,47 @@ impl XmlError {
 /// What stands in an element.
 #[derive(Debug)]
 pub(crate) enum Kind<'t> {
-    Element,
+    /// An element, by its local name.
+    Element(&'t str),
     Text(Cow<'t, str>),
 }
 
 /// No node: the root's parent, the last sibling's next.
 pub(crate) const NONE: u32 = u32::MAX;
 
+impl<'t> NodeData<'t> {
+    /// Its local name.
+    pub(crate) fn name(&self) -> &'t str {
+        match self.kind {
+            Kind::Element(name) => name,
+            Kind::Text(_) => "",
+        }
+    }
+}
+
 /// An element or a piece of text. Nodes stand in the order of the document.
 #[derive(Debug)]
 pub(crate) struct NodeData<'t> {
     pub(crate) kind: Kind<'t>,
-    pub(crate) name: &'t str,
-    pub(crate) prefix: Option<&'t str>,
+    /// The number of its local name.
+    pub(crate) key: Key,
     pub(crate) parent: u32,
     pub(crate) first: u32,
     pub(crate) last: u32,
     pub(crate) next: u32,
-    /// Its namespace, and the innermost declaration in force.
+    /// Its namespace, which also tells its prefix, and the innermost declaration in force.
     pub(crate) namespace: u32,
     pub(crate) scope: u32,
     /// Its attributes.
     pub(crate) attrs: (u32, u32),
     /// Its place in the text.
-    pub(crate) span: (usize, usize),
+    pub(crate) span: (u32, u32),
 }
 
 #[derive(Debug)]
 pub(crate) struct AttrData<'t> {
     pub(crate) name: &'t str,
-    pub(crate) prefix: Option<&'t str>,
+    pub(crate) key: Key,
     pub(crate) namespace: u32,
     pub(crate) value: Cow<'t, str>,
 }
@@ -123,7 +134,8 @@ impl<'t> Document<'t> {
     /// # Errors
     /// As [`Document::parse`].
     pub fn parse_within(text: &'t str, limits: Limits) -> Result<Document<'t>, XmlError> {
-        if text.len() > limits.bytes {
+        // Places are counted in 32 bits.
+        if text.len() > limits.bytes.min(NONE as usize - 1) {
             return Err(XmlError::at(text, 0, "document is too large"));
         }
         parse::document(text, limits)

@@ -9,7 +9,9 @@
 //! *Invariant:* this room knows no element name of any document.
 
 mod attrs;
+mod bytes;
 mod document;
+mod name;
 mod node;
 mod parse;
 mod prolog;
@@ -17,14 +19,12 @@ mod reference;
 mod tree;
 mod writer;
 
-pub use attrs::{Attrs, same_name};
+pub use attrs::Attrs;
 pub use document::{Document, Limits, XmlError};
+pub use name::{Key, Known, Name};
 pub use node::{Attribute, Content, Node};
 pub use tree::Tree;
 pub use writer::{Element, Writer, escape};
-
-/// The name of an element. Up to fifteen bytes need no memory of their own.
-pub type Name = ecow::EcoString;
 
 /// Elements in order. An empty list needs no memory of its own.
 pub type Trees = thin_vec::ThinVec<Tree>;

@@ -1,7 +1,7 @@
 //! A cursor on an element.
 
-use crate::Attrs;
 use crate::document::{AttrData, Document, Kind, NONE, NodeData, Space, position};
+use crate::{Attrs, Key, Name};
 use std::fmt;
 
 /// An element of a [`Document`]. Copying is free.
@@ -54,12 +54,12 @@ impl<'d> Node<'d> {
 
     /// Local name.
     pub fn name(self) -> &'d str {
-        self.data().name
+        self.data().name()
     }
 
     /// Prefix, when the element has one.
     pub fn prefix(self) -> Option<&'d str> {
-        self.data().prefix
+        self.space(self.data().namespace).and_then(|space| space.prefix)
     }
 
     /// Namespace URI, when the element is in one.
@@ -67,9 +67,29 @@ impl<'d> Node<'d> {
         self.space(self.data().namespace).map(|space| space.uri.as_ref())
     }
 
+    /// The number of its local name.
+    pub fn key(self) -> Key {
+        self.data().key
+    }
+
+    /// Its local name, as trees have it.
+    pub fn to_name(self) -> Name {
+        Name::keyed(self.data().key, self.data().name())
+    }
+
+    /// Whether it has this local name and is in no namespace.
+    fn is_own(self, key: Key, name: &str) -> bool {
+        let data = self.data();
+        data.key == key && data.namespace == NONE && (key.is_exact() || data.name() == name)
+    }
+
     /// Attribute without a namespace.
     pub fn attr(self, name: &str) -> Option<&'d str> {
-        let found = self.own().iter().find(|attr| attr.namespace == NONE && attr.name == name);
+        let key = Key::of(name);
+        let found = self
+            .own()
+            .iter()
+            .find(|attr| attr.key == key && attr.namespace == NONE && (key.is_exact() || attr.name == name));
         found.map(|attr| attr.value.as_ref())
     }
 
@@ -85,29 +105,35 @@ impl<'d> Node<'d> {
         !self.own().is_empty()
     }
 
-    /// Names and values of the attributes in no namespace.
-    pub(crate) fn own_pairs(self) -> impl Iterator<Item = (&'d str, &'d str)> {
-        self.own().iter().filter(|attr| attr.namespace == NONE).map(|attr| (attr.name, attr.value.as_ref()))
+    /// Names, with their numbers, and values of the attributes in no namespace.
+    pub(crate) fn own_pairs(self) -> impl Iterator<Item = (Key, &'d str, &'d str)> {
+        let own = self.own().iter().filter(|attr| attr.namespace == NONE);
+        own.map(|attr| (attr.key, attr.name, attr.value.as_ref()))
     }
 
     /// Attributes with all parts of their names, in document order.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> {
-        self.own().iter().map(move |attr| Attribute {
-            prefix: attr.prefix,
-            namespace: self.space(attr.namespace).map(|space| space.uri.as_ref()),
-            name: attr.name,
-            value: attr.value.as_ref(),
+        self.own().iter().map(move |attr| {
+            let space = self.space(attr.namespace);
+            Attribute {
+                prefix: space.and_then(|space| space.prefix),
+                namespace: space.map(|space| space.uri.as_ref()),
+                name: attr.name,
+                value: attr.value.as_ref(),
+            }
         })
     }
 
     /// First child element of this name that is in no namespace.
     pub fn child(self, name: &str) -> Option<Node<'d>> {
-        self.elements().find(|node| node.namespace().is_none() && node.name() == name)
+        let key = Key::of(name);
+        self.elements().find(|node| node.is_own(key, name))
     }
 
     /// Child elements of this name that are in no namespace.
     pub fn children<'n>(self, name: &'n str) -> impl Iterator<Item = Node<'d>> + use<'d, 'n> {
-        self.elements().filter(move |node| node.namespace().is_none() && node.name() == name)
+        let key = Key::of(name);
+        self.elements().filter(move |node| node.is_own(key, name))
     }
 
     /// First child element of this name in this namespace.
@@ -124,15 +150,23 @@ impl<'d> Node<'d> {
         })
     }
 
+    /// Child elements in no namespace, in document order.
+    pub fn own_elements(self) -> impl Iterator<Item = Node<'d>> {
+        self.inside().filter(|node| {
+            let data = node.data();
+            data.namespace == NONE && matches!(data.kind, Kind::Element(_))
+        })
+    }
+
     /// All child elements in document order.
     pub fn elements(self) -> impl Iterator<Item = Node<'d>> {
-        self.inside().filter(|node| matches!(node.data().kind, Kind::Element))
+        self.inside().filter(|node| matches!(node.data().kind, Kind::Element(_)))
     }
 
     /// Elements and texts in document order.
     pub fn content(self) -> impl Iterator<Item = Content<'d>> {
         self.inside().map(|node| match &node.data().kind {
-            Kind::Element => Content::Element(node),
+            Kind::Element(_) => Content::Element(node),
             Kind::Text(text) => Content::Text(text),
         })
     }
@@ -173,8 +207,8 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// Attributes in no namespace whose names are kept.
-    pub fn own_attrs(self, keep: impl Fn(&str) -> bool) -> Attrs {
+    /// Attributes in no namespace whose names are kept; the number of a name is given with it.
+    pub fn own_attrs(self, keep: impl Fn(Key, &str) -> bool) -> Attrs {
         Attrs::of(self, keep)
     }
 
@@ -196,13 +230,13 @@ impl<'d> Node<'d> {
 
     /// 1-based line and column, in bytes, where the element begins.
     pub fn position(self) -> (u32, u32) {
-        position(self.document.text, self.data().span.0)
+        position(self.document.text, self.data().span.0 as usize)
     }
 
     /// The element as it stands in the source text.
     pub fn source(self) -> &'d str {
         let (from, to) = self.data().span;
-        self.document.text.get(from..to).unwrap_or_default()
+        self.document.text.get(from as usize..to as usize).unwrap_or_default()
     }
 
     fn scope(self) -> impl Iterator<Item = &'d Space<'d>> {

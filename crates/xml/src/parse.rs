@@ -8,7 +8,7 @@
 //! What is wrong is said in the words of libxml2 and at the place where it would stand, since clients show both.
 //! Comments and processing instructions are passed over; no external entity is ever read.
 
-use crate::attrs::same_name;
+use crate::Key;
 use crate::document::{AttrData, Document, Kind, Limits, NONE, NodeData, Space, XmlError};
 use crate::reference::{Entities, References};
 use std::borrow::Cow;
@@ -51,6 +51,11 @@ pub(crate) fn document(text: &str, limits: Limits) -> Outcome<Document<'_>> {
     Ok(parser.document)
 }
 
+/// A place or a count; texts are shorter than 32 bits can count.
+fn short(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(NONE)
+}
+
 /// Kinds of bytes that are passed over in one go. What takes a closer look is of none of them.
 const BLANK: u8 = 1;
 const BEGINS: u8 = 2;
@@ -58,6 +63,8 @@ const CONTINUES: u8 = 4;
 const IN_SINGLE: u8 = 8;
 const IN_DOUBLE: u8 = 16;
 const IN_TEXT: u8 = 32;
+/// Continues a name and parts no prefix from it.
+const PLAIN: u8 = 64;
 
 static KINDS: [u8; 256] = kinds();
 
@@ -73,7 +80,7 @@ const fn kinds() -> [u8; 256] {
             kinds |= BEGINS;
         }
         if begins || byte.is_ascii_digit() || matches!(byte, b'-' | b'.') {
-            kinds |= CONTINUES;
+            kinds |= if byte == b':' { CONTINUES } else { CONTINUES | PLAIN };
         }
         // 0xEF begins the two characters that XML does not know.
         if byte >= b' ' && !matches!(byte, b'<' | b'&' | 0xef) {
@@ -151,6 +158,22 @@ impl<'t> Parser<'t> {
         self.text.get(from..to).unwrap_or_default()
     }
 
+    /// A name of plain letters without a prefix, as nearly all are. Nothing is passed over when it is another.
+    #[inline]
+    fn plain_name(&mut self) -> Option<&'t str> {
+        let start = self.at;
+        let first = self.byte()?;
+        if KINDS[usize::from(first)] & BEGINS == 0 {
+            return None;
+        }
+        self.run(PLAIN);
+        if self.at == start || self.byte().is_none_or(|byte| byte == b':' || byte >= 0x80) {
+            self.at = start;
+            return None;
+        }
+        Some(self.slice(start, self.at))
+    }
+
     /// A name, perhaps with a prefix and a colon.
     pub(crate) fn name(&mut self) -> Option<&'t str> {
         let start = self.at;
@@ -176,10 +199,13 @@ impl<'t> Parser<'t> {
     }
 
     /// The name that was just read is refused when it is too long.
+    #[inline]
     pub(crate) fn bounded(&self, name: &str, kind: &str) -> Outcome<()> {
-        if name.len() <= NAME {
-            return Ok(());
-        }
+        if name.len() <= NAME { Ok(()) } else { self.too_long(name, kind) }
+    }
+
+    #[cold]
+    fn too_long(&self, name: &str, kind: &str) -> Outcome<()> {
         let longest = if kind == "NCName" { name.split(':').map(str::len).max() } else { Some(name.len()) };
         if longest.is_some_and(|length| length > NAME) {
             return self.fail(self.at - name.len(), format!("Name too long: {kind}"));
@@ -197,7 +223,7 @@ impl<'t> Parser<'t> {
 
     fn push(&mut self, node: NodeData<'t>) -> Outcome<u32> {
         self.room()?;
-        let index = u32::try_from(self.document.nodes.len()).unwrap_or(NONE);
+        let index = short(self.document.nodes.len());
         let nodes = &mut self.document.nodes;
         if let Some(parent) = self.open.last().and_then(|parent| nodes.get_mut(*parent as usize)) {
             let before = std::mem::replace(&mut parent.last, index);
@@ -220,31 +246,36 @@ impl<'t> Parser<'t> {
                 format!("Excessive depth in document: {} use XML_PARSE_HUGE option", self.limits.depth);
             return self.fail(start, text);
         }
-        let Some(full) = self.name() else {
+        let plain = self.plain_name();
+        let Some(full) = plain.or_else(|| self.name()) else {
             return self.fail(self.at, "StartTag: invalid element name");
         };
         self.bounded(full, "NCName")?;
         let parent = self.open.last().copied().unwrap_or(NONE);
         let scope = self.document.nodes.get(parent as usize).map_or(NONE, |parent| parent.scope);
         let first = self.document.attrs.len();
-        let scope = self.attributes(full, start, scope)?;
-        self.resolve(first, scope)?;
-        let (prefix, name, namespace) = self.qualified(full, scope, true);
+        let (scope, prefixed) = self.attributes(full, start, scope)?;
+        if self.document.attrs.len() > first {
+            self.resolve(first, scope, prefixed)?;
+        }
+        let (name, namespace) = match plain {
+            Some(name) => (name, self.find(scope, None)),
+            None => self.qualified(full, scope, true),
+        };
         let ends = self.byte() == Some(b'/');
         self.at += if ends { 2 } else { 1 };
         let last = self.document.attrs.len();
         let node = NodeData {
-            kind: Kind::Element,
-            name,
-            prefix,
+            kind: Kind::Element(name),
+            key: Key::of(name),
             parent,
             first: NONE,
             last: NONE,
             next: NONE,
             namespace,
             scope,
-            attrs: (u32::try_from(first).unwrap_or(NONE), u32::try_from(last).unwrap_or(NONE)),
-            span: (start, self.at),
+            attrs: (short(first), short(last)),
+            span: (short(start), short(self.at)),
         };
         let index = self.push(node)?;
         if !ends {
@@ -253,9 +284,11 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// Attributes up to the end of the tag, which is in sight then. Declarations of namespaces go to the scope.
-    fn attributes(&mut self, element: &str, start: usize, outer: u32) -> Outcome<u32> {
+    /// Attributes up to the end of the tag, which is in sight then. Declarations of namespaces go to the scope. Tells
+    /// also whether a name may have a prefix.
+    fn attributes(&mut self, element: &str, start: usize, outer: u32) -> Outcome<(u32, bool)> {
         let mut scope = outer;
+        let mut prefixed = false;
         let own = self.document.spaces.len();
         let unfinished = |parser: &Self| {
             let (line, _) = crate::document::position(parser.text, start);
@@ -267,15 +300,17 @@ impl<'t> Parser<'t> {
         loop {
             match self.byte() {
                 None | Some(0..=8 | 11 | 12 | 14..=31) => return unfinished(self),
-                Some(b'>') => return Ok(scope),
-                Some(b'/') if self.sees("/>") => return Ok(scope),
+                Some(b'>') => return Ok((scope, prefixed)),
+                Some(b'/') if self.sees("/>") => return Ok((scope, prefixed)),
                 Some(_) if !parted => return self.fail(self.at, "attributes construct error"),
                 Some(_) => {}
             }
             self.room()?;
-            let Some(full) = self.name() else {
+            let plain = self.plain_name();
+            let Some(full) = plain.or_else(|| self.name()) else {
                 return self.fail(self.at, "error parsing attribute name");
             };
+            prefixed |= plain.is_none();
             self.bounded(full, "NCName")?;
             self.blanks();
             if self.byte() != Some(b'=') {
@@ -284,10 +319,15 @@ impl<'t> Parser<'t> {
             self.at += 1;
             self.blanks();
             let value = self.value()?;
-            let declared = match split_name(full) {
-                None if full == "xmlns" => Some(None),
-                Some(("xmlns", prefix)) => Some(Some(prefix)),
-                _ => None,
+            let key = Key::of(full);
+            let declared = match plain {
+                Some(_) if key == Key::of("xmlns") => Some(None),
+                Some(_) => None,
+                None => match split_name(full) {
+                    None if full == "xmlns" => Some(None),
+                    Some(("xmlns", prefix)) => Some(Some(prefix)),
+                    _ => None,
+                },
             };
             if let Some(prefix) = declared {
                 let again = self.document.spaces.get(own..).unwrap_or_default();
@@ -298,9 +338,9 @@ impl<'t> Parser<'t> {
                     return self.fail(self.at, "document has too many namespaces");
                 }
                 self.document.spaces.push(Space { prefix, uri: value, outer: scope });
-                scope = u32::try_from(self.document.spaces.len() - 1).unwrap_or(NONE);
+                scope = short(self.document.spaces.len() - 1);
             } else {
-                self.document.attrs.push(AttrData { name: full, prefix: None, namespace: NONE, value });
+                self.document.attrs.push(AttrData { name: full, key, namespace: NONE, value });
             }
             parted = self.blanks();
             if !parted && !matches!(self.byte(), Some(b'>' | b'/')) {
@@ -310,29 +350,29 @@ impl<'t> Parser<'t> {
     }
 
     /// Namespaces of attributes, whose declarations may have come behind them; each attribute stands once.
-    fn resolve(&mut self, first: usize, scope: u32) -> Outcome<()> {
+    fn resolve(&mut self, first: usize, scope: u32, prefixed: bool) -> Outcome<()> {
         let count = self.document.attrs.len();
-        let own = self.document.attrs.get(first..).unwrap_or_default();
-        if own.iter().any(|attr| split_name(attr.name).is_some()) {
+        if prefixed {
             for index in first..count {
                 let Some(full) = self.document.attrs.get(index).map(|attr| attr.name) else { break };
-                let (prefix, name, namespace) = self.qualified(full, scope, false);
+                let (name, namespace) = self.qualified(full, scope, false);
                 if let Some(attr) = self.document.attrs.get_mut(index) {
-                    (attr.prefix, attr.name, attr.namespace) = (prefix, name, namespace);
+                    (attr.name, attr.namespace) = (name, namespace);
+                    attr.key = Key::of(name);
                 }
             }
         }
         let own = self.document.attrs.get(first..).unwrap_or_default();
-        let mut order: Vec<usize> = Vec::new();
         let again = if own.len() <= 16 {
             (1..own.len()).find(|index| (0..*index).any(|other| self.same(own, other, *index)))
         } else {
-            order.extend(0..own.len());
+            let mut order: Vec<usize> = (0..own.len()).collect();
             order.sort_by_key(|index| own.get(*index).map(|attr| (attr.name, self.uri(attr.namespace))));
             order.windows(2).filter(|pair| self.same(own, pair[0], pair[1])).map(|pair| pair[1]).min()
         };
         if let Some(attr) = again.and_then(|index| own.get(index)) {
-            let name = match attr.prefix {
+            let space = self.document.spaces.get(attr.namespace as usize);
+            let name = match space.and_then(|space| space.prefix) {
                 Some(prefix) => format!("{prefix}:{}", attr.name),
                 None => attr.name.to_owned(),
             };
@@ -345,7 +385,8 @@ impl<'t> Parser<'t> {
     fn same(&self, own: &[AttrData<'t>], one: usize, other: usize) -> bool {
         match (own.get(one), own.get(other)) {
             (Some(one), Some(other)) => {
-                same_name(one.name, other.name)
+                one.key == other.key
+                    && one.name == other.name
                     && (one.namespace == other.namespace
                         || self.uri(one.namespace) == self.uri(other.namespace))
             }
@@ -357,15 +398,15 @@ impl<'t> Parser<'t> {
         self.document.spaces.get(space as usize).map(|space| space.uri.as_ref())
     }
 
-    /// Prefix, local name and namespace. A prefix that is not declared is part of the name.
-    fn qualified(&self, full: &'t str, scope: u32, element: bool) -> (Option<&'t str>, &'t str, u32) {
+    /// Local name and namespace. A prefix that is not declared is part of the name.
+    fn qualified(&self, full: &'t str, scope: u32, element: bool) -> (&'t str, u32) {
         let split = split_name(full).filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty());
         match split {
-            None if !element => (None, full, NONE),
-            None => (None, full, self.find(scope, None)),
+            None if !element => (full, NONE),
+            None => (full, self.find(scope, None)),
             Some((prefix, name)) => match self.find(scope, Some(prefix)) {
-                NONE => (None, full, NONE),
-                space => (Some(prefix), name, space),
+                NONE => (full, NONE),
+                space => (name, space),
             },
         }
     }
@@ -429,35 +470,40 @@ impl<'t> Parser<'t> {
     fn content(&mut self) -> Outcome<()> {
         match self.byte() {
             None => self.premature(),
-            Some(b'<') if self.sees("</") => self.end_tag(),
-            Some(b'<') if self.sees("<![CDATA[") => self.section(),
-            Some(b'<') => {
-                if self.passed_over()? {
-                    return Ok(());
+            Some(b'<') => match self.text.as_bytes().get(self.at + 1) {
+                Some(b'/') => self.end_tag(),
+                Some(b'!') if self.sees("<![CDATA[") => self.section(),
+                Some(b'!' | b'?') => {
+                    if self.passed_over()? {
+                        return Ok(());
+                    }
+                    self.element()
                 }
-                self.element()
-            }
+                _ => self.element(),
+            },
             Some(_) => self.characters(),
         }
     }
 
     fn premature(&self) -> Outcome<()> {
         let open = self.open.last().and_then(|open| self.document.nodes.get(*open as usize));
-        let (name, start) = open.map_or(("", 0), |node| (self.shown(node), node.span.0));
+        let (name, start) = open.map_or(("", 0), |node| (self.shown(node), node.span.0 as usize));
         let (line, _) = crate::document::position(self.text, start);
         self.fail(self.at, format!("Premature end of data in tag {name} line {line}"))
     }
 
     /// The name of an element as it stands in the text.
     fn shown(&self, node: &NodeData<'t>) -> &'t str {
-        let start = node.span.0 + 1;
-        let length = node.name.len() + node.prefix.map_or(0, |prefix| prefix.len() + 1);
+        let start = node.span.0 as usize + 1;
+        let space = self.document.spaces.get(node.namespace as usize);
+        let prefix = space.and_then(|space| space.prefix);
+        let length = node.name().len() + prefix.map_or(0, |prefix| prefix.len() + 1);
         self.slice(start, start + length)
     }
 
     fn end_tag(&mut self) -> Outcome<()> {
         self.at += 2;
-        let name = self.name().unwrap_or("unparsable");
+        let name = self.plain_name().or_else(|| self.name()).unwrap_or("unparsable");
         self.bounded(name, "Name")?;
         self.blanks();
         if self.byte() != Some(b'>') {
@@ -467,8 +513,8 @@ impl<'t> Parser<'t> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let end = self.at;
         let Some(node) = self.document.nodes.get_mut(open as usize) else { return Ok(()) };
-        node.span.1 = end;
-        let start = node.span.0;
+        node.span.1 = short(end);
+        let start = node.span.0 as usize;
         let own = self.document.nodes.get(open as usize).map(|node| self.shown(node)).unwrap_or_default();
         if own != name {
             let (line, _) = crate::document::position(self.text, start);
@@ -482,8 +528,7 @@ impl<'t> Parser<'t> {
         let parent = self.open.last().copied().unwrap_or(NONE);
         let node = NodeData {
             kind: Kind::Text(text),
-            name: "",
-            prefix: None,
+            key: Key::default(),
             parent,
             first: NONE,
             last: NONE,
@@ -491,7 +536,7 @@ impl<'t> Parser<'t> {
             namespace: NONE,
             scope: NONE,
             attrs: (0, 0),
-            span,
+            span: (short(span.0), short(span.1)),
         };
         self.push(node).map(|_| ())
     }

@@ -140,8 +140,23 @@ impl Pci {
 
     /// Writes it into a device, keeping other parts of the address.
     pub fn put(self, device: &mut Tree) {
+        let attrs = &mut device.child_or_new("address").attrs;
+        let small = |value: u32| SMALL.get(value as usize).copied();
+        // Nearly all addresses are of the first segment.
+        if let (0, Some(bus), Some(slot), Some(function)) =
+            (self.domain, small(self.bus), small(self.slot), FUNCTIONS.get(self.function as usize))
+        {
+            attrs.set_all(&[
+                ("type", "pci"),
+                ("domain", "0x0000"),
+                ("bus", bus),
+                ("slot", slot),
+                ("function", function),
+            ]);
+            return;
+        }
         let [domain, bus, slot, function] = self.hex();
-        device.child_or_new("address").attrs.set_all(&[
+        attrs.set_all(&[
             ("type", "pci"),
             ("domain", domain.as_str()),
             ("bus", bus.as_str()),
@@ -150,6 +165,36 @@ impl Pci {
         ]);
     }
 }
+
+/// `0x` and two digits: the bytes of all.
+const SMALL_BYTES: [[u8; 4]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut all = [*b"0x00"; 256];
+    let mut at = 0;
+    while at < all.len() {
+        all[at][2] = DIGITS[at >> 4];
+        all[at][3] = DIGITS[at & 15];
+        at += 1;
+    }
+    all
+};
+
+/// `0x` and two digits, for buses and slots.
+static SMALL: [&str; 256] = {
+    const BYTES: &[[u8; 4]; 256] = &SMALL_BYTES;
+    let mut all = [""; 256];
+    let mut at = 0;
+    while at < all.len() {
+        if let Ok(text) = std::str::from_utf8(&BYTES[at]) {
+            all[at] = text;
+        }
+        at += 1;
+    }
+    all
+};
+
+/// Functions of a slot.
+const FUNCTIONS: [&str; 8] = ["0x0", "0x1", "0x2", "0x3", "0x4", "0x5", "0x6", "0x7"];
 
 /// Spells the address of a device of the host.
 ///

@@ -1,11 +1,14 @@
 //! Controllers: their numbers, their order, and those that devices need.
 
+use super::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 use xml::{Tree, Trees};
 
 /// A controller with nothing but type and number.
 pub fn controller(kind: &str, index: u32) -> Tree {
-    Tree::new("controller").with("type", kind).with("index", index.to_string())
+    let mut new = Tree::new("controller");
+    new.attrs.set_all(&[("type", kind), ("index", Decimal::of(index).as_str())]);
+    new
 }
 
 /// Adds a controller among those of its type in the order of numbers; the first of a type comes last.
@@ -29,10 +32,11 @@ pub fn insert(devices: &mut Trees, new: Tree) {
 
 /// Whether there is a controller of a type, and of a number when one is given.
 pub fn has(devices: &[Tree], kind: &str, index: Option<u32>) -> bool {
+    let index = index.map(Decimal::of);
     devices.iter().any(|controller| {
         controller.name == "controller"
             && controller.is("type", kind)
-            && index.is_none_or(|index| controller.is("index", &index.to_string()))
+            && index.as_ref().is_none_or(|index| controller.is("index", index.as_str()))
     })
 }
 

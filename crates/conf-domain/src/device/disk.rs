@@ -1,6 +1,6 @@
 //! `<disk>`.
 
-use super::image;
+use super::{Decimal, image};
 use crate::ParseFlags;
 use crate::fault::{invalid, unsupported};
 use base::{Error, ErrorCode, ErrorDomain, Result};
@@ -219,12 +219,15 @@ pub fn place(disk: &mut Tree) {
     let index = disk.attr_at("target", "dev").and_then(letter_index);
     if let Some([controller, number, target, unit]) = index.and_then(|index| drive_address(bus, index, false))
     {
-        let address = Tree::new("address")
-            .with("type", "drive")
-            .with("controller", controller.to_string())
-            .with("bus", number.to_string())
-            .with("target", target.to_string())
-            .with("unit", unit.to_string());
+        let [controller, number, target, unit] = [controller, number, target, unit].map(Decimal::of);
+        let mut address = Tree::new("address");
+        address.attrs.set_all(&[
+            ("type", "drive"),
+            ("controller", controller.as_str()),
+            ("bus", number.as_str()),
+            ("target", target.as_str()),
+            ("unit", unit.as_str()),
+        ]);
         disk.children.push(address);
     }
 }

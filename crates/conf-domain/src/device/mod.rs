@@ -30,40 +30,52 @@ use base::Result;
 use elements::Place;
 use xml::{Tree, Trees, Writer};
 
-/// Kinds of devices in the order in which they are read.
-const ORDER: &[&str] = &[
-    "disk",
-    "controller",
-    "lease",
-    "filesystem",
-    "interface",
-    "smartcard",
-    "serial",
-    "parallel",
-    "console",
-    "channel",
-    "input",
-    "graphics",
-    "sound",
-    "audio",
-    "video",
-    "hostdev",
-    "watchdog",
-    "memballoon",
-    "rng",
-    "crypto",
-    "tpm",
-    "nvram",
-    "hub",
-    "redirdev",
-    "redirfilter",
-    "panic",
-    "shmem",
-    "memory",
-    "iommu",
-    "vsock",
-    "pstore",
-];
+/// Places of kinds of devices in the order in which they are read.
+fn reading_order(device: &Tree) -> Option<u8> {
+    Some(match device.name.as_str() {
+        "disk" => 0,
+        "controller" => 1,
+        "lease" => 2,
+        "filesystem" => 3,
+        "interface" => 4,
+        "smartcard" => 5,
+        "serial" => 6,
+        "parallel" => 7,
+        "console" => 8,
+        "channel" => 9,
+        "input" => 10,
+        "graphics" => 11,
+        "sound" => 12,
+        "audio" => 13,
+        "video" => 14,
+        "hostdev" => 15,
+        "watchdog" => 16,
+        "memballoon" => 17,
+        "rng" => 18,
+        "crypto" => 19,
+        "tpm" => 20,
+        "nvram" => 21,
+        "hub" => 22,
+        "redirdev" => 23,
+        "redirfilter" => 24,
+        "panic" => 25,
+        "shmem" => 26,
+        "memory" => 27,
+        "iommu" => 28,
+        "vsock" => 29,
+        "pstore" => 30,
+        _ => return None,
+    })
+}
+
+/// Devices kind by kind: their places among all.
+fn by_kind(devices: &[Tree], order: fn(&Tree) -> Option<u8>) -> Vec<usize> {
+    let ranked = |(at, device): (usize, &Tree)| order(device).map(|rank| (rank, at));
+    let mut ranks: Vec<(u8, usize)> = Vec::with_capacity(devices.len());
+    ranks.extend(devices.iter().enumerate().filter_map(ranked));
+    ranks.sort_unstable();
+    ranks.into_iter().map(|(_, at)| at).collect()
+}
 
 /// Reads devices: what each says by itself.
 ///
@@ -74,26 +86,26 @@ pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() 
         check::boot(tree)?;
     }
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
-    for kind in ORDER {
-        let Some(place) = domain::place("domain/devices").child(kind) else { continue };
-        for device in devices.all_mut(kind) {
-            match &*device.name {
-                "interface" => interface::prepare(device),
-                "hostdev" => hostdev::prepare(device)?,
-                _ => {}
-            }
-            values::apply(place, device)?;
-            if !flags.skip_validate {
-                reading::as_read(device)?;
-            }
-            match &*device.name {
-                "interface" => interface::read(device, random)?,
-                "filesystem" => filesystem::read(device)?,
-                "hostdev" => hostdev::read(device)?,
-                "graphics" => graphics::read(device, flags)?,
-                "video" => video::read(device)?,
-                _ => {}
-            }
+    let places = domain::place("domain/devices");
+    for at in by_kind(&devices.children, reading_order) {
+        let Some(device) = devices.children.get_mut(at) else { continue };
+        let Some(place) = places.of(device) else { continue };
+        match &*device.name {
+            "interface" => interface::prepare(device),
+            "hostdev" => hostdev::prepare(device)?,
+            _ => {}
+        }
+        values::apply(place, device)?;
+        if !flags.skip_validate {
+            reading::as_read(device)?;
+        }
+        match &*device.name {
+            "interface" => interface::read(device, random)?,
+            "filesystem" => filesystem::read(device)?,
+            "hostdev" => hostdev::read(device)?,
+            "graphics" => graphics::read(device, flags)?,
+            "video" => video::read(device)?,
+            _ => {}
         }
     }
     Ok(())
@@ -246,43 +258,47 @@ pub fn storage(holder: &mut Tree, kind: &str) -> Result<()> {
     disk::cache_sizes(holder)
 }
 
-/// Kinds of devices in the order in which they are checked.
-const WALK: &[&str] = &[
-    "disk",
-    "interface",
-    "sound",
-    "hostdev",
-    "video",
-    "controller",
-    "smartcard",
-    "serial",
-    "parallel",
-    "channel",
-    "console",
-    "input",
-    "filesystem",
-    "watchdog",
-    "memballoon",
-    "rng",
-    "nvram",
-    "hub",
-    "shmem",
-    "memory",
-    "tpm",
-    "panic",
-    "redirdev",
-    "iommu",
-    "vsock",
-    "crypto",
-    "pstore",
-    "graphics",
-    "lease",
-    "audio",
-];
+/// Places of kinds of devices in the order in which they are checked.
+fn checking_order(device: &Tree) -> Option<u8> {
+    Some(match device.name.as_str() {
+        "disk" => 0,
+        "interface" => 1,
+        "sound" => 2,
+        "hostdev" => 3,
+        "video" => 4,
+        "controller" => 5,
+        "smartcard" => 6,
+        "serial" => 7,
+        "parallel" => 8,
+        "channel" => 9,
+        "console" => 10,
+        "input" => 11,
+        "filesystem" => 12,
+        "watchdog" => 13,
+        "memballoon" => 14,
+        "rng" => 15,
+        "nvram" => 16,
+        "hub" => 17,
+        "shmem" => 18,
+        "memory" => 19,
+        "tpm" => 20,
+        "panic" => 21,
+        "redirdev" => 22,
+        "iommu" => 23,
+        "vsock" => 24,
+        "crypto" => 25,
+        "pstore" => 26,
+        "graphics" => 27,
+        "lease" => 28,
+        "audio" => 29,
+        _ => return None,
+    })
+}
 
 /// Devices in the order in which they are checked: kind by kind.
 pub(crate) fn walk(domain: &crate::Domain) -> impl Iterator<Item = &Tree> {
-    WALK.iter().flat_map(|kind| domain.all(kind))
+    let devices = domain.devices();
+    by_kind(devices, checking_order).into_iter().filter_map(|at| devices.get(at))
 }
 
 /// Checks devices against each other, when all have their places.

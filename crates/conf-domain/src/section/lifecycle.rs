@@ -24,10 +24,14 @@ const EVENTS: &[(&str, Option<&str>)] = &[
 pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     for (name, default) in EVENTS {
         let known = if *name == "on_lockfailure" { LOCK_ACTIONS } else { ACTIONS };
-        let text = tree.text_of(name).unwrap_or_default().to_owned();
-        if !text.is_empty() && !known.contains(&text.as_str()) {
+        let text = tree.text_of(name).unwrap_or_default();
+        if !text.is_empty() && !known.contains(&text) {
             return Err(unsupported(format!("unknown {name} action: {text}")));
         }
+        if !matches!(text, "" | "default") && tree.all(name).count() == 1 {
+            continue;
+        }
+        let text = text.to_owned();
         tree.remove(name);
         let action = if text.is_empty() { *default } else { Some(text.as_str()) };
         if let Some(action) = action.filter(|action| *action != "default") {
@@ -50,8 +54,8 @@ pub fn allowed(event: &str, action: &str) -> Result<()> {
 
 /// Checks the actions of a definition.
 pub(crate) fn check(domain: &Domain) -> Result<()> {
-    for event in ["poweroff", "reboot", "crash"] {
-        allowed(event, domain.tree.text_of(&format!("on_{event}")).unwrap_or_default())?;
+    for (name, event) in [("on_poweroff", "poweroff"), ("on_reboot", "reboot"), ("on_crash", "crash")] {
+        allowed(event, domain.tree.text_of(name).unwrap_or_default())?;
     }
     Ok(())
 }

@@ -30,6 +30,16 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
 /// # Errors
 /// With the first that is set twice.
 pub(crate) fn check_limits(limits: &Tree) -> Result<()> {
+    if limits.children.iter().all(|limit| !limit.name.starts_with("total_")) {
+        return Ok(());
+    }
+    if limits
+        .children
+        .iter()
+        .all(|limit| !limit.name.starts_with("read_") && !limit.name.starts_with("write_"))
+    {
+        return Ok(());
+    }
     for what in ["bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"] {
         let set =
             |who: &str| limits.child(&format!("{who}_{what}")).is_some_and(|limit| !limit.body().is_empty());

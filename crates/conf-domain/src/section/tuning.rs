@@ -81,6 +81,10 @@ fn number(tree: &Tree, name: &str) -> u32 {
 
 /// Brings the elements of one name into the order of their numbers.
 fn order(children: &mut Trees, name: &str, attr: &str) {
+    let own = children.iter().filter(|child| child.name == name);
+    if own.map(|child| number(child, attr)).is_sorted() {
+        return;
+    }
     let (mut own, others): (Vec<Tree>, Vec<Tree>) =
         std::mem::take(children).into_iter().partition(|child| child.name == name);
     own.sort_by_key(|child| number(child, attr));

@@ -1,12 +1,14 @@
 //! Kinds of values.
 
+use xml::{Key, Known};
+
 /// What an attribute may hold.
 #[derive(Debug)]
 pub(super) enum Kind {
     /// One of the words; those that say what holds anyway are not printed.
     Word {
-        words: Vec<&'static str>,
-        unsaid: Vec<&'static str>,
+        words: Vec<Known>,
+        unsaid: Vec<Known>,
     },
     /// Any text; an empty one counts as none.
     Text,
@@ -47,17 +49,27 @@ pub(super) enum Read {
     Refused(&'static str),
 }
 
+/// Whether a word is one of those of a table.
+pub(super) fn is_among(words: &[Known], value: &str) -> bool {
+    let key = Key::of(value);
+    words.iter().any(|word| word.is(key, value))
+}
+
 impl Kind {
     pub(super) fn read(name: &str, rest: &[&'static str]) -> Option<Kind> {
         let bits = |bits: u32| (1i128 << bits) - 1;
         let (low, high) = match name {
             "word" => {
-                let unsaid: Vec<&str> = rest.iter().filter_map(|word| word.strip_prefix('~')).collect();
-                let words = rest.iter().map(|word| word.trim_start_matches('~')).collect();
+                let unsaid = rest.iter().filter_map(|word| word.strip_prefix('~')).map(Known::of).collect();
+                let words = rest.iter().map(|word| Known::of(word.trim_start_matches('~'))).collect();
                 return Some(Kind::Word { words, unsaid });
             }
-            "bool" => return Some(Kind::Word { words: vec!["yes", "no"], unsaid: Vec::new() }),
-            "switch" => return Some(Kind::Word { words: vec!["on", "off"], unsaid: Vec::new() }),
+            "bool" => {
+                return Some(Kind::Word { words: ["yes", "no"].map(Known::of).into(), unsaid: Vec::new() });
+            }
+            "switch" => {
+                return Some(Kind::Word { words: ["on", "off"].map(Known::of).into(), unsaid: Vec::new() });
+            }
             "text" => return Some(Kind::Text),
             "string" => return Some(Kind::String),
             "uuid" => return Some(Kind::Uuid),
@@ -99,7 +111,7 @@ impl Kind {
     #[cfg(test)]
     pub(super) fn examples(&self) -> Vec<String> {
         match self {
-            Kind::Word { words, .. } => words.iter().map(|word| (*word).to_owned()).collect(),
+            Kind::Word { words, .. } => words.iter().map(|word| word.as_str().to_owned()).collect(),
             Kind::Number(number) => ["0", "1", "2", "17", "0x20", "4096"]
                 .iter()
                 .filter(|text| !matches!(number.take(text), Read::Refused(_)))
@@ -112,8 +124,8 @@ impl Kind {
     pub(super) fn take(&self, value: &str) -> Read {
         match self {
             Kind::Word { words, unsaid } => match value {
-                _ if unsaid.contains(&value) => Read::Dropped,
-                _ if words.contains(&value) => Read::Kept,
+                _ if is_among(unsaid, value) => Read::Dropped,
+                _ if is_among(words, value) => Read::Kept,
                 _ => Read::Refused(""),
             },
             Kind::Text if value.is_empty() => Read::Dropped,
@@ -128,8 +140,40 @@ impl Kind {
     }
 }
 
+/// A number that stands as it is printed, in so few digits that nothing can go wrong.
+fn plain(text: &str, hex: Option<usize>) -> Option<u32> {
+    let (digits, base, width) = match hex {
+        None => (text, 10, 1),
+        Some(width) => (text.strip_prefix("0x")?, 16, width),
+    };
+    let canonical = digits.len() == width || digits.len() > width && !digits.starts_with('0');
+    if digits.is_empty() || digits.len() > 7 || !canonical {
+        return None;
+    }
+    let mut value = 0;
+    for byte in digits.bytes() {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' if base == 16 => byte - b'a' + 10,
+            _ => return None,
+        };
+        value = value * base + u32::from(digit);
+    }
+    Some(value)
+}
+
 impl Number {
     fn take(&self, text: &str) -> Read {
+        // Nearly all numbers are small and stand as they are printed.
+        let fits = if self.hex.is_some() { matches!(self.base, 0 | 16) } else { matches!(self.base, 0 | 10) };
+        if fits
+            && let Some(value) = plain(text, self.hex).map(i128::from)
+            && (self.low..=self.high).contains(&value)
+            && (value != 0 || !self.nonzero)
+            && self.unsaid != Some(value)
+        {
+            return Read::Kept;
+        }
         let expected = match self.low {
             0 => "non-negative integer",
             low if low < i128::from(i32::MIN) => "long long integer",
@@ -221,6 +265,11 @@ mod tests {
             ("uint", &[], "0x10", Read::Refused("non-negative integer")),
             ("uint", &["base0"], "0x10", Read::Spelled("16".to_owned())),
             ("uint", &["base0", "hex2"], "010", Read::Spelled("0x08".to_owned())),
+            ("uint", &["base0"], "010", Read::Spelled("8".to_owned())),
+            ("uint", &["base0", "hex2"], "0x08", Read::Kept),
+            ("uint", &["base0", "hex2"], "0x008", Read::Spelled("0x08".to_owned())),
+            ("uint", &["base0", "hex2"], "0x1a0", Read::Kept),
+            ("uint", &["base0", "hex2"], "0x1A0", Read::Spelled("0x1a0".to_owned())),
             ("uint", &["base16"], "10", Read::Spelled("16".to_owned())),
             ("uint", &["nonzero"], "0", Read::Refused("nonzero")),
             ("uint", &["~0"], "0", Read::Dropped),

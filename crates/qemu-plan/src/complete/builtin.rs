@@ -67,6 +67,11 @@ fn of(setting: &Setting<'_>) -> Builtin {
     }
 }
 
+/// An element with attributes.
+fn made(name: &str, attrs: &[(&str, &str)]) -> Tree {
+    Tree { attrs: attrs.iter().copied().collect(), ..Tree::new(name) }
+}
+
 /// Adds controllers, screens, balloons and the like that the machine always has.
 pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
     let builtin = of(setting);
@@ -99,7 +104,7 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
             };
             let there = domain.all("input").any(|input| input.attr("type").is_some_and(same));
             if !there {
-                domain.devices_mut().push(Tree::new("input").with("type", kind).with("bus", "usb"));
+                domain.devices_mut().push(made("input", &[("type", kind), ("bus", "usb")]));
             }
         }
     }
@@ -108,7 +113,7 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
         for kind in ["mouse", "keyboard"] {
             let there = domain.all("input").any(|input| input.is("type", kind) && input.is("bus", "ps2"));
             if !there {
-                domain.devices_mut().push(Tree::new("input").with("type", kind).with("bus", "ps2"));
+                domain.devices_mut().push(made("input", &[("type", kind), ("bus", "ps2")]));
             }
         }
     }
@@ -121,8 +126,8 @@ pub(super) fn add(domain: &mut Domain, setting: &Setting<'_>, site: &Site) {
     }
     if builtin.watchdog && !domain.all("watchdog").any(|watchdog| watchdog.is("model", "itco")) {
         let action = domain.all("watchdog").next().and_then(|watchdog| watchdog.attr("action"));
-        let action = action.unwrap_or("reset").to_owned();
-        domain.devices_mut().push(Tree::new("watchdog").with("model", "itco").with("action", action));
+        let new = made("watchdog", &[("model", "itco"), ("action", action.unwrap_or("reset"))]);
+        domain.devices_mut().push(new);
     }
     if builtin.balloon && missing(domain, "memballoon") {
         domain.devices_mut().push(Tree::new("memballoon").with("model", "virtio"));
@@ -148,9 +153,9 @@ fn audio(domain: &mut Domain, site: &Site) {
                 "wav" => "file",
                 other => other,
             };
-            Tree::new("audio").with("id", "1").with("type", kind)
+            made("audio", &[("id", "1"), ("type", kind)])
         }
-        _ => Tree::new("audio").with("id", "1").with("type", "none"),
+        _ => made("audio", &[("id", "1"), ("type", "none")]),
     };
     let mut new = None;
     let mut any = false;
@@ -158,7 +163,7 @@ fn audio(domain: &mut Domain, site: &Site) {
         any = true;
         match graphics.attr("type").unwrap_or_default() {
             "vnc" => new = Some(host(site.audio.with_vnc)),
-            "spice" => new = Some(Tree::new("audio").with("id", "1").with("type", "spice")),
+            "spice" => new = Some(made("audio", &[("id", "1"), ("type", "spice")])),
             "sdl" => {
                 let mut audio = host(true);
                 if audio.is("type", "sdl")

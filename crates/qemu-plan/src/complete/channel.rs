@@ -174,6 +174,9 @@ pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
             _ => return None,
         })
     };
+    if !domain.devices().iter().any(|device| first(device).is_some()) {
+        return Ok(());
+    }
     let reg = |device: &Tree| -> Option<u64> {
         let text = device.attr_at("address", "reg")?;
         match text.strip_prefix("0x") {

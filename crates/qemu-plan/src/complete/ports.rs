@@ -3,6 +3,7 @@
 use super::controllers::{controller, insert};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::Domain;
+use conf_domain::device::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 use xml::Tree;
 
@@ -72,11 +73,12 @@ pub(super) fn serial(domain: &mut Domain) {
             (index, 1)
         });
         taken.insert((index, port));
-        let address = domain.devices_mut()[at].child_or_new("address");
-        address.set("type", "virtio-serial");
-        address.set("controller", index.to_string());
-        address.set("bus", "0");
-        address.set("port", port.to_string());
+        domain.devices_mut()[at].child_or_new("address").attrs.set_all(&[
+            ("type", "virtio-serial"),
+            ("controller", Decimal::of(index).as_str()),
+            ("bus", "0"),
+            ("port", Decimal::of(port).as_str()),
+        ]);
     }
 }
 
@@ -274,10 +276,11 @@ pub(super) fn usb(domain: &mut Domain) -> Result<()> {
             if device.name == "hub" {
                 paths.insert((bus, name.clone()));
             }
-            let address = device.child_or_new("address");
-            address.set("type", "usb");
-            address.set("bus", bus.to_string());
-            address.set("port", name);
+            device.child_or_new("address").attrs.set_all(&[
+                ("type", "usb"),
+                ("bus", Decimal::of(bus).as_str()),
+                ("port", &name),
+            ]);
         }
     }
     Ok(())

@@ -68,8 +68,10 @@ pub fn is_known_model(model: &str) -> bool {
 
 /// Whether a model speaks virtio.
 pub(crate) fn is_virtio(interface: &Tree) -> bool {
-    let model = interface.attr_at("model", "type").unwrap_or_default().to_ascii_lowercase();
-    matches!(model.as_str(), "virtio" | "virtio-transitional" | "virtio-non-transitional")
+    let model = interface.attr_at("model", "type").unwrap_or_default();
+    ["virtio", "virtio-transitional", "virtio-non-transitional"]
+        .iter()
+        .any(|known| model.eq_ignore_ascii_case(known))
 }
 
 /// Takes out what does not count, before values are looked at.
