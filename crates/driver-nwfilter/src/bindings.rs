@@ -122,8 +122,7 @@ impl Driver {
         if snapshot(&self.bindings).contains_key(&binding.port) {
             return Err(Error::operation_failed(FROM, format!("binding '{}' already exists", binding.port)));
         }
-        let present = self.links.find(&binding.port).is_ok();
-        if present && binding.filter.parameters.get("MAC").is_none() {
+        if binding.filter.parameters.get("MAC").is_none() {
             let mac = binding.mac.to_string();
             binding.filter.parameters.set("MAC", &mac);
         }
@@ -167,13 +166,14 @@ impl Driver {
         // Everything that can be wrong with filters is found before anything is done.
         let mut wanted = Vec::new();
         for binding in bindings {
-            // An interface that is not there gets its rules when it comes with a binding of its own.
-            if self.links.find(&binding.port).is_ok() {
-                wanted.push((binding, plan(binding, filters)?));
-            }
+            wanted.push((binding, plan(binding, filters)?));
         }
         let mut made = Vec::new();
         for (binding, wanted) in wanted {
+            // An interface that is not there gets its rules when it comes with a binding of its own.
+            if self.links.find(&binding.port).is_err() {
+                continue;
+            }
             let outcome = match wanted {
                 Wanted::Rules(transaction) => {
                     made.push(binding.port.clone());

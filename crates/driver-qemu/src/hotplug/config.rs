@@ -79,18 +79,6 @@ fn place_of(domain: &Domain, given: &Tree) -> usize {
     first.filter(|_| given.attr("index").is_none()).unwrap_or(devices.len())
 }
 
-/// Refuses a port of a character device that another of its kind has.
-fn check_port(domain: &Domain, given: &Tree) -> Result<()> {
-    let kind = given.name.as_str();
-    let Some(port) = given.attr_at("target", "port") else { return Ok(()) };
-    let taken = |other: &Tree| other.attr_at("target", "port") == Some(port);
-    if matches!(kind, "serial" | "parallel") && domain.all(kind).any(taken) {
-        let text = format!("target port '{port}' already allocated");
-        return Err(Error::internal(base::ErrorDomain::DOMAIN, text));
-    }
-    Ok(())
-}
-
 /// Refuses a device whose like a definition has already, when there may be but one of them.
 fn check_like(domain: &Domain, given: &Tree, completed: &Tree) -> Result<()> {
     let kind = given.name.as_str();
@@ -145,7 +133,6 @@ impl Driver {
             check_memory(domain, given)?;
         }
         check_new(domain, given)?;
-        check_port(domain, given)?;
         let Fitted { domain: mut next, at } = self.fit_at(domain, place_of(domain, given), given, STORED)?;
         let completed = next.devices().get(at).cloned().unwrap_or_default();
         check_like(domain, given, &completed)?;
