@@ -45,6 +45,7 @@ pub(crate) struct Failure(pub(crate) u8, pub(crate) String);
 
 #[allow(clippy::print_stdout, reason = "version and help belong on standard output")]
 fn main() -> ExitCode {
+    host::memory::prepare();
     let mut args = std::env::args();
     let path = args.next().unwrap_or_default();
     let program = path.rsplit('/').next().unwrap_or("ferrovirtd").to_owned();

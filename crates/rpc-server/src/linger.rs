@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// How long it looks before it sleeps.
 const LINGER: Duration = Duration::from_micros(100);
 
+/// Pauses between two looks, less than a microsecond together.
+const PAUSES: u32 = 16;
+
 #[derive(Debug, Default)]
 pub(crate) struct Linger {
     /// The last wait was a short one.
@@ -36,7 +39,9 @@ impl Linger {
                 return Ok(());
             }
             self.chatty = since.elapsed() < LINGER;
+            // Who has to run on this processor does; another processor of the same core is not held up.
             std::thread::yield_now();
+            (0..PAUSES).for_each(|_| std::hint::spin_loop());
         }
         let outcome = poll.poll(events, timeout);
         self.chatty = since.elapsed() < LINGER;

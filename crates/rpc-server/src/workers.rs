@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Something to run.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -42,7 +42,7 @@ const IDLE: Duration = Duration::from_secs(30);
 const AHEAD: i32 = 10;
 
 /// How long the lead may lie aside.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000 };
+const PATIENCE: Duration = Duration::from_micros(500);
 
 /// Sizes of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,10 @@ struct State {
     free_priority: u32,
     /// The lead, while it lies aside.
     lead: Option<Box<dyn Leading>>,
+    /// Since when it does.
+    aside: Option<Instant>,
+    /// The timer runs.
+    timed: bool,
     stopped: bool,
 }
 
@@ -146,18 +150,27 @@ impl Pool {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(cause) => return log::error!("cannot wait for a timer: {cause}"),
             }
-            let state = self.state();
+            let mut state = self.state();
             if state.stopped {
                 return;
             }
-            if state.lead.is_some() {
+            state.timed = false;
+            if state.lead.is_none() {
+                continue;
+            }
+            // The timer is not set anew for each job: this may be a later one.
+            let left = PATIENCE.saturating_sub(state.aside.map_or(PATIENCE, |since| since.elapsed()));
+            if left.is_zero() {
                 self.ordinary.notify_one();
+            } else {
+                state.timed = self.set_timer(left);
             }
         }
     }
 
-    fn set_timer(&self, after: Timespec) -> bool {
+    fn set_timer(&self, after: Duration) -> bool {
         let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let after = Timespec { tv_sec: 0, tv_nsec: after.as_nanos().clamp(1, 999_999_999) as i64 };
         let when = Itimerspec { it_interval: none, it_value: after };
         self.timer
             .get()
@@ -171,9 +184,11 @@ impl Pool {
         if state.figures.free == 0 || !state.high.is_empty() || !state.low.is_empty() || state.stopped {
             return Err(leader);
         }
-        if !self.set_timer(PATIENCE) {
+        state.timed = state.timed || self.set_timer(PATIENCE);
+        if !state.timed {
             return Err(leader);
         }
+        state.aside = Some(Instant::now());
         state.lead = Some(leader);
         Ok(())
     }
@@ -239,7 +254,7 @@ impl Pool {
         state.stopped = true;
         state.high.clear();
         state.low.clear();
-        self.set_timer(Timespec { tv_sec: 0, tv_nsec: 1 });
+        self.set_timer(Duration::from_nanos(1));
         self.ordinary.notify_all();
         self.reserved.notify_all();
     }
