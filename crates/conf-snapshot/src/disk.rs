@@ -60,7 +60,7 @@ impl SnapshotDisk {
 
     /// Says the format of the new file.
     pub fn set_format(&mut self, format: &str) {
-        self.driver.get_or_insert_with(|| Tree::new("driver")).set("type", format.to_owned());
+        self.driver.get_or_insert_with(|| Tree::new("driver")).set("type", format);
     }
 
     pub(crate) fn read(node: Node<'_>) -> Result<SnapshotDisk> {

@@ -126,13 +126,13 @@ pub(crate) fn with_top(disk: &Tree, image: &Tree) -> Tree {
     for name in ["source", "backingStore", "mirror", "auth"] {
         next.remove(name);
     }
-    next.set("type", image.attr("type").unwrap_or("file").to_owned());
+    next.set("type", image.attr("type").unwrap_or("file"));
     if let Some(format) = chain::format_of(image) {
-        next.child_or_new("driver").set("type", format.to_owned());
+        next.child_or_new("driver").set("type", format);
     }
     if let Some(mut source) = image.child("source").cloned() {
         if let Some(index) = image.attr("index") {
-            source.set("index", index.to_owned());
+            source.set("index", index);
         }
         next.children.push(source);
     }
@@ -143,7 +143,7 @@ pub(crate) fn with_top(disk: &Tree, image: &Tree) -> Tree {
 /// A disk's top as an element that another image can be based on.
 pub(crate) fn as_base(disk: &Tree) -> Tree {
     let kind = disk.attr("type").unwrap_or("file");
-    let mut base = Tree::new("backingStore").with("type", kind.to_owned());
+    let mut base = Tree::new("backingStore").with("type", kind);
     let format = chain::format_of(disk).unwrap_or("raw").to_owned();
     base.children.push(Tree::new("format").with("type", format));
     if let Some(mut source) = disk.child("source").cloned() {

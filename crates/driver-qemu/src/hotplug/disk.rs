@@ -44,11 +44,11 @@ pub(super) fn make_overlay(domain: &Domain, disk: &mut Tree, number: u32) -> Res
     let size = crate::block::capacity(&path, &format, extent);
     crate::block::create_overlay(&overlay, &path, &format, size)?;
     // What was the top is now what the new one is based on.
-    let mut below = Tree::new("backingStore").with("type", disk.attr("type").unwrap_or("file").to_owned());
+    let mut below = Tree::new("backingStore").with("type", disk.attr("type").unwrap_or("file"));
     below.children.push(Tree::new("format").with("type", format));
     if let Some(mut source) = disk.child("source").cloned() {
         if let Some(index) = source.attr("index") {
-            below.set("index", index.to_owned());
+            below.set("index", index);
         }
         source.unset("index");
         below.children.push(source);

@@ -91,7 +91,7 @@ impl Driver {
             for name in ["passwd", "passwdValidTo", "connected"] {
                 screen.unset(name);
                 if let Some(value) = new.attr(name) {
-                    screen.set(name, value.to_owned());
+                    screen.set(name, value);
                 }
             }
             Ok(())

@@ -31,7 +31,7 @@ fn with_medium(old: &Tree, new: &Tree) -> Tree {
         drive.children.extend(new.child(name).cloned());
     }
     if disk::has_image(new) {
-        drive.set("type", new.attr("type").unwrap_or("file").to_owned());
+        drive.set("type", new.attr("type").unwrap_or("file"));
         if let Some(format) = new.attr_at("driver", "type") {
             let format = format.to_owned();
             drive.child_or_new("driver").set("type", format);

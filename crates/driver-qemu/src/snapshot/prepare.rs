@@ -112,7 +112,7 @@ pub(super) fn is_regular(path: &str) -> bool {
 /// A new image as an element with a source and a format.
 pub(super) fn element(part: &SnapshotDisk) -> Tree {
     let mut element = Tree::new("disk").with("type", part.kind.clone());
-    element.children.push(Tree::new("driver").with("type", part.format().unwrap_or("qcow2").to_owned()));
+    element.children.push(Tree::new("driver").with("type", part.format().unwrap_or("qcow2")));
     element.children.extend(part.source.clone());
     element
 }

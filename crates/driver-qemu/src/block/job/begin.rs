@@ -293,7 +293,7 @@ impl Driver {
         let ready = |live: &Live| live.session.jobs.of_disk(target).map(|job| job.stage == Stage::Ready);
         let live = guest.live()?;
         let Some(ready) = ready(&live) else { return Ok(()) };
-        let mut mirror = Tree::new("mirror").with("type", image.attr("type").unwrap_or("file").to_owned());
+        let mut mirror = Tree::new("mirror").with("type", image.attr("type").unwrap_or("file"));
         mirror.set("job", kind);
         if ready {
             mirror.set("ready", "yes");
@@ -302,7 +302,7 @@ impl Driver {
         mirror.children.push(Tree::new("format").with("type", format));
         if let Some(mut source) = image.child("source").cloned() {
             if let Some(index) = image.attr("index") {
-                source.set("index", index.to_owned());
+                source.set("index", index);
             }
             mirror.children.push(source);
         }
