@@ -154,6 +154,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         host_uuid,
     })
     .map_err(failed)?;
+    let interface = Arc::new(driver_interface::Driver::new(layout.root()));
     let storage = driver_storage::Driver::start(driver_storage::Setup {
         layout: layout.clone(),
         events: events.clone(),
@@ -170,7 +171,7 @@ fn start(program: &str, options: &Options) -> Result<(), Failure> {
         storage: storage.clone(),
     })
     .map_err(failed)?;
-    let running = opener::Running { qemu, network, node_device, filter, secret, storage };
+    let running = opener::Running { qemu, network, interface, node_device, filter, secret, storage };
     opener.serve(running.clone());
 
     detach::ready();

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 /// Schemes of URIs that are served, and whose errors those are that tell of others' paths.
 const SCHEMES: &[(&str, ErrorDomain)] = &[
     ("qemu", ErrorDomain::QEMU),
+    ("interface", ErrorDomain::NONE),
     ("network", ErrorDomain::NETWORK),
     ("nodedev", ErrorDomain::NONE),
     ("nwfilter", ErrorDomain::NWFILTER),
@@ -27,6 +28,7 @@ pub(crate) struct Drivers {
 pub(crate) struct Running {
     pub(crate) qemu: Arc<driver_qemu::Driver>,
     pub(crate) network: Arc<driver_network::Driver>,
+    pub(crate) interface: Arc<driver_interface::Driver>,
     pub(crate) node_device: Arc<driver_nodedev::Driver>,
     /// Only the system's daemon filters.
     pub(crate) filter: Option<Arc<driver_nwfilter::Driver>>,
@@ -46,6 +48,9 @@ impl Running {
         set.hypervisor = if all { self.qemu.clone() } else { Arc::new(Alone(scheme)) };
         if all || scheme == "network" {
             set.network = self.network.clone();
+        }
+        if all || scheme == "interface" {
+            set.interface = self.interface.clone();
         }
         if all || scheme == "nodedev" {
             set.node_device = self.node_device.clone();
@@ -151,6 +156,11 @@ mod tests {
         check("qemu://", true, "no QEMU URI path given, try qemu:///system");
         check("network:///system", true, "not ready yet");
         check("network:///session", true, "unexpected network URI path '/session', try network:///system");
+        check(
+            "interface:///session",
+            true,
+            "unexpected interface URI path '/session', try interface:///system",
+        );
         check("secret:///x", true, "unexpected secret URI path '/x', try secret:///system");
         check("foo:///", true, "no connection driver available for foo:///");
         check("garbage", true, "no connection driver available for garbage");

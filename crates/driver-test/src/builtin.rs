@@ -1,8 +1,9 @@
 //! The default world, and worlds read from a file.
 
-use crate::document::{self, Interface, Pool, Volume};
+use crate::document::{self, Pool, Volume};
 use crate::world::{Device, Dom, IfaceState, Net, PoolState, World, parse_domain};
 use base::{Error, ErrorDomain, Result};
+use conf_interface::Interface;
 use conf_network::Network;
 use std::path::Path;
 use xml::{Document, Tree};
@@ -142,7 +143,7 @@ fn read(text: &str, folder: Option<&Path>) -> Result<World> {
                 });
             }
             "interface" => {
-                world.interfaces.push(IfaceState { def: Interface::parse(&text)?, active: true });
+                world.interfaces.push(IfaceState { def: Interface::parse(&text, false)?, active: true });
             }
             "pool" => {
                 let tree = document::root(&text, "pool", ErrorDomain::STORAGE)?;

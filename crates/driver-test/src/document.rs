@@ -203,34 +203,3 @@ impl Volume {
         w.finish()
     }
 }
-
-/// A host interface.
-#[derive(Debug, Clone)]
-pub(crate) struct Interface {
-    pub(crate) name: String,
-    pub(crate) mac: String,
-    tree: Tree,
-}
-
-impl Interface {
-    pub(crate) fn parse(text_: &str) -> Result<Interface> {
-        Interface::of(root(text_, "interface", ErrorDomain::INTERFACE)?)
-    }
-
-    pub(crate) fn of(mut tree: Tree) -> Result<Interface> {
-        let refuse = |text: &str| Error::xml(ErrorDomain::INTERFACE, text);
-        if tree.attr("type").is_none() {
-            return Err(refuse("interface misses the type attribute"));
-        }
-        let name = tree.attr("name").ok_or_else(|| refuse("interface has no name"))?.to_owned();
-        let mac = tree.attr_at("mac", "address").unwrap_or_default().to_owned();
-        let order = ["start", "mtu", "protocol", "link", "mac", "bridge", "bond", "vlan"];
-        let rank = |tree: &Tree| order.iter().position(|name| tree.name == *name).unwrap_or(order.len());
-        tree.children.sort_by_key(rank);
-        Ok(Interface { name, mac, tree })
-    }
-
-    pub(crate) fn format(&self) -> String {
-        print(&self.tree)
-    }
-}

@@ -1,15 +1,19 @@
 //! Host interfaces.
 
-use crate::document::Interface as Document;
 use crate::world::{IfaceState, first};
 use crate::{Test, fail, invalid, known};
 use api::interface::ConnectListAllInterfacesRet;
 use api::{Call, Interface};
 use base::object::InterfaceRef;
 use base::{Error, ErrorCode, ErrorDomain, Result};
+use conf_interface::Interface as Document;
 
 fn reference(interface: &IfaceState) -> InterfaceRef {
-    InterfaceRef { name: interface.def.name.clone(), mac: interface.def.mac.clone() }
+    reference_of(&interface.def)
+}
+
+fn reference_of(def: &Document) -> InterfaceRef {
+    InterfaceRef { name: def.name.clone(), mac: def.mac().unwrap_or_default().to_owned() }
 }
 
 /// Already, or not, as it is asked to be.
@@ -67,8 +71,11 @@ impl Interface for Test {
 
     fn interface_lookup_by_mac_string(&self, _: &Call, mac: &str) -> Result<InterfaceRef> {
         let world = self.world();
-        let found: Vec<&IfaceState> =
-            world.interfaces.iter().filter(|known| known.def.mac.eq_ignore_ascii_case(mac)).collect();
+        let found: Vec<&IfaceState> = world
+            .interfaces
+            .iter()
+            .filter(|known| known.def.mac().is_some_and(|own| own.eq_ignore_ascii_case(mac)))
+            .collect();
         match found[..] {
             [] => fail(ErrorCode::NO_INTERFACE, format!("no interface with matching mac '{mac}'")),
             [one] => Ok(reference(one)),
@@ -83,13 +90,13 @@ impl Interface for Test {
 
     fn interface_define_xml(&self, _: &Call, xml: &str, flags: u32) -> Result<InterfaceRef> {
         known(flags, 1, "testInterfaceDefineXML")?;
-        let def = Document::parse(xml)?;
+        let def = Document::parse(xml, flags & 1 != 0)?;
         let mut world = self.world();
         match world.interfaces.iter().position(|known| known.def.name == def.name) {
             Some(at) => world.interfaces[at].def = def.clone(),
             None => world.interfaces.push(IfaceState { def: def.clone(), active: false }),
         }
-        Ok(InterfaceRef { name: def.name, mac: def.mac })
+        Ok(reference_of(&def))
     }
 
     fn interface_undefine(&self, _: &Call, iface: &InterfaceRef) -> Result<()> {

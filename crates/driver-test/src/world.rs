@@ -1,6 +1,6 @@
 //! What exists in a world.
 
-use crate::document::{Interface, Pool, Volume};
+use crate::document::{Pool, Volume};
 use crate::moment::Moments;
 use crate::{fail, invalid};
 use api::event::{DomainEventLifecycleMsg, Event};
@@ -8,6 +8,7 @@ use base::object::{DomainRef, NetworkRef, StoragePoolRef};
 use base::param::TypedParam;
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use conf_domain::{Domain, ParseFlags};
+use conf_interface::Interface;
 use conf_network::Network;
 use std::collections::BTreeMap;
 use std::time::SystemTime;

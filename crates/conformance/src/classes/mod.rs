@@ -83,6 +83,7 @@ pub(crate) fn runner(class: &str) -> Option<Runner> {
         "nwfilterxml2firewall" => nwfilter::rules,
         "nwfilterxml2xml" => objects_xml::filter,
         "virnwfilterbindingxml2xml" => objects_xml::binding,
+        "interfacexml2xml" => objects_xml::interface,
         "secretxml2xml" => objects_xml::secret,
         "sockettest" => addresses::run,
         "virnetworkportxml2xml" => network_xml::port,

@@ -27,6 +27,15 @@ pub(crate) fn secret(case: &Case) -> Verdict {
     whole(run())
 }
 
+/// `interfacexml2xml`
+pub(crate) fn interface(case: &Case) -> Verdict {
+    let run = || {
+        let interface = conf_interface::Interface::parse(&case.read("input")?, false);
+        judge(case, interface.map(|interface| interface.format()).map_err(|error| error.to_string()))
+    };
+    whole(run())
+}
+
 /// `nwfilterxml2xml`
 pub(crate) fn filter(case: &Case) -> Verdict {
     let run = || {
