@@ -15,7 +15,7 @@ use xml::{Key, Known, Node, Tree, Trees, Writer};
 struct Row {
     attrs: Vec<Known>,
     /// Attributes that only the driver's own documents hold.
-    private: Vec<&'static str>,
+    private: Vec<Known>,
     /// Something of the driver's own stands here or below.
     holds_private: bool,
     /// It holds text.
@@ -138,7 +138,7 @@ impl Elements {
                         .map(Known::of)
                         .collect(),
                     text: words(1).any(|word| word == "."),
-                    private: words(1).filter_map(|word| word.strip_prefix('~')).collect(),
+                    private: words(1).filter_map(|word| word.strip_prefix('~')).map(Known::of).collect(),
                     holds_private: words(1).chain(words(2)).any(|word| word.starts_with('~')),
                     unordered: words(2).next() == Some("^"),
                     grows: children.iter().any(|child| child.name.as_str() == "address"),
@@ -263,7 +263,7 @@ impl Place {
         let row = self.row();
         let known = |key: Key, name: &str| {
             row.attrs.iter().any(|known| known.is(key, name))
-                && (private || row.private.is_empty() || !row.private.contains(&name))
+                && (private || row.private.is_empty() || !row.private.iter().any(|known| known.is(key, name)))
         };
         let attrs = node.own_attrs(known);
         let room = if row.children.is_empty() { 0 } else { node.own_elements().count() };
@@ -289,10 +289,28 @@ impl Place {
         self.row().holds_private
     }
 
+    /// Whether something that is the driver's own stands in an element or below.
+    pub(crate) fn shows_private(self, tree: &Tree) -> bool {
+        let row = self.row();
+        if !row.holds_private {
+            return false;
+        }
+        if row.private.iter().any(|name| tree.known(*name).is_some()) {
+            return true;
+        }
+        let mut last = 0;
+        tree.children.iter().any(|child| {
+            let at = row.find(last, child.name.key(), &child.name);
+            last = at.unwrap_or(last);
+            let Some(known) = at.and_then(|at| row.children.get(at)) else { return false };
+            known.private || Place { row: known.row, ..self }.shows_private(child)
+        })
+    }
+
     /// A child without what is the driver's own.
     pub(crate) fn open(self, child: &Tree) -> Cow<'_, Tree> {
         match self.of(child) {
-            Some(place) if place.holds_private() => {
+            Some(place) if place.shows_private(child) => {
                 let mut child = child.clone();
                 place.strip(&mut child);
                 Cow::Owned(child)
@@ -308,7 +326,7 @@ impl Place {
             return;
         }
         if !row.private.is_empty() {
-            tree.attrs.retain(|name, _| !row.private.contains(&name));
+            tree.attrs.retain(|name, _| !row.private.iter().any(|known| known.as_str() == name));
         }
         if row.children.iter().any(|child| child.private) {
             let private =

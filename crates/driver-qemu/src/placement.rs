@@ -13,6 +13,7 @@ use host::cgroup::{Cgroup, CgroupError, Controller, DeviceLimit, Limit, Part};
 use qemu_live::vcpus::{self, Vcpu};
 use qmp::Monitor;
 use serde_json::Value as Json;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use xml::Tree;
 
@@ -30,10 +31,17 @@ pub(crate) fn refusal(cause: &CgroupError) -> Error {
     }
 }
 
+/// The partition of the machine that a guest belongs to.
+pub(crate) fn partition(domain: &Domain) -> Cow<'_, str> {
+    domain
+        .tree
+        .at("resource/partition")
+        .map_or(Cow::Borrowed("/machine"), |partition| partition.body().into())
+}
+
 /// Makes the groups of a guest that is to be started; none where the machine gives none.
 pub(crate) fn group(domain: &Domain, id: i32, undo: &mut Undo) -> Option<Cgroup> {
-    let partition = domain.tree.at("resource/partition").map_or("/machine", Tree::body);
-    match Cgroup::create("qemu", id, &domain.name, partition) {
+    match Cgroup::create("qemu", id, &domain.name, &partition(domain)) {
         Ok(group) => {
             let made = group.clone();
             undo.later(move || made.remove());

@@ -35,6 +35,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use xml::Tree;
 
+/// Numbers of guests that are tried.
+const ID_TRIES: usize = 1000;
+
 /// How a guest is to be started.
 #[derive(Debug, Default)]
 pub(crate) struct How {
@@ -131,6 +134,20 @@ impl Driver {
         outcome
     }
 
+    /// A number for a guest whose control groups nobody else has.
+    fn free_id(&self, domain: &Domain) -> i32 {
+        let next = || self.next_id.fetch_add(1, Ordering::Relaxed);
+        let partition = crate::placement::partition(domain);
+        let mut id = next();
+        for _ in 0..ID_TRIES {
+            if !host::cgroup::Cgroup::exists("qemu", id, &domain.name, &partition) {
+                break;
+            }
+            id = next();
+        }
+        id
+    }
+
     /// `begun` is the guest that scripts were told of, as long as nobody else tells them of its end.
     fn bring_up(
         &self,
@@ -140,7 +157,7 @@ impl Driver {
         begun: &mut Option<Domain>,
     ) -> Result<()> {
         let caps = self.caps_for(&domain)?;
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.free_id(&domain);
         let base = Arc::new(domain.clone());
         domain.id = Some(id);
         complete::for_start(&mut domain, &caps, &crate::surroundings::hardware(&caps.arch))?;

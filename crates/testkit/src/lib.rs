@@ -4,10 +4,12 @@
 //! behind. With `FERROVIRT_TEST_URI` set, the same tests talk to a daemon that already serves that URI instead: that is
 //! how they are validated against the reference.
 
+#![allow(clippy::print_stdout, reason = "what is skipped is said")]
 #![allow(clippy::expect_used, reason = "a test that cannot be set up has failed and says why")]
 
 pub mod daemon;
 pub mod guest;
+pub mod namespace;
 pub mod virsh;
 
 pub use daemon::Daemon;

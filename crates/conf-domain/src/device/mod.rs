@@ -346,7 +346,7 @@ pub(crate) fn spell_sizes(device: &mut Tree) {
 
 /// Prints a device.
 pub(crate) fn print(place: Option<Place>, device: &Tree, w: &mut Writer, flags: FormatFlags) {
-    let private = place.filter(|place| !flags.status && place.holds_private());
+    let private = place.filter(|place| !flags.status && place.shows_private(device));
     if private.is_none() && !is_changed(device, flags) {
         return elements::write(device, w);
     }
@@ -358,12 +358,33 @@ pub(crate) fn print(place: Option<Place>, device: &Tree, w: &mut Writer, flags: 
     elements::write(&device, w);
 }
 
-/// Whether the flags hide or change anything in devices of this kind.
+/// Whether the flags may hide or change anything in a device; most are printed as they are.
 fn is_changed(device: &Tree, flags: FormatFlags) -> bool {
-    matches!(
-        device.name.as_str(),
-        "interface" | "serial" | "parallel" | "console" | "channel" | "disk" | "graphics" | "video"
-    ) || flags.inactive && device.child("alias").is_some()
+    if flags.inactive && device.child("alias").is_some() {
+        return true;
+    }
+    let has = |name: &str| device.child(name).is_some();
+    match device.name.as_str() {
+        "interface" => interface::is_changed(device, flags.inactive),
+        "serial" | "parallel" | "console" | "channel" => {
+            let target = device.child("target");
+            flags.inactive
+                && (device.attr("tty").is_some()
+                    || device.is("type", "pty") && has("source")
+                    || target.is_some_and(|target| target.attr("state").is_some()))
+        }
+        "disk" => {
+            let source = device.child("source");
+            has("mirror") || has("backingStore") || source.is_some_and(|source| !source.children.is_empty())
+        }
+        "graphics" => {
+            let standing = device.is("type", "vnc") && device.is("port", "-1");
+            flags.inactive && device.is("autoport", "yes") && !standing
+                || !flags.secure && device.attr("passwd").is_some()
+        }
+        "video" => device.child("model").is_some_and(|model| model.is("heads", "0")),
+        _ => false,
+    }
 }
 
 /// Takes out of a device what the flags hide.

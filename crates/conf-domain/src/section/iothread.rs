@@ -31,8 +31,10 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
             }
         }
         count = count.max(taken.len());
+        let mut free = 1;
         for _ in taken.len()..count.min(taken.len() + MOST) {
-            let free = (1..u32::MAX).find(|id| !taken.contains(id)).unwrap_or(1);
+            // What is taken below stays taken.
+            free = (free..u32::MAX).find(|id| !taken.contains(id)).unwrap_or(1);
             taken.insert(free);
             ids.children.push(Tree::new("iothread").with("id", free.to_string()));
         }

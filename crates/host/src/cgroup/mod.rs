@@ -213,6 +213,15 @@ impl Cgroup {
         Ok(group)
     }
 
+    /// Whether there is a group of a guest with this number and name already: left by somebody, or of another daemon.
+    pub fn exists(driver: &str, id: i32, name: &str, partition: &str) -> bool {
+        let found = Hierarchies::machine();
+        let systemd = Path::new("/run/systemd/system").is_dir();
+        let below = place(partition, driver, id, name, systemd);
+        let mounts = found.own.values().chain(found.unified.as_ref().map(|(mount, _)| mount));
+        mounts.map(|mount| mount.join(&below)).any(|path| path.is_dir())
+    }
+
     /// Groups that an earlier daemon made; `path` is what [`Cgroup::path`] gave.
     pub fn adopt(path: &Path) -> Option<Cgroup> {
         let found = Hierarchies::machine();

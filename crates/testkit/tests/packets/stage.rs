@@ -55,26 +55,7 @@ pub(crate) fn inside(test: &str) -> bool {
             return false;
         }
     }
-    let mut run = if std::env::var_os("FERROVIRT_TEST_URI").is_some() {
-        Command::new("env")
-    } else {
-        let mut run = Command::new("unshare");
-        run.args(["-n", "-m", "--propagation", "private"]);
-        run
-    };
-    let run = run
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("TEST_STAGE", "1");
-    let output = run.output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if err.contains("unshare failed") || err.contains("Operation not permitted") {
-        println!("skipped: namespaces need root");
-        return false;
-    }
-    println!("{out}");
-    assert!(output.status.success(), "{out}\n{err}");
-    false
+    testkit::namespace::inside(test)
 }
 
 /// Runs a command that must succeed.

@@ -361,11 +361,26 @@ pub(crate) fn hide_unused(interface: &mut Tree) {
 }
 
 /// What a port of a network was given for one run.
+/// Attributes of a source that a running guest's network sets.
+const LENT: [&str; 3] = ["portid", "bridge", "macTableManager"];
+
+/// Whether anything of an interface may be hidden or shown in another way.
+pub(crate) fn is_changed(interface: &Tree, inactive: bool) -> bool {
+    let has = |name: &str| interface.child(name).is_some();
+    // Only what virtio says of itself is printed as it stands.
+    if !is_virtio(interface) || interface.is("type", "hostdev") || has("actual") {
+        return true;
+    }
+    let lent = |source: &Tree| LENT.iter().any(|name| source.attr(name).is_some());
+    inactive
+        && (has("target") || interface.is("type", "network") && interface.child("source").is_some_and(lent))
+}
+
 fn forget(interface: &mut Tree) {
     if interface.is("type", "network")
         && let Some(source) = interface.child_mut("source")
     {
-        for name in ["portid", "bridge", "macTableManager"] {
+        for name in LENT {
             source.unset(name);
         }
     }

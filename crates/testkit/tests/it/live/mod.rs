@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod console;
 mod events;
+mod interfaces;
 mod lifecycle;
 mod moments;
 mod restart;
