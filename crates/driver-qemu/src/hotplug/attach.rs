@@ -139,6 +139,7 @@ impl Driver {
             return self.change_media(guest, given, false);
         }
         if given.name == "controller" {
+            self.read_alone(known, given, RUNNING)?;
             let index = given.attr("index");
             let taken = index.is_some() && known.all("controller").any(|other| same_controller(other, given));
             if taken {
