@@ -80,11 +80,16 @@ pub(crate) fn serve(
             format!("{} failed unexpectedly; see the daemon's log", row.name),
         ))
     });
+    let outcome = outcome.and_then(|mut reply| {
+        let opened = reply.stream.take().zip(row.stream);
+        let opened = opened.map(|(stream, way)| Ok((stream::prepare(client, header)?, stream, way)));
+        Ok((reply, opened.transpose()?))
+    });
     match outcome {
-        Ok(reply) => {
+        Ok((reply, opened)) => {
             client.reply(shared, &header, Ok(&reply.payload), cx.take_returned());
-            if let (Some(stream), Some(row_stream)) = (reply.stream, row.stream) {
-                stream::start(shared, client, header, stream, row_stream.to_server);
+            if let Some((pump, stream, way)) = opened {
+                stream::start(shared, client, pump, stream, way.to_server);
             }
         }
         Err(error) => {

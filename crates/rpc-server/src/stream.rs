@@ -81,25 +81,26 @@ impl Pump {
     }
 }
 
+/// Makes the place where packets of a stream arrive. There must be one before the call is answered: a client that is fast
+/// sends the first packet before whoever answers gets any further.
+pub(crate) fn prepare(client: &Client, header: Header) -> Result<Arc<Pump>, Error> {
+    let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| {
+        Error::system(ErrorDomain::STREAMS, &error.into(), "cannot create an event descriptor")
+    })?;
+    let pump = Arc::new(Pump { header, incoming: Mutex::default(), wake });
+    locked(&client.streams).insert(header.serial, pump.clone());
+    Ok(pump)
+}
+
 /// Starts moving data for a call that was answered.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
-    header: Header,
+    pump: Arc<Pump>,
     stream: Stream,
     to_server: bool,
 ) {
-    let wake = match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {
-        Ok(wake) => wake,
-        Err(error) => {
-            let error =
-                Error::system(ErrorDomain::STREAMS, &error.into(), "cannot create an event descriptor");
-            tell(shared, client, &header, Some(&error));
-            return;
-        }
-    };
-    let pump = Arc::new(Pump { header, incoming: Mutex::default(), wake });
-    locked(&client.streams).insert(header.serial, pump.clone());
+    let header = pump.header;
     let (shared_, client_) = (shared.clone(), client.clone());
     let spawned = std::thread::Builder::new()
         .name("stream".to_owned())
