@@ -144,18 +144,7 @@ impl Bench {
     }
 }
 
-const FLAGS: ParseFlags = ParseFlags {
-    inactive: true,
-    status: false,
-    abi_update: true,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-    no_stub_console: false,
-};
+const FLAGS: ParseFlags = ParseFlags::DEFINED;
 
 /// Resident memory of this process in KiB.
 fn resident() -> Result<u64, String> {

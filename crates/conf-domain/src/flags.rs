@@ -25,6 +25,25 @@ pub struct ParseFlags {
     pub no_stub_console: bool,
 }
 
+impl ParseFlags {
+    /// Nothing is asked for; what [`Default`] gives, for constants.
+    pub const NONE: ParseFlags = ParseFlags {
+        inactive: false,
+        status: false,
+        abi_update: false,
+        generic: false,
+        skip_validate: false,
+        skip_seclabel: false,
+        allow_boot: false,
+        allow_post_parse_fail: false,
+        migratable: false,
+        no_stub_console: false,
+    };
+
+    /// A definition that a client gives, as it is to be stored.
+    pub const DEFINED: ParseFlags = ParseFlags { inactive: true, abi_update: true, ..ParseFlags::NONE };
+}
+
 /// How to print a document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FormatFlags {

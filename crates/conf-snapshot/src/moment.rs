@@ -74,18 +74,8 @@ impl Moment {
 }
 
 /// Flags for definitions inside these documents: accepted once, and kept as they are stored.
-pub(crate) const STORED: ParseFlags = ParseFlags {
-    inactive: true,
-    status: false,
-    abi_update: false,
-    generic: false,
-    skip_validate: true,
-    skip_seclabel: false,
-    allow_boot: true,
-    allow_post_parse_fail: false,
-    migratable: false,
-    no_stub_console: false,
-};
+pub(crate) const STORED: ParseFlags =
+    ParseFlags { inactive: true, skip_validate: true, allow_boot: true, ..ParseFlags::NONE };
 
 /// Prints `<name>` and `<description>`.
 pub(crate) fn write_names(moment: &Moment, w: &mut Writer) {

@@ -40,18 +40,7 @@ const KINDS: &[(&str, &str, Pass)] = &[
     }),
 ];
 
-const STORED: ParseFlags = ParseFlags {
-    inactive: true,
-    status: false,
-    abi_update: false,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-    no_stub_console: false,
-};
+const STORED: ParseFlags = ParseFlags { inactive: true, ..ParseFlags::NONE };
 
 const KEPT: FormatFlags = FormatFlags {
     secure: true,

@@ -134,18 +134,7 @@ pub struct Cookie {
 }
 
 /// How the stored definition inside is read.
-const STORED: ParseFlags = ParseFlags {
-    inactive: true,
-    status: false,
-    abi_update: false,
-    generic: false,
-    skip_validate: true,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-    no_stub_console: false,
-};
+const STORED: ParseFlags = ParseFlags { inactive: true, skip_validate: true, ..ParseFlags::NONE };
 
 fn internal(text: impl Into<String>) -> Error {
     Error::internal(ErrorDomain::QEMU, text)

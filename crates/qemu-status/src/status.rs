@@ -8,18 +8,8 @@ use conf_snapshot::Backup;
 use xml::{Document, Tree, Writer};
 
 /// How the definition inside is read.
-pub const READ: ParseFlags = ParseFlags {
-    inactive: false,
-    status: true,
-    abi_update: false,
-    generic: false,
-    skip_validate: true,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: true,
-    migratable: false,
-    no_stub_console: false,
-};
+pub const READ: ParseFlags =
+    ParseFlags { status: true, skip_validate: true, allow_post_parse_fail: true, ..ParseFlags::NONE };
 
 /// How the definition inside is printed.
 pub const SHOWN: FormatFlags = FormatFlags {

@@ -13,18 +13,7 @@ const MARK: &str = "ua-device-to-be-added";
 pub(super) const RUNNING: ParseFlags = ParseFlags { inactive: false, ..STORED };
 
 /// How a device of a stored definition is read.
-pub(super) const STORED: ParseFlags = ParseFlags {
-    inactive: true,
-    status: false,
-    abi_update: true,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-    no_stub_console: false,
-};
+pub(super) const STORED: ParseFlags = ParseFlags::DEFINED;
 
 /// A definition with one more device.
 pub(super) struct Fitted {

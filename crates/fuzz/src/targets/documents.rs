@@ -40,18 +40,7 @@ pub(super) const SNAPSHOT: Target = Target { words: domain_words, ..documents("s
 pub(super) const STATUS: Target = Target { words: domain_words, ..documents("status", status) };
 
 /// How definitions are read.
-pub(super) const FLAGS: ParseFlags = ParseFlags {
-    inactive: true,
-    status: false,
-    abi_update: true,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-    no_stub_console: false,
-};
+pub(super) const FLAGS: ParseFlags = ParseFlags::DEFINED;
 
 /// How they are printed.
 pub(super) const STORED: FormatFlags = FormatFlags {

@@ -14,18 +14,7 @@ const GUEST: &str = "<domain type='qemu'><name>t</name><uuid>11111111-2222-3333-
     <memory>131072</memory><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>\
     <serial type='pty'/><graphics type='vnc'/><video><model type='cirrus'/></video></devices></domain>";
 
-const FLAGS: ParseFlags = ParseFlags {
-    inactive: true,
-    status: false,
-    abi_update: true,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-    no_stub_console: false,
-};
+const FLAGS: ParseFlags = ParseFlags::DEFINED;
 
 fn read(text: &str, attach: bool) -> Result<()> {
     let caps = caps("x86_64");
