@@ -9,6 +9,57 @@ pub fn text(node: Node<'_>) -> String {
     text
 }
 
+/// Namespaces that an element declares for what stands in it, those that are declared further out included.
+#[derive(Debug, Default)]
+pub(crate) struct Spaces {
+    /// Prefix (empty for what has none) and URI.
+    pub(crate) found: Vec<(String, String)>,
+}
+
+impl Spaces {
+    /// Those that the element declares itself.
+    pub(crate) fn of(node: Option<Node<'_>>) -> Spaces {
+        let own = node.into_iter().flat_map(Node::declared);
+        let own = own.map(|(prefix, uri)| (prefix.unwrap_or_default().to_owned(), uri.to_owned()));
+        Spaces { found: own.collect() }
+    }
+
+    /// Adds what a child and all below it use without saying where it comes from.
+    pub(crate) fn need(&mut self, child: Node<'_>) {
+        self.missing(child, &mut Vec::new());
+    }
+
+    fn missing<'d>(&mut self, node: Node<'d>, inside: &mut Vec<Option<&'d str>>) {
+        let outside = inside.len();
+        inside.extend(node.declared().map(|(prefix, _)| prefix));
+        let own = node.namespace().map(|uri| (node.prefix(), uri));
+        let others = node.attributes().filter_map(|attribute| Some((attribute.prefix, attribute.namespace?)));
+        for (prefix, uri) in own.into_iter().chain(others) {
+            let name = prefix.unwrap_or_default();
+            let there = inside.contains(&prefix) || self.found.iter().any(|(known, _)| known == name);
+            // The prefix of all documents is declared by nobody.
+            if !there && name != "xml" {
+                self.found.push((name.to_owned(), uri.to_owned()));
+            }
+        }
+        for child in node.elements() {
+            self.missing(child, inside);
+        }
+        inside.truncate(outside);
+    }
+}
+
+/// The start of an element that declares namespaces.
+pub(crate) fn opening(name: &str, spaces: &[(String, String)]) -> String {
+    let mut text = format!("<{name}");
+    for (prefix, uri) in spaces {
+        let colon = if prefix.is_empty() { "" } else { ":" };
+        text.push_str(&format!(" xmlns{colon}{prefix}=\"{}\"", attribute(uri)));
+    }
+    text.push('>');
+    text
+}
+
 /// How names of elements are printed.
 #[derive(Clone, Copy)]
 pub(crate) enum Names<'n> {

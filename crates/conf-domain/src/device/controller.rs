@@ -100,6 +100,10 @@ pub(crate) fn complete(controller: &mut Tree) -> Result<()> {
     if kind == "pci" {
         pci(controller)?;
     }
+    if kind == "usb" && controller.is("model", "none") {
+        // There is nothing to be said of one that is not there.
+        controller.children.clear();
+    }
     if let Some(hole) = controller.child_mut("pcihole64") {
         crate::section::memory::kib(hole, "./pcihole64")?;
         if hole.body().is_empty() {

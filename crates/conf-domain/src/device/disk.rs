@@ -108,9 +108,13 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     if disk.is("type", "vhostuser") {
         disk.default_to("snapshot", "no");
     }
-    image::auth_of_protocol(disk)?;
     if flags.inactive {
         forget(disk);
+    }
+    if let Some(geometry) = disk.child("geometry")
+        && ["cyls", "heads", "secs"].iter().any(|name| geometry.attr(name).is_none())
+    {
+        disk.remove("geometry");
     }
     cache_sizes(disk)?;
     if let Some(driver) = disk.child_mut("driver").filter(|driver| driver.is("type", "aio")) {
