@@ -53,8 +53,7 @@ impl Spaces {
 pub(crate) fn opening(name: &str, spaces: &[(String, String)]) -> String {
     let mut text = format!("<{name}");
     for (prefix, uri) in spaces {
-        let colon = if prefix.is_empty() { "" } else { ":" };
-        text.push_str(&format!(" xmlns{colon}{prefix}=\"{}\"", attribute(uri)));
+        namespace(Some(prefix.as_str()).filter(|prefix| !prefix.is_empty()), uri, &mut text);
     }
     text.push('>');
     text
@@ -97,10 +96,7 @@ pub(crate) fn print_named(node: Node<'_>, names: Names<'_>, level: usize, out: &
         if matches!(names, Names::Without(gone) if gone == uri) {
             continue;
         }
-        match prefix {
-            Some(prefix) => attribute(Some("xmlns"), prefix, uri, out),
-            None => attribute(None, "xmlns", uri, out),
-        }
+        namespace(prefix, uri, out);
     }
     for a in node.attributes() {
         attribute(a.prefix, a.name, a.value, out);
@@ -141,6 +137,14 @@ fn qualified(prefix: Option<&str>, name: &str, out: &mut String) {
         out.push(':');
     }
     out.push_str(name);
+}
+
+/// The declaration of a namespace.
+fn namespace(prefix: Option<&str>, uri: &str, out: &mut String) {
+    match prefix {
+        Some(prefix) => attribute(Some("xmlns"), prefix, uri, out),
+        None => attribute(None, "xmlns", uri, out),
+    }
 }
 
 fn attribute(prefix: Option<&str>, name: &str, value: &str, out: &mut String) {
