@@ -104,7 +104,7 @@ impl Domain {
     ) -> Result<Domain> {
         let place = place("domain");
         let mut tree = if flags.status { place.read_all(root) } else { place.read(root) };
-        let kind = tree.attr("type").unwrap_or_default().to_owned();
+        let kind = tree.word("type");
         if tree.attr("type").is_some() && !TYPES.contains(&kind.as_str()) {
             return Err(unsupported(format!("invalid domain type {kind}")));
         }

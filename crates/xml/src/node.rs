@@ -1,5 +1,6 @@
 //! A cursor on an element.
 
+use crate::attrs::Pairs;
 use crate::document::{AttrData, Document, Kind, NONE, NodeData, Space, position};
 use crate::{Attrs, Key, Name};
 use std::fmt;
@@ -109,6 +110,12 @@ impl<'d> Node<'d> {
     pub(crate) fn own_pairs(self) -> impl Iterator<Item = (Key, &'d str, &'d str)> {
         let own = self.own().iter().filter(|attr| attr.namespace == NONE);
         own.map(|attr| (attr.key, attr.name, attr.value.as_ref()))
+    }
+
+    /// Bits of the names of the attributes in no namespace, and where they stand among the pairs of the document.
+    pub(crate) fn pairs(self) -> Option<(u32, (u32, u32), &'d Pairs)> {
+        let data = self.data();
+        (data.pairs.0 < data.pairs.1).then_some((data.names, data.pairs, &self.document.pairs))
     }
 
     /// Attributes with all parts of their names, in document order.

@@ -77,7 +77,7 @@ const NUMBERS: &[(&str, &str, i64, i64)] = &[
 /// In the reference's words.
 pub(crate) fn complete(controller: &mut Tree) -> Result<()> {
     controller.default_to("type", "ide");
-    let kind = controller.attr("type").unwrap_or_default().to_owned();
+    let kind = controller.word("type");
     if let Some(model) = controller.attr("model") {
         let known = MODELS.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, models)| models);
         if !known.contains(&model) {

@@ -119,7 +119,7 @@ pub(crate) fn complete(
     random: &mut dyn FnMut() -> [u8; 16],
 ) -> Result<()> {
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
-    let kind = tree.attr("type").unwrap_or_default().to_owned();
+    let kind = tree.word("type");
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if flags.generic && matches!(kind.as_str(), "test" | "xen") {
         default_screens(&mut devices.children, hvm);
