@@ -6,11 +6,11 @@ pub fn unit_factor(suffix: &str, default: u64) -> Option<u64> {
     if suffix.is_empty() {
         return Some(default);
     }
-    let lower = suffix.to_ascii_lowercase();
-    if matches!(lower.as_str(), "b" | "byte" | "bytes") {
+    if ["b", "byte", "bytes"].iter().any(|bytes| suffix.eq_ignore_ascii_case(bytes)) {
         return Some(1);
     }
-    let power = match lower.as_bytes()[0] {
+    let (first, rest) = suffix.split_at_checked(1)?;
+    let power = match first.as_bytes().first()?.to_ascii_lowercase() {
         b'k' => 1,
         b'm' => 2,
         b'g' => 3,
@@ -19,11 +19,10 @@ pub fn unit_factor(suffix: &str, default: u64) -> Option<u64> {
         b'e' => 6,
         _ => return None,
     };
-    match &lower[1..] {
-        "" | "ib" => Some(1u64 << (10 * power)),
-        "b" => Some(1000u64.pow(power)),
-        _ => None,
+    if rest.is_empty() || rest.eq_ignore_ascii_case("ib") {
+        return Some(1u64 << (10 * power));
     }
+    rest.eq_ignore_ascii_case("b").then(|| 1000u64.pow(power))
 }
 
 /// `value` in units of `suffix` as bytes; `None` when the suffix is unknown or the product overflows `limit`.

@@ -1,5 +1,6 @@
 //! Sets of small numbers as documents write them: `0-3,^2,8`.
 
+use crate::device::Decimal;
 use crate::fault::unsupported;
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::collections::BTreeSet;
@@ -50,10 +51,10 @@ pub fn format(numbers: &BTreeSet<u32>) -> String {
         if !text.is_empty() {
             text.push(',');
         }
-        text.push_str(&first.to_string());
+        text.push_str(Decimal::of(first).as_str());
         if last > first {
             text.push('-');
-            text.push_str(&last.to_string());
+            text.push_str(Decimal::of(last).as_str());
         }
     }
     text

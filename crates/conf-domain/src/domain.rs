@@ -52,6 +52,8 @@ pub struct Domain {
     pub tree: Tree,
     /// Children of `<metadata>`: namespace and text at the left margin.
     pub metadata: Vec<(String, String)>,
+    /// Namespaces that `<metadata>` declares for them: prefix (empty for what has none) and URI.
+    pub metadata_spaces: Vec<(String, String)>,
     /// Extensions of drivers: prefix, element as printed at the first level, and as a tree.
     pub extensions: Vec<Extension>,
 }
@@ -102,7 +104,7 @@ impl Domain {
     ) -> Result<Domain> {
         let place = place("domain");
         let mut tree = if flags.status { place.read_all(root) } else { place.read(root) };
-        let kind = tree.attr("type").unwrap_or_default().to_owned();
+        let kind = tree.word("type");
         if tree.attr("type").is_some() && !TYPES.contains(&kind.as_str()) {
             return Err(unsupported(format!("invalid domain type {kind}")));
         }
@@ -149,6 +151,7 @@ impl Domain {
             }
         }
         let mut metadata = Vec::new();
+        let mut metadata_spaces = foreign::Spaces::of(root.child("metadata"));
         for node in root.child("metadata").into_iter().flat_map(Node::elements) {
             // One element of each namespace; what is in none belongs to nobody.
             let namespace = node.namespace();
@@ -157,6 +160,7 @@ impl Domain {
             }
             let mut text = String::new();
             foreign::print(node, 0, &mut text);
+            metadata_spaces.need(node);
             metadata.push((node.namespace().unwrap_or_default().to_owned(), text));
         }
         let mut extensions = Vec::new();
@@ -168,7 +172,8 @@ impl Domain {
                 extensions.push(Extension { prefix, text, tree: copy_extension(node) });
             }
         }
-        let mut domain = Domain { id, name, uuid, tree, metadata, extensions };
+        let mut domain =
+            Domain { id, name, uuid, tree, metadata, metadata_spaces: metadata_spaces.found, extensions };
         domain.complete(flags, random)?;
         if !flags.skip_validate {
             // Of a definition as a whole; a controller that comes later may lack its master.
@@ -324,11 +329,9 @@ impl Domain {
                 print(child, w);
             }
             if !self.metadata.is_empty() {
-                w.element("metadata").children(|w| {
-                    for (_, text) in &self.metadata {
-                        w.block(text);
-                    }
-                });
+                w.block(&foreign::opening("metadata", &self.metadata_spaces));
+                w.deeper(|w| self.metadata.iter().for_each(|(_, text)| w.block(text)));
+                w.block("</metadata>");
             }
             let boots = self.tree.child("bootloader").is_some();
             let later = |child: &&Tree| !early(child) && (boots || child.name != "bootloader_args");

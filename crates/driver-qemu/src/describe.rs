@@ -146,7 +146,7 @@ fn vfio() -> bool {
 }
 
 /// Versions of TPM that the installed program can set up; asked once.
-fn tpm_versions() -> Option<Vec<String>> {
+pub(crate) fn tpm_versions() -> Option<Vec<String>> {
     static KNOWN: OnceLock<Option<Vec<String>>> = OnceLock::new();
     let ask = || {
         let program = ::host::program::find("swtpm_setup")?;

@@ -56,7 +56,7 @@ impl Driver {
                 ..HostAudio::default()
             },
             security: "none".to_owned(),
-            tpm_versions: None,
+            tpm_versions: Some(crate::describe::tpm_versions().unwrap_or_default()),
             rdp: Some(host::program::find("qemu-rdp").is_some()),
             spice_tls: Some(false),
             iommu_groups: std::collections::HashMap::new(),

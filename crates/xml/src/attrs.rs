@@ -8,13 +8,15 @@
 //! 4·4·0·type file  6·4·0·device disk      lengths of name and value, the latter in two digits, then both
 //! ```
 //!
-//! Up to fifteen bytes need no memory of their own; longer texts are shared between copies until one is changed. Beside
+//! Up to fifteen bytes need no memory of their own. Attributes that were read stand in one text for the whole document,
+//! of which every element has a part until it is changed; longer texts of others are shared between copies. Beside
 //! them stands a bit for each name ([`Key::bit`]): most names that are asked for are not there, which the bits tell
 //! without a look at the text.
 
 use crate::bytes::{copy, has_nul, same};
 use crate::{Key, Known, Node};
 use ecow::EcoString;
+use std::sync::Arc;
 
 /// Digits of lengths are to this base, so that each is a character below the surrogates.
 const BASE: usize = 0x8000;
@@ -23,16 +25,32 @@ const BASE: usize = 0x8000;
 const LONGEST: usize = BASE * BASE - 1;
 
 /// Attributes in order; each name once.
-#[derive(Clone, Default)]
-pub struct Attrs {
-    text: EcoString,
-    /// Bits of all names, perhaps of some that went.
-    names: u64,
+#[derive(Clone)]
+pub struct Attrs(Text);
+
+/// Where the pairs stand. The bits of all names, perhaps of some that went, stand beside either kind, so that they take
+/// no room of their own.
+#[derive(Clone)]
+enum Text {
+    Own { names: u32, text: EcoString },
+    Part { names: u32, from: u32, to: u32, all: Pairs },
+}
+
+/// The attributes of all elements of a document, one behind the other.
+pub(crate) type Pairs = Arc<Box<str>>;
+
+/// More than are held without memory of their own.
+const SHORT: usize = EcoString::INLINE_LIMIT;
+
+impl Default for Attrs {
+    fn default() -> Attrs {
+        Attrs(Text::Own { names: 0, text: EcoString::new() })
+    }
 }
 
 impl PartialEq for Attrs {
     fn eq(&self, other: &Attrs) -> bool {
-        self.text == other.text
+        self.text() == other.text()
     }
 }
 
@@ -113,7 +131,7 @@ struct Draft {
     short: [u8; 192],
     used: usize,
     long: Vec<u8>,
-    names: u64,
+    names: u32,
 }
 
 impl Draft {
@@ -144,7 +162,7 @@ impl Draft {
     }
 
     /// Pairs that stood in others.
-    fn pairs_of(&mut self, text: &[u8], names: u64) {
+    fn pairs_of(&mut self, text: &[u8], names: u32) {
         self.add(text);
         self.names |= names;
     }
@@ -193,16 +211,32 @@ impl Draft {
         let text =
             if self.long.is_empty() { self.short.get(..self.used) } else { Some(self.long.as_slice()) };
         match text.and_then(|text| std::str::from_utf8(text).ok()) {
-            Some(text) => Attrs { text: text.into(), names: self.names },
+            Some(text) => Attrs(Text::Own { names: self.names, text: text.into() }),
             None => Attrs::default(),
         }
     }
 }
 
 impl Attrs {
+    #[inline]
+    fn text(&self) -> &str {
+        match &self.0 {
+            Text::Own { text, .. } => text.as_str(),
+            // Parts are of the text that they were made from.
+            Text::Part { from, to, all, .. } => all.get(*from as usize..*to as usize).unwrap_or_default(),
+        }
+    }
+
+    #[inline]
+    fn names(&self) -> u32 {
+        match &self.0 {
+            Text::Own { names, .. } | Text::Part { names, .. } => *names,
+        }
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.text().is_empty()
     }
 
     /// How many there are.
@@ -216,7 +250,7 @@ impl Attrs {
     }
 
     fn pairs(&self) -> impl Iterator<Item = Pair> {
-        let text = self.text.as_str();
+        let text = self.text();
         let mut at = 0;
         std::iter::from_fn(move || {
             let pair = pair(text, at)?;
@@ -227,14 +261,14 @@ impl Attrs {
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = self.text.as_str();
+        let text = self.text();
         self.pairs()
             .filter_map(|pair| Some((text.get(pair.name..pair.value)?, text.get(pair.value..pair.end)?)))
     }
 
     #[inline]
     fn find(&self, key: Key, name: &str) -> Option<Pair> {
-        let text = self.text.as_str().as_bytes();
+        let text = self.text().as_bytes();
         let mut at = 0;
         // Attributes are looked for all the time; nearly all lengths are plain bytes.
         while let Some([length, low, high]) = text.get(at..).and_then(|rest| rest.first_chunk::<3>()) {
@@ -255,7 +289,7 @@ impl Attrs {
 
     #[cold]
     fn find_slowly(&self, name: &str, mut at: usize) -> Option<Pair> {
-        let text = self.text.as_str();
+        let text = self.text();
         while at < text.len() {
             let pair = pair(text, at)?;
             if text.get(pair.name..pair.value) == Some(name) {
@@ -270,42 +304,42 @@ impl Attrs {
     #[inline]
     pub fn get(&self, name: &str) -> Option<&str> {
         let key = Key::of(name);
-        if self.names & key.bit() == 0 { None } else { self.value(key, name) }
+        if self.names() & key.bit() == 0 { None } else { self.value(key, name) }
     }
 
     /// The value of a name of a table.
     #[inline]
     pub fn known(&self, name: Known) -> Option<&str> {
-        if self.names & name.key().bit() == 0 { None } else { self.value(name.key(), name.as_str()) }
+        if self.names() & name.key().bit() == 0 { None } else { self.value(name.key(), name.as_str()) }
     }
 
     fn value(&self, key: Key, name: &str) -> Option<&str> {
         let pair = self.find(key, name)?;
-        self.text.get(pair.value..pair.end)
+        self.text().get(pair.value..pair.end)
     }
 
     /// Sets a value, at the end when there was none. As in C, a text ends at its first NUL.
     pub fn set(&mut self, name: &str, value: &str) {
         let key = Key::of(name);
-        let found = if self.names & key.bit() == 0 { None } else { self.find(key, name) };
+        let found = if self.names() & key.bit() == 0 { None } else { self.find(key, name) };
         match found {
             None => {
                 let mut draft = Draft::new();
-                draft.pairs_of(self.text.as_bytes(), self.names);
+                draft.pairs_of(self.text().as_bytes(), self.names());
                 draft.any_pair(key, name, value);
                 *self = draft.finish();
             }
-            Some(pair) if self.text.get(pair.value..pair.end) == Some(value) => {}
+            Some(pair) if self.text().get(pair.value..pair.end) == Some(value) => {}
             Some(old) => self.replace(old, Some((name, value))),
         }
     }
 
     /// Sets several values, each name once.
     pub fn set_all(&mut self, pairs: &[(&str, &str)]) {
-        if pairs.iter().all(|(name, _)| self.names & Key::of(name).bit() == 0) {
+        if pairs.iter().all(|(name, _)| self.names() & Key::of(name).bit() == 0) {
             // None is there yet.
             let mut draft = Draft::new();
-            draft.pairs_of(self.text.as_bytes(), self.names);
+            draft.pairs_of(self.text().as_bytes(), self.names());
             for (name, value) in pairs {
                 draft.any_pair(Key::of(name), name, value);
             }
@@ -317,8 +351,8 @@ impl Attrs {
 
     fn replace(&mut self, old: Pair, new: Option<(&str, &str)>) {
         let mut draft = Draft::new();
-        let own = self.text.as_bytes();
-        draft.pairs_of(own.get(..old.start).unwrap_or_default(), self.names);
+        let own = self.text().as_bytes();
+        draft.pairs_of(own.get(..old.start).unwrap_or_default(), self.names());
         if let Some((name, value)) = new {
             draft.any_pair(Key::of(name), name, value);
         }
@@ -330,7 +364,7 @@ impl Attrs {
     #[inline]
     pub fn unset(&mut self, name: &str) {
         let key = Key::of(name);
-        if self.names & key.bit() != 0
+        if self.names() & key.bit() != 0
             && let Some(pair) = self.find(key, name)
         {
             self.replace(pair, None);
@@ -368,7 +402,7 @@ impl Attrs {
         };
         // Nearly always they are in order, which one walk through both lists tells.
         let (mut last, mut unknown) = (0, false);
-        let text = self.text.as_bytes();
+        let text = self.text().as_bytes();
         let in_order = self.pairs().filter_map(|pair| text.get(pair.name..pair.value)).all(|name| {
             let key = Key::of_bytes(name);
             let (before, behind) = names.split_at_checked(last).unwrap_or_default();
@@ -401,6 +435,16 @@ impl Attrs {
         if !node.has_attrs() {
             return Attrs::default();
         }
+        if node.own_pairs().all(|(key, name, _)| keep(key, name))
+            && let Some((names, (from, to), all)) = node.pairs()
+            && let Some(text) = all.get(from as usize..to as usize)
+        {
+            return Attrs(if text.len() <= SHORT {
+                Text::Own { names, text: text.into() }
+            } else {
+                Text::Part { names, from, to, all: all.clone() }
+            });
+        }
         let mut draft = Draft::new();
         for (key, name, value) in node.own_pairs().filter(|(key, name, _)| keep(*key, name)) {
             if name.len() < BASE {
@@ -409,6 +453,18 @@ impl Attrs {
         }
         draft.finish()
     }
+}
+
+/// Puts a pair behind others. Texts of documents have no NUL.
+pub(crate) fn append(pairs: &mut String, name: &str, value: &str) {
+    if name.len() >= BASE {
+        return;
+    }
+    let value = cut_length(value, LONGEST);
+    pairs.reserve(3 + name.len() + value.len());
+    pairs.extend(head(name, value));
+    pairs.push_str(name);
+    pairs.push_str(value);
 }
 
 impl<'t> FromIterator<(&'t str, &'t str)> for Attrs {
@@ -463,6 +519,31 @@ mod tests {
         assert_eq!(attrs.len(), 1);
         attrs.clear();
         assert!(attrs.is_empty());
+    }
+
+    #[test]
+    fn room() {
+        // There are hundreds of them in a definition.
+        assert!(size_of::<Attrs>() <= 24);
+    }
+
+    #[test]
+    fn parts_of_a_document() {
+        let long = "a longer value than fits in place";
+        let text = format!("<a type='file' xmlns:n='u' n:x='1' name='{long}'><b c='é&amp;' d='{long}'/></a>");
+        let document = crate::Document::parse(&text).unwrap();
+        let mut attrs = Attrs::of(document.root(), |_, _| true);
+        let inner = Attrs::of(document.root().child("b").unwrap(), |_, _| true);
+        drop(document);
+        check(&attrs, &format!("type=file name={long}"));
+        check(&inner, &format!("c=é& d={long}"));
+        assert_eq!((attrs.get("type"), attrs.get("x"), inner.get("c")), (Some("file"), None, Some("é&")));
+        let before = attrs.clone();
+        attrs.set("type", "block");
+        check(&attrs, &format!("type=block name={long}"));
+        assert!(attrs != before);
+        attrs.set("type", "file");
+        assert!(attrs == before);
     }
 
     #[test]

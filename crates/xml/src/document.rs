@@ -1,5 +1,6 @@
 //! A parsed document and the bounds it was parsed under.
 
+use crate::attrs::Pairs;
 use crate::{Key, Node, parse};
 use std::borrow::Cow;
 
@@ -91,6 +92,9 @@ pub(crate) struct NodeData<'t> {
     pub(crate) scope: u32,
     /// Its attributes.
     pub(crate) attrs: (u32, u32),
+    /// Those in no namespace, as pairs one behind the other, and the bits of their names.
+    pub(crate) pairs: (u32, u32),
+    pub(crate) names: u32,
     /// Its place in the text.
     pub(crate) span: (u32, u32),
 }
@@ -117,6 +121,7 @@ pub struct Document<'t> {
     pub(crate) text: &'t str,
     pub(crate) nodes: Vec<NodeData<'t>>,
     pub(crate) attrs: Vec<AttrData<'t>>,
+    pub(crate) pairs: Pairs,
     pub(crate) spaces: Vec<Space<'t>>,
 }
 

@@ -26,5 +26,8 @@ pub use node::{Attribute, Content, Node};
 pub use tree::Tree;
 pub use writer::{Element, Writer, escape};
 
+/// A short text. Up to fifteen bytes need no memory of their own.
+pub type Word = ecow::EcoString;
+
 /// Elements in order. An empty list needs no memory of its own.
 pub type Trees = thin_vec::ThinVec<Tree>;

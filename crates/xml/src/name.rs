@@ -71,10 +71,10 @@ impl Key {
         self.0 >> 63 == 0
     }
 
-    /// One of 64 bits, which tells at a glance that a name is not among some others.
+    /// One of 32 bits, which tells at a glance that a name is not among some others.
     #[inline(always)]
-    pub(crate) fn bit(self) -> u64 {
-        1 << (self.0.wrapping_mul(SPREAD) >> 58)
+    pub(crate) fn bit(self) -> u32 {
+        1 << (self.0.wrapping_mul(SPREAD) >> 59)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A cursor on an element.
 
+use crate::attrs::Pairs;
 use crate::document::{AttrData, Document, Kind, NONE, NodeData, Space, position};
 use crate::{Attrs, Key, Name};
 use std::fmt;
@@ -111,6 +112,12 @@ impl<'d> Node<'d> {
         own.map(|attr| (attr.key, attr.name, attr.value.as_ref()))
     }
 
+    /// Bits of the names of the attributes in no namespace, and where they stand among the pairs of the document.
+    pub(crate) fn pairs(self) -> Option<(u32, (u32, u32), &'d Pairs)> {
+        let data = self.data();
+        (data.pairs.0 < data.pairs.1).then_some((data.names, data.pairs, &self.document.pairs))
+    }
+
     /// Attributes with all parts of their names, in document order.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> {
         self.own().iter().map(move |attr| {
@@ -187,12 +194,25 @@ impl<'d> Node<'d> {
         // Nodes below stand behind this one, up to the first that begins behind its end.
         let end = self.data().span.1;
         let below = self.document.nodes.get(self.index as usize + 1..).unwrap_or_default();
-        for node in below.iter().take_while(|node| node.span.0 < end) {
-            if let Kind::Text(part) = &node.kind {
+        for (index, node) in (self.index + 1..).zip(below.iter().take_while(|node| node.span.0 < end)) {
+            if let Kind::Text(part) = &node.kind
+                && (!part.trim_ascii().is_empty() || self.keeps(index, node))
+            {
                 text.push_str(part);
             }
         }
         text
+    }
+
+    /// Whether white space counts: alone in its element, or in one that begins with text. Between elements it only sets them apart.
+    fn keeps(self, index: u32, blank: &NodeData<'_>) -> bool {
+        let node = |index: u32| self.document.nodes.get(index as usize);
+        let Some(around) = node(blank.parent) else { return true };
+        if around.first == index {
+            return blank.next == NONE;
+        }
+        let first = node(around.first).map(|first| &first.kind);
+        matches!(first, Some(Kind::Text(text)) if !text.trim_ascii().is_empty())
     }
 
     /// All text below this element, when there is more than white space.

@@ -9,6 +9,7 @@
 //! Comments and processing instructions are passed over; no external entity is ever read.
 
 use crate::Key;
+use crate::attrs::{self, Pairs};
 use crate::document::{AttrData, Document, Kind, Limits, NONE, NodeData, Space, XmlError};
 use crate::reference::{Entities, References};
 use std::borrow::Cow;
@@ -29,6 +30,8 @@ pub(crate) struct Parser<'t> {
     /// Open elements.
     open: Vec<u32>,
     pub(crate) entities: Entities<'t>,
+    /// Attributes of all elements so far.
+    pairs: String,
 }
 
 pub(crate) fn document(text: &str, limits: Limits) -> Outcome<Document<'_>> {
@@ -38,16 +41,20 @@ pub(crate) fn document(text: &str, limits: Limits) -> Outcome<Document<'_>> {
         text,
         nodes: Vec::with_capacity(lines * 2),
         attrs: Vec::with_capacity(lines * 2),
+        pairs: Pairs::default(),
         spaces: Vec::new(),
     };
-    let mut parser =
-        Parser { text, at: 0, limits, document, open: Vec::new(), entities: Entities::new(limits.expansion) };
+    let entities = Entities::new(limits.expansion);
+    // Of a line, half is indentation and punctuation.
+    let pairs = String::with_capacity(text.len() / 2);
+    let mut parser = Parser { text, at: 0, limits, document, open: Vec::new(), entities, pairs };
     parser.prolog()?;
     parser.element()?;
     while !parser.open.is_empty() {
         parser.content()?;
     }
     parser.epilog()?;
+    parser.document.pairs = Pairs::new(parser.pairs.into_boxed_str());
     Ok(parser.document)
 }
 
@@ -265,6 +272,7 @@ impl<'t> Parser<'t> {
         let ends = self.byte() == Some(b'/');
         self.at += if ends { 2 } else { 1 };
         let last = self.document.attrs.len();
+        let (pairs, names) = self.pairs(first);
         let node = NodeData {
             kind: Kind::Element(name),
             key: Key::of(name),
@@ -275,6 +283,8 @@ impl<'t> Parser<'t> {
             namespace,
             scope,
             attrs: (short(first), short(last)),
+            pairs,
+            names,
             span: (short(start), short(self.at)),
         };
         let index = self.push(node)?;
@@ -282,6 +292,18 @@ impl<'t> Parser<'t> {
             self.open.push(index);
         }
         Ok(())
+    }
+
+    /// Puts the attributes in no namespace behind those of the elements before, and tells where and the bits of names.
+    fn pairs(&mut self, first: usize) -> ((u32, u32), u32) {
+        let (from, mut names) = (self.pairs.len(), 0);
+        for attr in self.document.attrs.get(first..).unwrap_or_default() {
+            if attr.namespace == NONE {
+                names |= attr.key.bit();
+                attrs::append(&mut self.pairs, attr.name, &attr.value);
+            }
+        }
+        ((short(from), short(self.pairs.len())), names)
     }
 
     /// Attributes up to the end of the tag, which is in sight then. Declarations of namespaces go to the scope. Tells
@@ -536,6 +558,8 @@ impl<'t> Parser<'t> {
             namespace: NONE,
             scope: NONE,
             attrs: (0, 0),
+            pairs: (0, 0),
+            names: 0,
             span: (short(span.0), short(span.1)),
         };
         self.push(node).map(|_| ())

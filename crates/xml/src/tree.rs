@@ -1,6 +1,6 @@
 //! An element that owns its content and can be changed.
 
-use crate::{Attrs, Key, Known, Name, Node, Trees};
+use crate::{Attrs, Key, Known, Name, Node, Trees, Word};
 
 /// An element without namespaces: name, attributes in order, child elements, text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -66,6 +66,12 @@ impl Tree {
     #[inline]
     pub fn attr(&self, name: &str) -> Option<&str> {
         self.attrs.get(name)
+    }
+
+    /// A copy of an attribute, empty when there is none. A short one takes no memory of its own.
+    #[inline]
+    pub fn word(&self, name: &str) -> Word {
+        self.attr(name).unwrap_or_default().into()
     }
 
     /// An attribute whose name is one of a table.

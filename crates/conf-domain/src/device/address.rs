@@ -250,6 +250,23 @@ fn hexadecimal(address: &mut Tree, digits: &[(&str, usize)]) {
     });
 }
 
+/// Where no driver gives identifiers, both are told when one is, and an address of zeros is told by them alone.
+pub(crate) fn identify(device: &mut Tree) {
+    let Some(address) = device.child_mut("address").filter(|address| address.is("type", "pci")) else {
+        return;
+    };
+    let Some(zpci) = address.child_mut("zpci") else { return };
+    if zpci.attr("uid").is_none() && zpci.attr("fid").is_none() {
+        return;
+    }
+    zpci.default_to("uid", "0x0000");
+    zpci.default_to("fid", "0x00000000");
+    let zero = |name: &&str| address.attr(name).and_then(unsigned).is_none_or(|number| number == 0);
+    if ["domain", "bus", "slot", "function"].iter().all(zero) {
+        address.attrs.retain(|name, _| name == "type");
+    }
+}
+
 /// Spells a device's address as it is printed.
 pub(crate) fn spell(device: &mut Tree) {
     if device.name == "controller" && device.is("type", "pci") && device.is("model", "pci-root") {

@@ -3,7 +3,7 @@
 use crate::ParseFlags;
 use crate::fault::{attribute, invalid};
 use base::Result;
-use xml::{Tree, Trees};
+use xml::{Tree, Trees, Word};
 
 const TYPES: &[&str] = &[
     "null",
@@ -27,7 +27,7 @@ pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
     match device.name.as_str() {
         "serial" | "parallel" | "console" | "channel" => {
             device.default_to("type", "pty");
-            let kind = device.attr("type").unwrap_or_default().to_owned();
+            let kind = device.word("type");
             if !TYPES.contains(&kind.as_str()) {
                 return Err(attribute(&device.name, "type", &kind));
             }
@@ -44,7 +44,7 @@ pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
             }
         }
         "redirdev" | "smartcard" => {
-            let kind = device.attr("type").unwrap_or_default().to_owned();
+            let kind = device.word("type");
             source(device, &kind)?;
             if device.name == "redirdev" {
                 device.default_to("bus", "usb");
@@ -53,7 +53,7 @@ pub(crate) fn complete(device: &mut Tree, flags: ParseFlags) -> Result<()> {
         "rng" => {
             let Some(backend) = device.child_mut("backend") else { return Ok(()) };
             if backend.is("model", "egd") {
-                let kind = backend.attr("type").unwrap_or_default().to_owned();
+                let kind = backend.word("type");
                 if kind.is_empty() {
                     return Err(invalid("missing EGD backend type"));
                 }
@@ -221,7 +221,7 @@ pub(crate) fn mirror(devices: &mut [Tree]) {
     if console.attr_at("target", "type").is_none_or(|kind| kind != "serial") {
         return;
     }
-    let port = serial.attr_at("target", "port").unwrap_or("0").to_owned();
+    let port = Word::from(serial.attr_at("target", "port").unwrap_or("0"));
     *console = serial;
     console.name = "console".into();
     console.children.retain(|child| child.name != "target");

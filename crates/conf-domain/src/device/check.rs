@@ -18,6 +18,13 @@ pub(crate) fn source_of(disk: &Tree) -> String {
         .to_owned()
 }
 
+/// Where the image of a disk lies, in messages that know nothing of pools.
+fn path_of(disk: &Tree) -> &str {
+    let source = disk.child("source");
+    let path = |name: &&str| source.and_then(|source| source.attr(name));
+    ["file", "dev", "dir", "name", "path"].iter().find_map(path).unwrap_or("<null>")
+}
+
 fn drive(device: &Tree) -> Option<[&str; 4]> {
     let address = device.child("address").filter(|address| address.is("type", "drive"))?;
     Some(["controller", "bus", "target", "unit"].map(|name| address.attr(name).unwrap_or("0")))
@@ -29,9 +36,9 @@ fn spelled([controller, bus, target, unit]: [&str; 4]) -> String {
 
 /// Checks the completed devices.
 pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
+    videos(devices)?;
     disks(devices)?;
     hostdevs(devices)?;
-    videos(devices)?;
     let of = |name: &'static str| devices.iter().filter(move |device| device.name == name);
     for shmem in of("shmem") {
         if shmem.child("msi").is_some() && shmem.child("server").is_none() {
@@ -49,8 +56,8 @@ fn disks(devices: &[Tree]) -> Result<()> {
             if earlier.attr_at("target", "dev") == Some(target) {
                 return Err(invalid(format!(
                     "target '{target}' duplicated for disk sources '{}' and '{}'",
-                    source_of(earlier),
-                    source_of(disk)
+                    path_of(earlier),
+                    path_of(disk)
                 )));
             }
         }
@@ -110,7 +117,9 @@ pub(crate) fn duplicate_controllers(devices: &[Tree]) -> Result<()> {
         let kind = controller.attr("type").unwrap_or_default();
         let index = controller.attr("index").unwrap_or_default();
         let model = controller.attr("model").unwrap_or_default();
-        let companion = kind == "usb" && (model.starts_with("ich9-") || controller.child("master").is_some());
+        // Which one it is has not been decided when it names no model.
+        let apart = model.is_empty() || model.starts_with("ich9-") || controller.child("master").is_some();
+        let companion = kind == "usb" && apart;
         if !companion && !seen.insert((kind, index)) {
             return Err(invalid(match kind {
                 "usb" => format!("Duplicate USB controllers with index {index}"),
@@ -165,9 +174,6 @@ pub(crate) fn boot(tree: &Tree) -> Result<()> {
     }
     let mut orders = HashSet::new();
     for order in devices.iter().filter_map(|device| device.attr_at("boot", "order")) {
-        if order == "0" {
-            return Err(crate::fault::value("boot", "order", order, "nonzero"));
-        }
         if !orders.insert(order) {
             return Err(unsupported(format!("boot order '{order}' used for more than one device")));
         }

@@ -77,7 +77,7 @@ const NUMBERS: &[(&str, &str, i64, i64)] = &[
 /// In the reference's words.
 pub(crate) fn complete(controller: &mut Tree) -> Result<()> {
     controller.default_to("type", "ide");
-    let kind = controller.attr("type").unwrap_or_default().to_owned();
+    let kind = controller.word("type");
     if let Some(model) = controller.attr("model") {
         let known = MODELS.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, models)| models);
         if !known.contains(&model) {
@@ -99,6 +99,10 @@ pub(crate) fn complete(controller: &mut Tree) -> Result<()> {
     }
     if kind == "pci" {
         pci(controller)?;
+    }
+    if kind == "usb" && controller.is("model", "none") {
+        // There is nothing to be said of one that is not there.
+        controller.children.clear();
     }
     if let Some(hole) = controller.child_mut("pcihole64") {
         crate::section::memory::kib(hole, "./pcihole64")?;

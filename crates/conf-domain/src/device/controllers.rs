@@ -2,7 +2,7 @@
 
 use super::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
-use xml::{Tree, Trees};
+use xml::{Tree, Trees, Word};
 
 /// A controller with nothing but type and number.
 pub fn controller(kind: &str, index: u32) -> Tree {
@@ -48,20 +48,21 @@ pub(crate) fn number(devices: &mut [Tree]) {
         device
             .attr("model")
             .filter(|model| model.starts_with("ich9-") && device.is("type", "usb"))
-            .map(str::to_owned)
+            .map(Word::from)
     };
-    let mut taken: Vec<(String, u32, Option<String>)> = devices
-        .iter()
-        .filter(|device| is_controller(device))
-        .filter_map(|device| {
-            Some((device.attr("type")?.to_owned(), device.attr("index")?.parse().ok()?, part(device)))
-        })
-        .collect();
+    let open = |device: &Tree| is_controller(device) && device.attr("index").is_none();
+    let mut taken: Vec<(Word, u32, Option<Word>)> = Vec::new();
+    if devices.iter().any(open) {
+        let numbered = devices.iter().filter(|device| is_controller(device)).filter_map(|device| {
+            Some((device.attr("type")?.into(), device.attr("index")?.parse().ok()?, part(device)))
+        });
+        taken.extend(numbered);
+    }
     for controller in devices.iter_mut().filter(|device| is_controller(device)) {
         if controller.attr("index").is_some() {
             continue;
         }
-        let kind = controller.attr("type").unwrap_or_default().to_owned();
+        let kind = controller.word("type");
         let own = part(controller);
         let of_kind = |index: u32| taken.iter().filter(move |(_, number, _)| *number == index);
         let newest = taken.iter().filter(|(other, ..)| *other == kind).map(|(_, number, _)| *number).max();
@@ -80,11 +81,14 @@ pub(crate) fn number(devices: &mut [Tree]) {
     // Controllers of a type stand in the order of their numbers at the places they have, masters before companions.
     let places: Vec<usize> =
         devices.iter().enumerate().filter(|(_, device)| is_controller(device)).map(|(at, _)| at).collect();
-    let mut kinds: Vec<String> = Vec::new();
+    if places.len() < 2 {
+        return;
+    }
+    let mut kinds: Vec<Word> = Vec::new();
     for at in &places {
         let kind = devices[*at].attr("type").unwrap_or_default();
         if !kinds.iter().any(|known| known == kind) {
-            kinds.push(kind.to_owned());
+            kinds.push(kind.into());
         }
     }
     for kind in kinds {

@@ -28,7 +28,6 @@ pub(crate) fn complete(device: &mut Tree) {
         }
         "sound" if device.is("model", "virtio") => device.default_to("streams", "2"),
         "shmem" => shared_memory(device),
-        "memballoon" if device.is("model", "none") => device.children.clear(),
         "tpm" => {
             if let Some(backend) =
                 device.child_mut("backend").filter(|backend| backend.is("type", "passthrough"))

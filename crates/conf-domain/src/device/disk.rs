@@ -4,7 +4,7 @@ use super::{Decimal, image};
 use crate::ParseFlags;
 use crate::fault::{invalid, unsupported};
 use base::{Error, ErrorCode, ErrorDomain, Result};
-use xml::Tree;
+use xml::{Tree, Word};
 
 /// The index that a target's letters stand for: `vda` is 0, `sdab` is 27. The prefix is not part of `name`'s letters.
 pub fn letter_index(name: &str) -> Option<u32> {
@@ -58,7 +58,7 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     {
         return Err(unsupported("unfiltered sgio is no longer supported"));
     }
-    let device = disk.attr("device").unwrap_or_default().to_owned();
+    let device = disk.word("device");
     for name in ["auth", "encryption"] {
         if disk.child(name).is_some()
             && disk.child("source").is_some_and(|source| source.child(name).is_some())
@@ -67,7 +67,7 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
         }
     }
     image::read(disk)?;
-    let Some(target) = disk.attr_at("target", "dev").map(str::to_owned) else {
+    let Some(target) = disk.attr_at("target", "dev").map(Word::from) else {
         let source = super::check::source_of(disk);
         return Err(match source.as_str() {
             "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
@@ -82,8 +82,10 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
         .child("source")
         .is_some_and(|source| ["file", "dev", "dir"].iter().any(|name| source.attr(name).is_some()));
     let nowhere = local && !named || disk.child("source").is_none();
+    // A volume whose source names neither pool nor volume is accepted and printed without it; it must be found again.
+    let kept = flags.skip_validate && disk.is("type", "volume");
     // What a disk of another kind lacks is told in other words.
-    if nowhere && device == "disk" {
+    if nowhere && device == "disk" && !kept {
         return Err(Error::new(ErrorCode::NO_SOURCE, ErrorDomain::DOMAIN, target));
     }
     throttling(disk)?;
@@ -106,9 +108,13 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     if disk.is("type", "vhostuser") {
         disk.default_to("snapshot", "no");
     }
-    image::auth_of_protocol(disk)?;
     if flags.inactive {
         forget(disk);
+    }
+    if let Some(geometry) = disk.child("geometry")
+        && ["cyls", "heads", "secs"].iter().any(|name| geometry.attr(name).is_none())
+    {
+        disk.remove("geometry");
     }
     cache_sizes(disk)?;
     if let Some(driver) = disk.child_mut("driver").filter(|driver| driver.is("type", "aio")) {

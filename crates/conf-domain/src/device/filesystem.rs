@@ -69,7 +69,7 @@ pub(super) fn read(filesystem: &mut Tree) -> Result<()> {
 }
 
 fn source(filesystem: &mut Tree) -> Result<()> {
-    let kind = filesystem.attr("type").unwrap_or_default().to_owned();
+    let kind = filesystem.word("type");
     let target = filesystem.attr_at("target", "dir").map(str::to_owned);
     let known = SOURCES.iter().find(|(known, _)| *known == kind).map_or(&[][..], |(_, names)| names);
     if let Some(source) = filesystem.child_mut("source") {

@@ -19,7 +19,7 @@ const CHANNELS: &[&str] =
 /// # Errors
 /// In the reference's words.
 pub(crate) fn read(graphics: &mut Tree, flags: ParseFlags) -> Result<()> {
-    let kind = graphics.attr("type").unwrap_or_default().to_owned();
+    let kind = graphics.word("type");
     match kind.as_str() {
         "dbus" => {
             if graphics.is("p2p", "yes") && graphics.attr("address").is_some() {

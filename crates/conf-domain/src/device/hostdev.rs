@@ -33,7 +33,7 @@ pub(super) fn prepare(hostdev: &mut Tree) -> Result<()> {
 /// # Errors
 /// In the reference's words.
 pub(super) fn read(hostdev: &mut Tree) -> Result<()> {
-    let kind = hostdev.attr("type").unwrap_or_default().to_owned();
+    let kind = hostdev.word("type");
     if !hostdev.is("managed", "yes") {
         hostdev.unset("managed");
     }
@@ -72,7 +72,7 @@ pub(super) fn read(hostdev: &mut Tree) -> Result<()> {
 }
 
 fn source(hostdev: &mut Tree, kind: &str) -> Result<()> {
-    let model = hostdev.attr("model").unwrap_or_default().to_owned();
+    let model = hostdev.word("model");
     let Some(source) = hostdev.child_mut("source") else { return Ok(()) };
     match kind {
         "usb" => match (source.child("vendor"), source.child("product")) {

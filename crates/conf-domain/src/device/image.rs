@@ -7,7 +7,7 @@ use super::secret;
 use crate::fault::{invalid, missing, unsupported};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use std::collections::BTreeSet;
-use xml::Tree;
+use xml::{Tree, Word};
 
 /// Types of storage.
 const TYPES: &[&str] =
@@ -18,7 +18,7 @@ const TYPES: &[&str] =
 /// # Errors
 /// In the reference's words.
 pub(crate) fn read(holder: &mut Tree) -> Result<()> {
-    let kind = holder.attr("type").unwrap_or("file").to_owned();
+    let kind = Word::from(holder.attr("type").unwrap_or("file"));
     read_as(holder, &kind)
 }
 
@@ -186,7 +186,7 @@ fn nvme(source: &mut Tree) -> Result<()> {
 }
 
 fn network(source: &mut Tree) -> Result<()> {
-    let protocol = source.attr("protocol").unwrap_or_default().to_owned();
+    let protocol = source.word("protocol");
     match source.attr("name").map(str::to_owned) {
         None if protocol != "nbd" => return Err(invalid("missing name for disk source")),
         None => {}

@@ -10,7 +10,7 @@ use xml::Tree;
 /// # Errors
 /// In the reference's words.
 pub(crate) fn complete(device: &mut Tree) -> Result<()> {
-    let model = device.attr("model").unwrap_or_default().to_owned();
+    let model = device.word("model");
     if let Some(uuid) = device.child_mut("uuid") {
         let known: Uuid = uuid.body().parse().map_err(|_| internal("malformed uuid element"))?;
         uuid.text = Some(known.to_string());

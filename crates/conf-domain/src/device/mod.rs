@@ -22,6 +22,7 @@ mod video;
 pub use address::{Decimal, Hex, Pci};
 pub(crate) use disk::is_wwn;
 pub use disk::{drive_address, letter_index, place};
+pub(crate) use image::auth_of_protocol;
 pub(crate) use interface::is_virtio as speaks_virtio;
 pub use interface::{actual, is_known_model};
 
@@ -82,9 +83,6 @@ fn by_kind(devices: &[Tree], order: fn(&Tree) -> Option<u8>) -> Vec<usize> {
 /// # Errors
 /// With the first refusal, in the reference's words.
 pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
-    if !flags.skip_validate && !flags.allow_boot {
-        check::boot(tree)?;
-    }
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     let places = domain::place("domain/devices");
     for at in by_kind(&devices.children, reading_order) {
@@ -108,7 +106,10 @@ pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() 
             _ => {}
         }
     }
-    Ok(())
+    match flags.skip_validate || flags.allow_boot {
+        true => Ok(()),
+        false => check::boot(tree),
+    }
 }
 
 /// What every driver's devices get.
@@ -118,7 +119,7 @@ pub(crate) fn complete(
     random: &mut dyn FnMut() -> [u8; 16],
 ) -> Result<()> {
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
-    let kind = tree.attr("type").unwrap_or_default().to_owned();
+    let kind = tree.word("type");
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if flags.generic && matches!(kind.as_str(), "test" | "xen") {
         default_screens(&mut devices.children, hvm);
@@ -199,6 +200,7 @@ pub(crate) fn complete(
     chardev::card_readers(&mut devices.children);
     if flags.generic {
         devices.children.iter_mut().for_each(disk::place);
+        devices.children.iter_mut().for_each(address::identify);
         controllers::for_devices(&mut devices.children, None);
     }
     Ok(())

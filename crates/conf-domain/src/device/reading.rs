@@ -1,17 +1,20 @@
 //! What one device says, before anything is filled in.
 
 use super::address;
-use crate::fault::{internal, invalid, unsupported};
+use crate::fault::{self, internal, invalid, unsupported};
 use base::Result;
 use xml::Tree;
 
 /// Checks one device before anything is filled in.
 pub(crate) fn as_read(device: &Tree) -> Result<()> {
-    if let Some(place) = device.child("address") {
-        address::check(device, place)?;
+    if let Some(order) = device.attr_at("boot", "order").filter(|order| *order == "0") {
+        return Err(fault::value("boot", "order", order, "nonzero"));
     }
     if let Some(loadparm) = device.attr_at("boot", "loadparm") {
         loadable(loadparm)?;
+    }
+    if let Some(place) = device.child("address") {
+        address::check(device, place)?;
     }
     if let Some(rom) = device.child("rom")
         && rom.is("enabled", "no")
@@ -76,11 +79,11 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
 
 fn input(input: &Tree) -> Result<()> {
     let kind = input.attr("type").unwrap_or_default();
-    if kind == "evdev" && input.attr("bus").is_some() {
-        return Err(unsupported("input evdev doesn't support bus element"));
-    }
     if input.is("bus", "ps2") && !matches!(kind, "mouse" | "keyboard") {
         return Err(internal(format!("ps2 bus does not support {kind} input device")));
+    }
+    if kind == "evdev" && input.attr("bus").is_some() {
+        return Err(unsupported("input evdev doesn't support bus element"));
     }
     let path = match kind {
         "passthrough" => Some("evdev"),

@@ -91,7 +91,7 @@ fn unit(source: &mut Tree) {
 
 fn one(source: &mut Tree) {
     unit(source);
-    let protocol = source.attr("protocol").unwrap_or_default().to_owned();
+    let protocol = source.word("protocol");
     let Some(port) = port(&protocol) else { return };
     for host in source.all_mut("host") {
         if host.attr("transport").is_none_or(|transport| transport == "tcp") && host.attr("name").is_some() {

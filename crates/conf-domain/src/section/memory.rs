@@ -32,16 +32,20 @@ pub(crate) fn in_bytes(value: u64, unit: Option<&str>, default: u64) -> Result<u
 /// # Errors
 /// When it is no number, its unit is not known, or it is too large.
 pub(crate) fn bytes(tree: &mut Tree, default: u64, path: &str) -> Result<Option<u64>> {
+    let Some(bytes) = read(tree, default, path)? else { return Ok(None) };
+    tree.set("unit", "bytes");
+    tree.text = Some(bytes.to_string());
+    Ok(Some(bytes))
+}
+
+fn read(tree: &Tree, default: u64, path: &str) -> Result<Option<u64>> {
     let text = tree.body();
     if text.is_empty() {
         return Ok(None);
     }
     // A number that is followed by anything, be it space, is none.
     let value = values::decimal(text).ok_or_else(|| element(path, text))?;
-    let bytes = in_bytes(value, tree.attr("unit"), default)?;
-    tree.set("unit", "bytes");
-    tree.text = Some(bytes.to_string());
-    Ok(Some(bytes))
+    in_bytes(value, tree.attr("unit"), default).map(Some)
 }
 
 /// Rewrites an element's size into KiB, rounded up; `path` is how the reference calls the element.
@@ -49,11 +53,18 @@ pub(crate) fn bytes(tree: &mut Tree, default: u64, path: &str) -> Result<Option<
 /// # Errors
 /// As [`bytes`].
 pub(crate) fn kib(tree: &mut Tree, path: &str) -> Result<Option<u64>> {
-    let Some(bytes) = bytes(tree, 1024, path)? else { return Ok(None) };
+    let Some(bytes) = read(tree, 1024, path)? else { return Ok(None) };
     let kib = size::kib_rounded_up(bytes);
     tree.set("unit", "KiB");
     tree.text = Some(kib.to_string());
     Ok(Some(kib))
+}
+
+/// Writes a number, if it is not there already.
+fn write(tree: &mut Tree, number: u64) {
+    if tree.body().parse() != Ok(number) || tree.body().starts_with(['+', '0']) {
+        tree.text = Some(number.to_string());
+    }
 }
 
 /// Rewrites a size into KiB when it can be read.
@@ -190,9 +201,9 @@ pub fn settle(domain: &mut Domain, abi_update: bool) -> Result<()> {
     }
     let current = size_of(domain.tree.child("currentMemory"));
     let current = if current == 0 || current > total { total } else { current };
-    domain.tree.child_or_new("memory").text = Some(total.to_string());
+    write(domain.tree.child_or_new("memory"), total);
     let shown = domain.tree.child_or_new("currentMemory");
-    shown.text = Some(current.to_string());
+    write(shown, current);
     shown.set("unit", "KiB");
     if domain.tree.child("maxMemory").is_some_and(|most| size_of(Some(most)) < total) {
         return Err(invalid("maximum memory size must be equal or greater than the actual memory size"));

@@ -90,7 +90,7 @@ fn cell(cell: &mut Tree, cells: usize) -> Result<()> {
             part.set("value", value.to_string());
             part.set("unit", unit);
         }
-        let level = cache.attr("level").unwrap_or_default().to_owned();
+        let level = cache.word("level");
         if !levels.insert(level.clone()) {
             return Err(invalid(format!("Cache level '{level}' already defined")));
         }
@@ -178,7 +178,7 @@ fn links(numa: &mut Tree) -> Result<()> {
             link.set("value", base::size::kib_rounded_up(bytes).to_string());
             link.set("unit", "KiB");
         }
-        let kind = link.attr("type").unwrap_or_default().to_owned();
+        let kind = link.word("type");
         if !seen.insert((bandwidth, ends, cache, kind)) {
             return Err(invalid("Duplicate info for NUMA latencies"));
         }

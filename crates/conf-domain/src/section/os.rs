@@ -14,7 +14,7 @@ const INIT: &[&str] = &["init", "initarg", "initenv", "initdir", "inituser", "in
 
 /// Reads the kind of guest, which decides about much that follows.
 pub(crate) fn kind(tree: &mut Tree) -> Result<()> {
-    let driver = tree.attr("type").unwrap_or_default().to_owned();
+    let driver = tree.word("type");
     let bootloader = tree.child("bootloader").is_some();
     let os = tree.child_or_new("os");
     if os.text_of("type").is_none_or(|kind| kind.trim().is_empty()) {

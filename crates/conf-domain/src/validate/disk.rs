@@ -116,6 +116,7 @@ pub(super) fn check(domain: &crate::Domain, disk: &Tree) -> Result<()> {
     let device = disk.attr("device").unwrap_or("disk");
     let removable = matches!(device, "cdrom" | "floppy");
     chain(disk)?;
+    device::auth_of_protocol(disk)?;
     for name in ["rawio", "sgio"] {
         if disk.attr(name).is_some() && device != "lun" {
             return Err(unsupported(format!("{name} can be used only with device='lun'")));

@@ -79,6 +79,9 @@ fn node(domain: &Domain, device: &Tree) -> Result<()> {
     if let Some(node) = device.at("target/node").and_then(|node| node.body().trim().parse::<i64>().ok())
         && node >= cells as i64
     {
+        if cells == 0 {
+            return Err(detail("can't add memory backend as guest has no NUMA nodes configured"));
+        }
         return Err(detail(format!(
             "can't add memory backend for guest node '{node}' as the guest has only '{cells}' NUMA nodes configured"
         )));

@@ -87,7 +87,8 @@ fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
         "disk" => disk::check(domain, device),
         "interface" => interface::check(device),
         "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => {
-            chardev::check(domain, device)
+            chardev::check(domain, device)?;
+            others::check(domain, device)
         }
         "rng" => device.child("backend").map_or(Ok(()), |backend| chardev::check(domain, backend)),
         "controller" => controller::check(device),

@@ -28,8 +28,17 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
         }
         "graphics" if device.is("type", "vnc") => listened(domain, device),
         "iommu" => iommu(domain, device),
+        "redirdev" => redirected(domain, device),
         _ => Ok(()),
     }
+}
+
+fn redirected(domain: &Domain, device: &Tree) -> Result<()> {
+    let none = |controller: &Tree| controller.is("type", "usb") && controller.is("model", "none");
+    if device.attr("bus").is_none_or(|bus| bus == "usb") && domain.all("controller").any(none) {
+        return Err(unsupported("cannot add redirected USB device: USB is disabled for this domain"));
+    }
+    Ok(())
 }
 
 fn audio(audio: &Tree) -> Result<()> {

@@ -166,6 +166,8 @@ pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     let first = |device: &Tree| -> Option<u64> {
         Some(match device.name.as_str() {
             "interface" if device.attr_at("model", "type") == Some("spapr-vlan") => 0x1000,
+            // One that asks for this bus is taken for a terminal on every machine.
+            "serial" if device.attr_at("address", "type") == Some("spapr-vio") => 0x3000_0000,
             _ if !pseries => return None,
             "controller" if device.is("type", "scsi") && device.is("model", "ibmvscsi") => 0x2000,
             "serial" if device.attr_at("target", "type") == Some("spapr-vio-serial") => 0x3000_0000,

@@ -90,7 +90,7 @@ fn disk(disk: &mut Tree) {
 }
 
 fn interface(interface: &mut Tree, setting: &Setting<'_>) {
-    let kind = interface.attr("type").unwrap_or_default().to_owned();
+    let kind = interface.word("type");
     if interface.attr_at("model", "type").is_none() && kind != "hostdev" {
         let model = match kind.as_str() {
             "vdpa" | "vhostuser" => "virtio",

@@ -20,6 +20,7 @@ pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
     }
     if setting.is_x86() {
         large_x86(domain, setting);
+        split_interrupts(domain, setting);
     }
 }
 
@@ -32,6 +33,17 @@ fn gic(domain: &mut Domain, setting: &Setting<'_>) {
     };
     let gic = domain.tree.child_or_new("features").child_or_new("gic");
     gic.default_to("version", version);
+}
+
+/// An IOMMU that remaps interrupts needs those of the I/O APIC to come from the emulator.
+fn split_interrupts(domain: &mut Domain, setting: &Setting<'_>) {
+    let remaps = |iommu: &Tree| iommu.attr_at("driver", "intremap") == Some("on");
+    if setting.board == Board::Q35
+        && domain.all("iommu").any(remaps)
+        && domain.tree.attr_at("features/ioapic", "driver").is_none()
+    {
+        domain.tree.child_or_new("features").child_or_new("ioapic").set("driver", "qemu");
+    }
 }
 
 /// More processors than the APIC can number need an IOMMU that remaps interrupts.

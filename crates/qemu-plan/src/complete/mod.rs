@@ -122,10 +122,12 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     }
     let setting = Setting::of(domain, caps, &site.iommu_groups, abi_update);
     if !flags.skip_validate {
-        runs(domain, &setting)?;
         crate::validate::given(domain, &setting)?;
     }
     crate::firmware::choose(domain, &site.firmware, abi_update)?;
+    if !flags.skip_validate {
+        crate::validate::places(domain, &setting)?;
+    }
     if flags.inactive {
         generated::forget(domain, site)?;
     }
@@ -143,6 +145,9 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     }
     conf_domain::device::mirror_console(domain);
     domain.sort();
+    if !flags.skip_validate {
+        runs(domain, &setting)?;
+    }
     if chosen.is_none() && !flags.skip_validate {
         return Err(unsupported(format!(
             "Emulator '{}' does not support machine type '{named}'",
@@ -162,8 +167,23 @@ fn runs(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     if kind != "hvm" {
         return Err(unsupported(format!("Emulator '{emulator}' does not support os type '{kind}'")));
     }
-    if domain.kind() == "hvf" && !setting.has(Flag::Hvf) {
-        return Err(unsupported(format!("Emulator '{emulator}' does not support virt type 'hvf'")));
+    let (own, arch) = (setting.caps.arch.as_str(), setting.arch.as_str());
+    let runs = own == arch
+        || matches!(
+            (own, arch),
+            ("x86_64", "i686") | ("ppc64", "ppc64le") | ("aarch64", "armv7l" | "armv6l")
+        );
+    if !runs {
+        return Err(unsupported(format!("Emulator '{emulator}' does not support arch '{arch}'")));
+    }
+    let lacks = match domain.kind() {
+        "hvf" => !setting.has(Flag::Hvf),
+        "kvm" => !setting.has(Flag::Kvm),
+        _ => false,
+    };
+    if lacks {
+        let kind = domain.kind();
+        return Err(unsupported(format!("Emulator '{emulator}' does not support virt type '{kind}'")));
     }
     Ok(())
 }

@@ -181,7 +181,8 @@ fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
     let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
     let elsewhere =
         device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned"));
-    if elsewhere && device.name != "hub" {
+    // Of a disk it is told when all devices have their places.
+    if elsewhere && !matches!(device.name.as_str(), "hub" | "disk") {
         return refused("Invalid address for a USB device".to_owned());
     }
     let port = device.attr_at("address", "port").filter(|port| *port != "0");

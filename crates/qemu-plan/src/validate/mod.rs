@@ -42,7 +42,14 @@ pub(crate) fn invalid(text: impl Into<String>) -> Error {
 /// # Errors
 /// With the first refusal.
 pub(crate) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
-    domain::firmware_memory(domain, setting)?;
+    domain::firmware_memory(domain, setting)
+}
+
+/// Checks what a definition says of controllers and places on PCI, before places are given.
+///
+/// # Errors
+/// With the first refusal.
+pub(crate) fn places(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     pci::given(domain, setting)
 }
 
@@ -71,6 +78,7 @@ impl Rules for Qemu<'_> {
                 self.setting.machine
             )));
         }
+        pci::identified(device, self.setting)?;
         if device.attr_at("address", "type").is_some_and(|place| place != "pci") {
             if device.child("rom").is_some() {
                 return Err(unsupported("ROM tuning is only supported for PCI devices"));

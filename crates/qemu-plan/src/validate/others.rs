@@ -19,9 +19,9 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "serial" => spice(domain, device).and_then(|()| serial(device, setting)),
         "controller" => super::controller::check(domain, device, setting),
         "shmem" => shmem(device),
-        "tpm" => tpm(device, setting, site),
+        "tpm" => tpm(domain, device, setting, site),
         "hostdev" => hostdev(domain, device, setting),
-        "input" => input(device),
+        "input" => input(device, setting),
         "graphics" => graphics(domain, device, setting, site),
         "audio"
             if device.is("type", "spice")
@@ -110,6 +110,9 @@ fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
         }
         "isa" if place.is_some_and(|place| place != "isa") => {
             Err(unsupported("panic is supported only with ISA address type"))
+        }
+        "pvpanic" if !setting.has(Flag::PvpanicPci) => {
+            Err(unsupported("the QEMU binary does not support the PCI pvpanic device"))
         }
         "pvpanic" if place.is_some_and(|place| place != "pci") => {
             Err(unsupported("pvpanic is supported only with PCI address type"))
@@ -219,15 +222,43 @@ fn shmem(shmem: &Tree) -> Result<()> {
     }
 }
 
-fn tpm(tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
+fn tpm(domain: &Domain, tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     let Some(backend) = tpm.child("backend") else { return Ok(()) };
     let model = tpm.attr("model").unwrap_or_default();
     if model == "spapr-tpm-proxy" && !backend.is("type", "passthrough") {
         return Err(unsupported(format!("TPM Proxy model {model} requires 'Passthrough' backend")));
     }
-    if !backend.is("type", "emulator") {
-        return Ok(());
+    if backend.is("type", "emulator") {
+        emulated_tpm(model, backend, setting, site)?;
     }
+    let emulator = domain.all("emulator").next().map_or("", |emulator| emulator.body());
+    let kind = backend.attr("type").unwrap_or_default();
+    let nothing = site.tpm_versions.as_ref().is_some_and(Vec::is_empty);
+    let backed = match kind {
+        "passthrough" => setting.has(Flag::TpmPassthrough),
+        _ => setting.has(Flag::TpmEmulator) && !nothing,
+    };
+    if !backed {
+        return Err(unsupported(format!(
+            "The QEMU executable {emulator} does not support TPM backend type {kind}"
+        )));
+    }
+    let known = match model {
+        "tpm-tis" => setting.has(Flag::TpmTis),
+        "tpm-crb" => setting.has(Flag::TpmCrb),
+        "tpm-spapr" => setting.has(Flag::TpmSpapr),
+        "spapr-tpm-proxy" => setting.has(Flag::SpaprTpmProxy),
+        _ => true,
+    };
+    if !known {
+        return Err(unsupported(format!(
+            "The QEMU executable {emulator} does not support TPM model {model}"
+        )));
+    }
+    Ok(())
+}
+
+fn emulated_tpm(model: &str, backend: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     let version = backend.attr("version").unwrap_or_default();
     if version == "1.2" {
         if setting.is_arm() || setting.is_riscv() || setting.is_ppc64() {
@@ -294,7 +325,10 @@ fn hostdev(domain: &Domain, hostdev: &Tree, setting: &Setting<'_>) -> Result<()>
     Ok(())
 }
 
-fn input(input: &Tree) -> Result<()> {
+fn input(input: &Tree, setting: &Setting<'_>) -> Result<()> {
+    if input.is("bus", "ps2") && !setting.has(Flag::I8042) {
+        return Err(unsupported("ps2 is not supported by this QEMU binary"));
+    }
     let transitional = matches!(input.attr("model"), Some("virtio-transitional" | "virtio-non-transitional"));
     let kind = input.attr("type").unwrap_or_default();
     if transitional && kind != "passthrough" {

@@ -7,6 +7,7 @@ use base::{Error, ErrorDomain, Result};
 use conf_domain::Domain;
 use qemu_caps::Flag;
 use std::collections::BTreeSet;
+use xml::Tree;
 
 fn number(text: &str) -> Option<u64> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
@@ -61,13 +62,25 @@ pub(super) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     zpci(domain, setting)
 }
 
+/// Identifiers of s390 stand only where there are some.
+pub(super) fn identified(device: &Tree, setting: &Setting<'_>) -> Result<()> {
+    if device.at("address/zpci").is_some() && !has_identifiers(setting) {
+        return Err(unsupported("This QEMU binary doesn't support zPCI"));
+    }
+    Ok(())
+}
+
+fn has_identifiers(setting: &Setting<'_>) -> bool {
+    setting.is_s390() && setting.has(Flag::Zpci)
+}
+
 fn zpci(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
+    if !has_identifiers(setting) {
+        return Ok(());
+    }
     let (mut uids, mut fids) = (BTreeSet::new(), BTreeSet::new());
     for device in domain.devices() {
         let Some(zpci) = device.at("address/zpci") else { continue };
-        if !setting.is_s390() || !setting.has(Flag::Zpci) {
-            return Err(unsupported("This QEMU binary doesn't support zPCI"));
-        }
         if let Some(uid) = zpci.attr("uid").and_then(number) {
             if uid == 0 || uid > 0xffff {
                 return Err(invalid(format!(

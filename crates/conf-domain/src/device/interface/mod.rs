@@ -8,7 +8,8 @@ mod vlan;
 use crate::fault::{attribute, invalid, unsupported};
 use crate::{ParseFlags, domain, values};
 use base::{Error, ErrorCode, ErrorDomain, Result};
-use xml::Tree;
+use std::borrow::Cow;
+use xml::{Tree, Word};
 
 const TYPES: &[&str] = &[
     "user",
@@ -96,7 +97,7 @@ pub(super) fn prepare(interface: &mut Tree) {
 /// # Errors
 /// In the reference's words.
 pub(super) fn read(interface: &mut Tree, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
-    let kind = interface.attr("type").unwrap_or("user").to_owned();
+    let kind = Word::from(interface.attr("type").unwrap_or("user"));
     if SOURCED.contains(&kind.as_str()) && interface.child("source").is_none() {
         return Err(invalid(format!("interface type='{kind}' requires a 'source' element")));
     }
@@ -193,7 +194,7 @@ fn source(interface: &mut Tree, kind: &str) -> Result<()> {
 /// Reads numbers that are refused in their own words.
 fn numbers(interface: &mut Tree) -> Result<()> {
     if let Some(mtu) = interface.child_mut("mtu") {
-        let text = mtu.attr("size").unwrap_or_default().to_owned();
+        let text = mtu.word("size");
         mtu.unset("size");
         if !text.is_empty() {
             let size = values::decimal(&text)
@@ -209,7 +210,7 @@ fn numbers(interface: &mut Tree) -> Result<()> {
         .and_then(|coalesce| coalesce.child_mut("rx"))
         .and_then(|rx| rx.child_mut("frames"));
     if let Some(frames) = frames {
-        let text = frames.attr("max").unwrap_or_default().to_owned();
+        let text = frames.word("max");
         let most = u64::from(u32::MAX);
         if !text.is_empty() {
             let max = values::decimal(&text).ok_or_else(|| {
@@ -248,7 +249,7 @@ fn model(interface: &mut Tree) -> Result<()> {
     {
         model.set("type", *known);
     }
-    let kind = interface.attr("type").unwrap_or_default().to_owned();
+    let kind = interface.word("type");
     if let Some(driver) = interface.child_mut("driver")
         && driver.attr("queues").and_then(|count| count.parse::<u32>().ok()).is_some_and(|count| count < 2)
     {
@@ -273,7 +274,7 @@ pub(crate) fn complete(
     flags: ParseFlags,
     random: &mut dyn FnMut() -> [u8; 16],
 ) -> Result<()> {
-    let kind = interface.attr("type").unwrap_or("user").to_owned();
+    let kind = Word::from(interface.attr("type").unwrap_or("user"));
     interface.default_to("type", "user");
     if !TYPES.contains(&kind.as_str()) {
         return Err(attribute("interface", "type", &kind));
@@ -283,15 +284,18 @@ pub(crate) fn complete(
         forget(interface);
     }
     // An address of zeros asks for one.
-    let zero = |text: &String| canonical(text).is_some_and(|mac| mac == "00:00:00:00:00:00");
-    match interface.attr_at("mac", "address").map(str::to_owned).filter(|text| !zero(text)) {
+    let zero = |text: &&str| canonical(text).is_some_and(|mac| mac == "00:00:00:00:00:00");
+    match interface.attr_at("mac", "address").filter(|text| !zero(text)) {
         Some(text) => {
             let mac =
-                canonical(&text).ok_or_else(|| invalid(format!("unable to parse mac address '{text}'")))?;
+                canonical(text).ok_or_else(|| invalid(format!("unable to parse mac address '{text}'")))?;
             if u8::from_str_radix(&mac[..2], 16).is_ok_and(|first| first & 1 == 1) {
                 return Err(invalid(format!("expected unicast mac address, found multicast '{text}'")));
             }
-            interface.child_or_new("mac").set("address", mac);
+            if mac != text {
+                let mac = mac.into_owned();
+                interface.child_or_new("mac").set("address", mac);
+            }
         }
         None => {
             let [first, second, third] = std::array::from_fn(|_| random()[0]);
@@ -304,14 +308,14 @@ pub(crate) fn complete(
 }
 
 /// Six bytes in lower case with leading zeros.
-fn canonical(text: &str) -> Option<String> {
+fn canonical(text: &str) -> Option<Cow<'_, str>> {
     // Nearly always it is spelled so already.
     let fits = |(at, byte): (usize, u8)| match at % 3 {
         2 => byte == b':',
         _ => byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'),
     };
     if text.len() == 17 && text.bytes().enumerate().all(fits) {
-        return Some(text.to_owned());
+        return Some(Cow::Borrowed(text));
     }
     let bytes: Option<Vec<String>> = text
         .split(':')
@@ -320,7 +324,7 @@ fn canonical(text: &str) -> Option<String> {
             short.then(|| u8::from_str_radix(part, 16).ok()).flatten().map(|byte| format!("{byte:02x}"))
         })
         .collect();
-    bytes.filter(|bytes| bytes.len() == 6).map(|bytes| bytes.join(":"))
+    bytes.filter(|bytes| bytes.len() == 6).map(|bytes| Cow::Owned(bytes.join(":")))
 }
 
 /// Tuning that means nothing for the model is not printed.

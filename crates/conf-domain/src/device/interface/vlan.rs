@@ -33,7 +33,7 @@ pub(super) fn read(interface: &mut Tree) -> Result<()> {
     if count == 0 {
         return Err(invalid("missing tag id - each <vlan> must have at least one <tag id='n'/> subelement"));
     }
-    let trunk = vlan.attr("trunk").unwrap_or_default().to_owned();
+    let trunk = vlan.word("trunk");
     match trunk.as_str() {
         "" | "yes" => {}
         "no" if count > 1 => {

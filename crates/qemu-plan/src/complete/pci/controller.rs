@@ -54,6 +54,8 @@ pub(super) fn add<'m>(
     let devices = domain.devices_mut();
     devices.reserve(missing.len());
     let mut added = Vec::with_capacity(missing.len());
+    // Nearly always they are all of one model.
+    let mut shown: Option<Tree> = None;
     for (index, model) in missing {
         let next = standing.iter().position(|(_, other)| other > index).unwrap_or(standing.len());
         let at = match standing.get(next) {
@@ -65,7 +67,10 @@ pub(super) fn add<'m>(
         if let Some(name) = device_name(model, setting) {
             // Its model, its port and its address.
             new.children.reserve(3);
-            new.children.push(Tree::new("model").with("name", name));
+            let known = shown.take().filter(|shown| shown.is("name", name));
+            let model = known.unwrap_or_else(|| Tree::new("model").with("name", name));
+            new.children.push(model.clone());
+            shown = Some(model);
         }
         devices.insert(at, new);
         added.push((at, *model));

@@ -144,7 +144,8 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             Some("loop" | "nbd" | "ploop") => Connect::default(),
             _ => virtio(model),
         },
-        "rng" | "vsock" | "crypto" => virtio(model),
+        "rng" | "vsock" => virtio(model),
+        "crypto" => CONVENTIONAL,
         "shmem" if device.attr_at("model", "type") != Some("ivshmem") || setting.board != Board::Microvm => {
             CONVENTIONAL
         }
