@@ -276,8 +276,14 @@ fn one(
     Ok((noticed.0, noticed.1, peak))
 }
 
-/// Runs all attacks and prints what came of them; an error when somebody else suffered.
-pub(crate) fn run(subject: &Subject, quick: bool, only: &dyn Fn(&str) -> bool) -> Result<(), String> {
+/// Runs all attacks, with `times` the usual number of attackers, and prints what came of them; an error when somebody else
+/// suffered.
+pub(crate) fn run(
+    subject: &Subject,
+    quick: bool,
+    times: usize,
+    only: &dyn Fn(&str) -> bool,
+) -> Result<(), String> {
     // Thousands of connections are held from here.
     let most = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
@@ -286,10 +292,11 @@ pub(crate) fn run(subject: &Subject, quick: bool, only: &dyn Fn(&str) -> bool) -
     let (calm, longest, _) = one(subject, 1, |field| field.hold(()), span)?;
     println!("calm-p99 {calm:.2} ms (longest {longest:.1})");
     for (name, attackers, attack) in ATTACKS.iter().filter(|(name, ..)| only(name)) {
+        let attackers = attackers.saturating_mul(times);
         // The first time brings threads and buffers that stay; what grows after that would grow for ever.
-        one(subject, *attackers, *attack, span / 2)?;
+        one(subject, attackers, *attack, span / 2)?;
         let before = settled(subject)?;
-        let (p99, longest, peak) = one(subject, *attackers, *attack, span)?;
+        let (p99, longest, peak) = one(subject, attackers, *attack, span)?;
         let after = settled(subject)?;
         println!("{name}-p99 {p99:.2} ms (longest {longest:.1}, {:.1} times calm)", p99 / calm);
         println!("{name}-rss {before:.0} {after:.0} KiB ratio {:.2} (at most {peak:.0})", after / before);

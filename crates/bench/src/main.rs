@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo xtask bench [--socket SOCKET] [--against SOCKET] [--stock] [--repeat N] [--only NAME]... [--quick] [--json]
-//! cargo xtask bench --hostile [--socket SOCKET] [--only NAME]... [--quick]
+//! cargo xtask bench --hostile [--attackers FACTOR] [--socket SOCKET] [--only NAME]... [--quick]
 //! cargo xtask bench --documents [--only NAME]... [--quick] [--json]
 //! cargo xtask bench --planning [--only NAME]... [--quick] [--json]
 //! ```
@@ -37,6 +37,8 @@ struct Options {
     only: Vec<String>,
     quick: bool,
     hostile: bool,
+    /// So many times the usual number of attackers.
+    attackers: usize,
     stock: bool,
     repeat: usize,
     documents: bool,
@@ -44,10 +46,10 @@ struct Options {
     json: bool,
 }
 
-const USAGE: &str = "usage: bench [--socket SOCKET] [--against SOCKET] [--stock] [--repeat N] [--only NAME]... [--documents] [--planning] [--hostile] [--quick] [--json]";
+const USAGE: &str = "usage: bench [--socket SOCKET] [--against SOCKET] [--stock] [--repeat N] [--only NAME]... [--documents] [--planning] [--hostile] [--attackers FACTOR] [--quick] [--json]";
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options { repeat: 1, ..Options::default() };
+    let mut options = Options { repeat: 1, attackers: 1, ..Options::default() };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
@@ -55,6 +57,9 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--against" => options.against = Some(value()?.into()),
             "--only" => options.only.push(value()?),
             "--quick" => options.quick = true,
+            "--attackers" => {
+                options.attackers = value()?.parse().map_err(|_| "--attackers takes a number")?;
+            }
             "--hostile" => options.hostile = true,
             "--stock" => options.stock = true,
             "--repeat" => options.repeat = value()?.parse().map_err(|_| "--repeat takes a number")?,
@@ -99,7 +104,7 @@ fn run(options: &Options) -> Result<(), String> {
         None => Subject::own()?,
     };
     if options.hostile {
-        return hostile::run(&ours, options.quick, &wanted);
+        return hostile::run(&ours, options.quick, options.attackers.max(1), &wanted);
     }
     let mut theirs = options.against.clone().map(Subject::foreign);
     let stock = if options.stock { Some(Arc::new(Stock::build()?)) } else { None };

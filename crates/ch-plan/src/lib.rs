@@ -13,18 +13,7 @@ use xml::Tree;
 const KNOWN: &[&str] = &["emulator", "disk", "interface", "serial", "console", "hostdev", "controller"];
 
 /// How this driver's documents are read: serial ports and consoles are two things.
-pub const FLAGS: ParseFlags = ParseFlags {
-    inactive: false,
-    status: false,
-    abi_update: false,
-    generic: false,
-    skip_validate: false,
-    skip_seclabel: false,
-    allow_boot: false,
-    allow_post_parse_fail: false,
-    migratable: false,
-    no_stub_console: true,
-};
+pub const FLAGS: ParseFlags = ParseFlags { no_stub_console: true, ..ParseFlags::NONE };
 
 fn unsupported(text: impl Into<String>) -> Error {
     Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::DOMAIN, text)

@@ -56,10 +56,7 @@ impl Driver {
         let mut guests = Vec::new();
         for (arch, path) in Emulators::installed() {
             match self.emulators.get(&path) {
-                Ok(caps) => {
-                    let caps = Caps { arch: arch.name.to_owned(), ..(*caps).clone() };
-                    guests.push(describe::guest(&caps, &facts.arch, kvm));
-                }
+                Ok(caps) => guests.push(describe::guest_as(&caps, arch.name, &facts.arch, kvm)),
                 Err(cause) => log::error!("{}: {cause}", path.display()),
             }
         }

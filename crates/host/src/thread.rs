@@ -1,4 +1,4 @@
-//! Threads of other processes: where they may run, where they run, what they have used.
+//! Threads, mostly of other processes: where they may run, where they run, what they have used.
 
 use rustix::process::Pid;
 use rustix::thread::CpuSet;
@@ -58,6 +58,20 @@ pub fn usage(process: i32, thread: i32) -> Option<Usage> {
     })
 }
 
+/// Whether a thread of this process waits for something; one that is gone does as well.
+pub fn sleeps(thread: i32) -> bool {
+    let mut start = [0; 64];
+    let mut read = || {
+        use std::io::Read;
+        fs::File::open(format!("/proc/self/task/{thread}/stat"))?.read(&mut start)
+    };
+    let count = read().unwrap_or(0);
+    let start = start.get(..count).unwrap_or_default();
+    // The state is the letter after the name in parentheses, which may hold anything but is short.
+    let end = start.iter().rposition(|byte| *byte == b')');
+    end.and_then(|end| start.get(end + 2)) != Some(&b'R')
+}
+
 /// The sum of waiting in the kernel's report on a thread, given there in milliseconds with six digits after the point.
 fn wait_sum(report: &str) -> Option<u64> {
     let line = report.lines().find(|line| {
@@ -79,6 +93,7 @@ mod tests {
         let cpus = affinity(thread).unwrap();
         assert!(!cpus.is_empty());
         set_affinity(thread, &cpus).unwrap();
+        assert!(!sleeps(thread));
         let usage = usage(std::process::id() as i32, thread).unwrap();
         assert!(usage.cpu >= 0);
         assert_eq!(wait_sum("se.statistics.wait_sum    :      12.034567\n"), Some(12_034_567));

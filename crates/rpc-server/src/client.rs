@@ -1,6 +1,6 @@
 //! One connection of a client.
 
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Purpose};
 use crate::server::Shared;
 use crate::stream::Pump;
 use crate::subscription::Subscriptions;
@@ -111,9 +111,13 @@ impl Client {
         &self.outbox
     }
 
-    /// Sends a whole message; a client that cannot take it is cut off.
+    /// Sends a whole message that answers no call; a client that cannot take it is cut off.
     pub(crate) fn send(&self, shared: &Shared, message: Vec<u8>, fds: Vec<OwnedFd>) {
-        match self.outbox.send(self.socket.as_fd(), message, fds) {
+        self.write(shared, message, fds, Purpose::News);
+    }
+
+    fn write(&self, shared: &Shared, message: Vec<u8>, fds: Vec<OwnedFd>, purpose: Purpose) {
+        match self.outbox.send(self.socket.as_fd(), message, fds, purpose) {
             // Once is enough: from then on every answer that it reads is told.
             Ok(left) if left && !self.slow.swap(true, Ordering::AcqRel) => shared.watch_writable(self),
             Ok(_) => {}
@@ -151,7 +155,7 @@ impl Client {
             Err(error) => xdr::Xdr::encode(&proto::fault::Fault(error.clone()), &mut bytes),
         }
         message::finish(&mut bytes);
-        self.send(shared, bytes, fds);
+        self.write(shared, bytes, fds, Purpose::Answer);
     }
 
     /// Ends everything that hangs on the connection. Tells how many bytes it had not read, too.
@@ -162,6 +166,13 @@ impl Client {
             pump.abandon();
         }
         (locked(&self.session).drivers.take(), unread)
+    }
+
+    /// Whether no more calls are taken from it for now: a call counts until its answer is written, so that a client that
+    /// does not read is not served either. It goes on with the end of a call or with room on the socket.
+    pub(crate) fn is_full(&self, most: u32) -> bool {
+        let running = self.running.load(Ordering::Acquire);
+        running >= most || (self.slow.load(Ordering::Acquire) && running + self.outbox.answers() >= most)
     }
 
     pub(crate) fn finished_call(&self) -> u32 {

@@ -99,7 +99,7 @@ impl Inbox {
             self.bytes.clear();
             self.start = 0;
             // A large message must not leave its memory with an idle client.
-            self.bytes.shrink_to(64 << 10);
+            self.bytes.shrink_to(8 << 10);
         }
         Ok(Some(Message { header, payload, fds }))
     }

@@ -41,6 +41,9 @@ const READS: usize = 16;
 /// Bytes that were under way, in either direction, to clients that are gone, from which on it pays to give memory back.
 const FREED_LARGE: usize = 256 << 10;
 
+/// Clients at a time from which on it pays to give memory back when most of them are gone.
+const MANY: usize = 256;
+
 /// Clients that are accepted in one turn.
 const ACCEPTS: usize = 16;
 
@@ -63,8 +66,8 @@ struct Peer {
     asked: u32,
 }
 
-/// A call for a worker: whether it is of high priority, and the call.
-type Held = (bool, Job);
+/// A call for a worker: whose it is, whether it is of high priority, and the call.
+type Held = (u64, bool, Job);
 
 /// What the thread that leads has, whichever that is.
 pub(crate) struct Lead {
@@ -74,6 +77,8 @@ pub(crate) struct Lead {
     linger: Linger,
     listeners: Vec<(UnixListener, Entry)>,
     peers: HashMap<u64, Peer>,
+    /// The most clients at a time since most of them were gone.
+    most: usize,
     /// Clients that may have sent more than was read.
     again: Vec<u64>,
     chunk: Vec<u8>,
@@ -97,13 +102,13 @@ impl Leading for Lead {
             if let Err(cause) = self.turn() {
                 return self.end(Err(cause));
             }
-            let Some((high, job)) = self.held.take() else { continue };
+            let Some((client, high, job)) = self.held.take() else { continue };
             let pool = self.shared.pool.clone();
             match pool.lay_aside(self) {
-                Ok(()) => return pool.serve(job),
+                Ok(aside) => return pool.serve(aside, job),
                 Err(leader) => self = leader,
             }
-            pool.run(high, job);
+            pool.run(client, high, job);
         }
     }
 }
@@ -122,6 +127,7 @@ impl Lead {
             linger: Linger::default(),
             listeners,
             peers: HashMap::new(),
+            most: 0,
             again: Vec::new(),
             chunk: vec![0; 64 << 10],
             crowded: false,
@@ -159,15 +165,19 @@ impl Lead {
                 Token(index) if (index as u64) < FIRST_CLIENT => arrived.push(index - 1),
                 Token(id) => {
                     let id = id as u64;
+                    let mut resumes = false;
                     if event.is_writable()
-                        && let Some(peer) = self.peers.get(&id)
+                        && let Some(peer) = self.peers.get_mut(&id)
                     {
                         let client = &peer.client;
                         if client.outbox().flush(client.socket().as_fd()).is_err() {
                             self.shared.cut_off(client.id);
                         }
+                        // Who reads is there, even while nothing is read from it.
+                        (peer.seen, peer.asked) = (Instant::now(), 0);
+                        resumes = std::mem::take(&mut peer.paused);
                     }
-                    if (event.is_readable() || event.is_read_closed()) && !ready.contains(&id) {
+                    if (resumes || event.is_readable() || event.is_read_closed()) && !ready.contains(&id) {
                         ready.push(id);
                     }
                 }
@@ -266,6 +276,7 @@ impl Lead {
         self.shared.clients.write().unwrap_or_else(PoisonError::into_inner).insert(id, client.clone());
         let peer = Peer { client, inbox: Inbox::default(), paused: false, seen: Instant::now(), asked: 0 };
         self.peers.insert(id, peer);
+        self.most = self.most.max(self.peers.len());
     }
 
     fn close(&mut self, id: u64) {
@@ -276,10 +287,14 @@ impl Lead {
         let _ = rustix::net::shutdown(peer.client.socket(), rustix::net::Shutdown::Both);
         if let Some(drivers) = drivers {
             let connection = peer.client.id;
-            self.shared.pool.run(false, Box::new(move || drivers.hypervisor.connection_closed(connection)));
+            self.shared.pool.run(
+                id,
+                false,
+                Box::new(move || drivers.hypervisor.connection_closed(connection)),
+            );
         }
         // What such a client has cost is not to stay with the daemon; once for all that go at a time.
-        let left = unread + peer.inbox.held();
+        let left = unread + peer.inbox.held() + self.left_by_many();
         let freed = self.shared.freed.fetch_add(left, Ordering::Relaxed) + left;
         if freed > FREED_LARGE && !self.shared.giving_back.swap(true, Ordering::AcqRel) {
             let shared = self.shared.clone();
@@ -289,8 +304,20 @@ impl Lead {
                 shared.giving_back.store(false, Ordering::Release);
                 host::memory::give_back();
             };
-            self.shared.pool.run(false, Box::new(give_back));
+            self.shared.pool.run(0, false, Box::new(give_back));
         }
+    }
+
+    /// Bytes that clients have left behind, beside what was under way, once most of many are gone. The places that they had in
+    /// tables are given up.
+    fn left_by_many(&mut self) -> usize {
+        if self.most < MANY || self.peers.len() > self.most / 4 {
+            return 0;
+        }
+        self.most = self.peers.len();
+        self.peers.shrink_to_fit();
+        self.shared.clients.write().unwrap_or_else(PoisonError::into_inner).shrink_to_fit();
+        FREED_LARGE + 1
     }
 
     /// Reads and handles what one client sent, a fair share of it.
@@ -378,10 +405,10 @@ impl Desk<'_> {
     fn handle_arrived(&mut self, peer: &mut Peer) -> bool {
         let most = self.shared.limits().max_client_requests.max(1);
         while !peer.paused {
-            if peer.client.running.load(Ordering::Acquire) >= most {
+            if peer.client.is_full(most) {
                 peer.paused = true;
                 // The last call may have ended in between, and then nobody would resume.
-                if peer.client.running.load(Ordering::Acquire) < most {
+                if !peer.client.is_full(most) {
                     peer.paused = false;
                     continue;
                 }
@@ -457,11 +484,12 @@ impl Desk<'_> {
             }
         }
         let (shared, client) = (self.shared.clone(), client.clone());
+        let id = client.id.0;
         let job = move || {
             service::serve(&shared, &client, program, row, message, false);
         };
-        if let Some((high, earlier)) = self.held.replace((row.high, Box::new(job))) {
-            self.shared.pool.run(high, earlier);
+        if let Some((id, high, earlier)) = self.held.replace((id, row.high, Box::new(job))) {
+            self.shared.pool.run(id, high, earlier);
         }
     }
 }

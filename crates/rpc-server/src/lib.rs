@@ -11,14 +11,15 @@
 //! * `lead`: the thread that leads; `linger`: how it waits; `service`: serving one call
 //! * [`client`]: one connection: identity, session, subscriptions, streams
 //! * [`outbox`]: bounded output of a client
-//! * [`workers`]: the pool, with workers reserved for high-priority procedures
+//! * [`workers`]: the pool, with workers reserved for high-priority procedures; `permits`: how many of them compute; `turns`:
+//!   whose call is next
 //! * [`session`]: procedures about the connection itself
 //! * [`stream`]: data streams of calls
 //! * [`saved`]: the state that a daemon leaves to its successor
 //! * [`dispatch`], [`gate`]: a call's bytes to a driver's method, and who may call what
 //!
 //! *Invariant:* whoever leads never waits: not for a driver, not for a client, not for a stream's other end.
-//! *Invariant:* a client's output is bounded; who does not read is cut off, and nobody else notices.
+//! *Invariant:* a client's output is bounded; who does not read is not served either, or cut off, and nobody else notices.
 
 pub mod client;
 pub mod dispatch;
@@ -28,12 +29,14 @@ mod inbox;
 mod lead;
 mod linger;
 pub mod outbox;
+mod permits;
 pub mod saved;
 mod server;
 mod service;
 pub mod session;
 pub mod stream;
 pub mod subscription;
+mod turns;
 pub mod workers;
 
 pub use server::{Limits, Server, ServerHandle, Service};

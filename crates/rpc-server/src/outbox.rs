@@ -18,6 +18,8 @@ const QUEUE_MAX: usize = 8 << 20;
 /// Queued messages beyond which a client counts as not reading: events are small, and many of them cost more than their
 /// bytes.
 const MESSAGES_MAX: usize = 4096;
+/// Places for items that an empty queue keeps.
+const ITEMS_KEPT: usize = 64;
 /// Queued bytes below which stream data is added.
 const STREAM_ROOM: usize = 512 << 10;
 
@@ -27,7 +29,8 @@ pub struct Broken;
 
 #[derive(Debug)]
 enum Item {
-    Bytes(Vec<u8>),
+    /// Bytes, and whether they answer a call.
+    Bytes(Vec<u8>, bool),
     Fd(OwnedFd),
 }
 
@@ -37,7 +40,18 @@ struct Queue {
     /// Bytes of the first item that are written already.
     written: usize,
     bytes: usize,
+    /// Answers among the items.
+    answers: u32,
     broken: bool,
+}
+
+/// What a message is to its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It answers a call, which is not over before the answer is written.
+    Answer,
+    /// Something that the client did not ask for just now.
+    News,
 }
 
 /// Output of one client.
@@ -56,14 +70,22 @@ impl Outbox {
     ///
     /// # Errors
     /// When the client must be cut off.
-    pub fn send(&self, socket: BorrowedFd<'_>, message: Vec<u8>, fds: Vec<OwnedFd>) -> Result<bool, Broken> {
+    pub fn send(
+        &self,
+        socket: BorrowedFd<'_>,
+        message: Vec<u8>,
+        fds: Vec<OwnedFd>,
+        purpose: Purpose,
+    ) -> Result<bool, Broken> {
         let mut queue = self.lock();
         if queue.broken || queue.bytes > QUEUE_MAX || queue.items.len() > MESSAGES_MAX {
             queue.broken = true;
             return Err(Broken);
         }
         queue.bytes += message.len();
-        queue.items.push_back(Item::Bytes(message));
+        let answers = purpose == Purpose::Answer;
+        queue.answers += u32::from(answers);
+        queue.items.push_back(Item::Bytes(message, answers));
         queue.items.extend(fds.into_iter().map(Item::Fd));
         let outcome = flush(&mut queue, socket);
         self.after(&mut queue, outcome)?;
@@ -83,8 +105,13 @@ impl Outbox {
     fn after(&self, queue: &mut Queue, outcome: Result<(), Errno>) -> Result<(), Broken> {
         if outcome.is_err() {
             queue.broken = true;
-            queue.items.clear();
+            queue.items = VecDeque::new();
             queue.bytes = 0;
+            queue.answers = 0;
+        }
+        // A queue that was long once must not leave its memory with a client that reads again.
+        if queue.items.is_empty() && queue.items.capacity() > ITEMS_KEPT {
+            queue.items = VecDeque::new();
         }
         if queue.bytes < STREAM_ROOM || queue.broken {
             self.drained.notify_all();
@@ -102,6 +129,11 @@ impl Outbox {
         if queue.broken { Err(Broken) } else { Ok(queue.bytes < STREAM_ROOM) }
     }
 
+    /// Answers that are not written yet.
+    pub fn answers(&self) -> u32 {
+        self.lock().answers
+    }
+
     /// Nothing is queued.
     pub fn is_empty(&self) -> bool {
         self.lock().items.is_empty()
@@ -112,6 +144,7 @@ impl Outbox {
         let mut queue = self.lock();
         queue.broken = true;
         queue.items = VecDeque::new();
+        queue.answers = 0;
         self.drained.notify_all();
         std::mem::take(&mut queue.bytes)
     }
@@ -120,17 +153,18 @@ impl Outbox {
 fn flush(queue: &mut Queue, socket: BorrowedFd<'_>) -> Result<(), Errno> {
     while let Some(item) = queue.items.front() {
         let outcome = match item {
-            Item::Bytes(bytes) => write(socket, &bytes[queue.written..], None),
+            Item::Bytes(bytes, _) => write(socket, &bytes[queue.written..], None),
             Item::Fd(fd) => write(socket, &[0], Some(fd.as_fd())),
         };
         match (outcome, item) {
             (Ok(_), Item::Fd(_)) => {
                 queue.items.pop_front();
             }
-            (Ok(count), Item::Bytes(bytes)) => {
+            (Ok(count), Item::Bytes(bytes, answers)) => {
                 queue.written += count;
                 if queue.written == bytes.len() {
                     queue.bytes -= bytes.len();
+                    queue.answers -= u32::from(*answers);
                     queue.written = 0;
                     queue.items.pop_front();
                 }

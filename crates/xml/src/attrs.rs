@@ -39,6 +39,9 @@ enum Text {
 /// The attributes of all elements of a document, one behind the other.
 pub(crate) type Pairs = Arc<Box<str>>;
 
+/// Of a larger text no parts are kept, since each holds all of it: of large documents often only little is wanted.
+const SHARED: usize = 16 << 10;
+
 /// More than are held without memory of their own.
 const SHORT: usize = EcoString::INLINE_LIMIT;
 
@@ -439,7 +442,7 @@ impl Attrs {
             && let Some((names, (from, to), all)) = node.pairs()
             && let Some(text) = all.get(from as usize..to as usize)
         {
-            return Attrs(if text.len() <= SHORT {
+            return Attrs(if text.len() <= SHORT || all.len() > SHARED {
                 Text::Own { names, text: text.into() }
             } else {
                 Text::Part { names, from, to, all: all.clone() }

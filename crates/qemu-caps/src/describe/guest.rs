@@ -6,7 +6,12 @@ use conf_capabilities::host::{Feature, Guest, Machine};
 
 /// Guests of an emulator on a host of architecture `host`. `kvm`: the host has `/dev/kvm`.
 pub fn guest(caps: &Caps, host: &str, kvm: bool) -> Guest {
-    let arch = Arch::of(&caps.arch);
+    guest_as(caps, &caps.arch, host, kvm)
+}
+
+/// The same for guests of an architecture that the emulator serves as well as its own.
+pub fn guest_as(caps: &Caps, arch_name: &str, host: &str, kvm: bool) -> Guest {
+    let arch = Arch::of(arch_name);
     let runs = arch.is_some_and(|arch| arch.runs_on(host));
     let mut machines = Vec::new();
     for machine in caps.machines() {
@@ -31,12 +36,12 @@ pub fn guest(caps: &Caps, host: &str, kvm: bool) -> Guest {
     }
     Guest {
         os_type: "hvm",
-        arch: caps.arch.clone(),
+        arch: arch_name.to_owned(),
         word_size: arch.map_or(64, |arch| arch.word_size),
         emulator: Some(caps.binary.clone()),
         machines,
         kinds,
-        features: features(&caps.arch),
+        features: features(arch_name),
     }
 }
 

@@ -10,4 +10,4 @@ mod guest;
 pub mod processors;
 
 pub use domain::{Host, Request, domain};
-pub use guest::guest;
+pub use guest::{guest, guest_as};

@@ -10,7 +10,7 @@ use super::setting::Setting;
 use super::{Site, controllers, devices};
 use crate::Caps;
 use crate::validate::{Qemu, invalid};
-use base::{Error, ErrorCode, ErrorDomain, Result};
+use base::{Error, ErrorDomain, Result};
 use conf_domain::{Domain, ParseFlags};
 use xml::Tree;
 
@@ -44,7 +44,6 @@ pub fn device(
     controllers::defaults(&mut with, &setting);
     devices::defaults(&mut with, &setting);
     let device = with.devices().last().cloned().unwrap_or(device);
-    nodes(domain, &device)?;
     sounds(domain, &device)?;
     if device.name == "controller" && device.is("type", "pci") {
         return bridge(&device);
@@ -106,23 +105,6 @@ fn bridge(device: &Tree) -> Result<()> {
             }
         }
     }
-}
-
-/// Memory in a node that the guest does not have.
-fn nodes(domain: &Domain, device: &Tree) -> Result<()> {
-    let node = device.at("target/node").and_then(|node| node.body().trim().parse::<usize>().ok());
-    let Some(node) = node.filter(|_| device.name == "memory") else { return Ok(()) };
-    let nodes = domain.tree.at("cpu/numa").map_or(0, |numa| numa.all("cell").count());
-    let text = if nodes == 0 {
-        "can't add memory backend as guest has no NUMA nodes configured".to_owned()
-    } else if node >= nodes {
-        format!(
-            "can't add memory backend for guest node '{node}' as the guest has only '{nodes}' NUMA nodes configured"
-        )
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(ErrorCode::XML_DETAIL, ErrorDomain::DOMAIN, text))
 }
 
 /// Sound that goes where nothing is, and a second way for it of the same number.

@@ -100,6 +100,40 @@ fn who_does_not_read_is_cut_off_and_delays_nobody() {
 }
 
 #[test]
+fn who_reads_late_is_not_served_meanwhile_and_gets_all_answers() {
+    let server = Running::start();
+    let mut late = connect(&server);
+    late.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let header =
+        Header { program: table::REMOTE.number, version: 1, procedure: 9, kind: 0, serial: 1, status: 0 };
+    let message = header.message(&[]);
+    let flood: Vec<u8> = message.iter().copied().cycle().take(message.len() * 1000).collect();
+    let mut sent = 0;
+    // A daemon that took all calls would have answered with megabytes by the time it gives up.
+    while sent < 64 << 20 {
+        match late.write(&flood[sent % message.len()..]) {
+            Ok(count) => sent += count,
+            Err(cause) => {
+                assert!(
+                    matches!(cause.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+                    "{cause}"
+                );
+                break;
+            }
+        }
+    }
+    assert!(sent < 16 << 20, "{sent} bytes of calls were taken");
+    let whole = sent / message.len();
+    let mut length = [0; 4];
+    for at in 0..whole {
+        late.read_exact(&mut length).unwrap_or_else(|cause| panic!("answer {at} of {whole}: {cause}"));
+        let mut rest = vec![0; u32::from_be_bytes(length) as usize - 4];
+        late.read_exact(&mut rest).unwrap();
+    }
+    still_serves(&server);
+}
+
+#[test]
 fn keepalive_is_answered() {
     let server = Running::start();
     let mut stream = connect(&server);
