@@ -44,7 +44,7 @@ const KINDS: &[(&str, &str, Pass)] = &[
     ("filterbinding", "stored", |text| Ok(Binding::parse(text, false)?.format())),
     ("secret", "stored", |text| Ok(Secret::parse(text, false, &mut || [7; 16])?.format())),
     ("interface", "stored", |text| Ok(Interface::parse(text, false)?.format())),
-    ("pool", "stored", |text| Ok(Pool::parse(text, &mut || [7; 16])?.format())),
+    ("pool", "stored", |text| Ok(Pool::parse_stored(text, &mut || [7; 16])?.format())),
     ("volume", "in a folder", |text| volume(text, conf_storage::Kind::Dir)),
     ("volume", "in a volume group", |text| volume(text, conf_storage::Kind::Logical)),
     ("device", "running", |text| device(text, false)),

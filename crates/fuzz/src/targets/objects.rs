@@ -4,10 +4,11 @@ use super::documents::documents;
 use super::{Target, outcome, same};
 use base::Result;
 use conf_interface::Interface;
+use conf_nodedev::Device;
 use conf_nodedev::device::FormatFlags;
-use conf_nodedev::{Device, Origin};
 use conf_nwfilter::{Binding, Filter};
 use conf_secret::Secret;
+use conf_storage::permissions::Origin;
 use conf_storage::volume::ParseFlags;
 use conf_storage::{Kind as PoolKind, Pool, Volume};
 use schema::Kind;
@@ -42,6 +43,16 @@ fn sampled(kinds: &[Kind]) -> Vec<Vec<u8>> {
 
 /// What was printed reads again, and prints the same.
 fn stable(bytes: &[u8], what: &str, pass: &dyn Fn(&str) -> Result<String>) -> u64 {
+    kept(bytes, what, pass, pass)
+}
+
+/// As [`stable`], where what was printed is read in another way than what clients say.
+fn kept(
+    bytes: &[u8],
+    what: &str,
+    pass: &dyn Fn(&str) -> Result<String>,
+    again: &dyn Fn(&str) -> Result<String>,
+) -> u64 {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => text,
         _ => return 0,
@@ -49,7 +60,7 @@ fn stable(bytes: &[u8], what: &str, pass: &dyn Fn(&str) -> Result<String>) -> u6
     let read = pass(text);
     if let Ok(first) = &read {
         let second =
-            pass(first).unwrap_or_else(|error| panic!("not read again: {}: {first}", error.message()));
+            again(first).unwrap_or_else(|error| panic!("not read again: {}: {first}", error.message()));
         same(first, &second, what);
     }
     outcome(&read)
@@ -64,9 +75,15 @@ fn interface(bytes: &[u8]) -> u64 {
 }
 
 fn storage(bytes: &[u8]) -> u64 {
-    let pool = stable(bytes, "a pool", &|text| Ok(Pool::parse(text, &mut random)?.format()));
+    let pool = kept(bytes, "a pool", &|text| Ok(Pool::parse(text, &mut random)?.format()), &|text| {
+        Ok(Pool::parse_stored(text, &mut random)?.format())
+    });
     let volume = |kind| {
-        stable(bytes, "a volume", &|text| Ok(Volume::parse(text, kind, ParseFlags::default())?.format()))
+        let pass = |origin| {
+            let flags = ParseFlags { origin, ..ParseFlags::default() };
+            move |text: &str| Ok(Volume::parse(text, kind, flags)?.format())
+        };
+        kept(bytes, "a volume", &pass(Origin::Client), &pass(Origin::Stored))
     };
     pool.wrapping_mul(31) ^ volume(PoolKind::Dir).wrapping_mul(17) ^ volume(PoolKind::Logical)
 }
@@ -78,7 +95,7 @@ fn filter(bytes: &[u8]) -> u64 {
 
 fn node_device(bytes: &[u8]) -> u64 {
     stable(bytes, "a device", &|text| {
-        Ok(Device::parse(text, Origin::Existing, false)?.format(FormatFlags { inactive: true }))
+        Ok(Device::parse(text, conf_nodedev::Origin::Existing, false)?.format(FormatFlags { inactive: true }))
     })
 }
 
