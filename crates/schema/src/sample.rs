@@ -9,7 +9,7 @@
 
 use crate::Kind;
 use crate::kind::types;
-use crate::table::{Condition, Effect, Part, Row, Rule, Table, Value};
+use crate::table::{Condition, Effect, Part, Row, Table, Value};
 use base::Result;
 use std::collections::HashMap;
 use xml::{Tree, Writer};
@@ -227,8 +227,10 @@ impl Sampler {
                 }
             }
         }
-        for rule in row.rules.iter().filter(|rule| rule.on.is_empty()) {
-            self.obey(table, row, rule, &mut tree, depth);
+        for rule in &row.rules {
+            if rule.conditions.iter().all(|condition| holds(condition, &tree)) && self.chance.below(16) > 0 {
+                self.reach(table, row, &rule.on, &rule.effects, &mut tree, depth);
+            }
         }
         if let Some(text) = &row.text
             && tree.children.is_empty()
@@ -239,12 +241,37 @@ impl Sampler {
         tree
     }
 
-    /// Brings an element to what a rule says of it.
-    fn obey(&mut self, table: &'static Table, row: &'static Row, rule: &Rule, tree: &mut Tree, depth: usize) {
-        if !rule.conditions.iter().all(|condition| holds(condition, tree)) || self.chance.below(16) == 0 {
+    /// Brings the elements that a path leads to to what a rule says of them.
+    fn reach(
+        &mut self,
+        table: &'static Table,
+        row: &'static Row,
+        path: &[&str],
+        effects: &[Effect],
+        tree: &mut Tree,
+        depth: usize,
+    ) {
+        let Some((name, rest)) = path.split_first() else {
+            self.obey(table, row, effects, tree, depth);
             return;
+        };
+        let below = row.children.iter().find(|child| child.name == *name);
+        let Some(below) = below.and_then(|child| table.rows.get(*child.rows.first()?)) else { return };
+        for child in tree.children.iter_mut().filter(|child| child.name == *name) {
+            self.reach(table, below, rest, effects, child, depth.saturating_sub(1));
         }
-        for effect in &rule.effects {
+    }
+
+    /// Brings an element to what a rule says of it.
+    fn obey(
+        &mut self,
+        table: &'static Table,
+        row: &'static Row,
+        effects: &[Effect],
+        tree: &mut Tree,
+        depth: usize,
+    ) {
+        for effect in effects {
             match effect {
                 Effect::Only(attrs, children) => {
                     tree.attrs.retain(|name, _| attrs.contains(&name));
@@ -277,6 +304,14 @@ impl Sampler {
                     if let Some(below) = below.filter(|_| depth > 0 && tree.child(name).is_none()) {
                         tree.children.push(self.element(table, below, name, depth - 1));
                     }
+                }
+                Effect::Order(children) => {
+                    let place = |child: &Tree| children.iter().position(|name| *name == child.name);
+                    tree.children.sort_by_key(place);
+                }
+                Effect::Once(name) => {
+                    let mut seen = false;
+                    tree.children.retain(|child| child.name != *name || !std::mem::replace(&mut seen, true));
                 }
                 Effect::Limits(..) | Effect::Needs(..) => {}
             }
