@@ -80,7 +80,8 @@ mod tests {
         let metadata = Metadata::parse(document.root().child("metadata").unwrap());
         let mut w = Writer::new();
         metadata.format(&mut w);
-        let printed = "<metadata xmlns:b=\"http://b/\" xmlns:a=\"http://a/\">\n  <a:x/>\n  <b:y/>\n</metadata>\n";
+        let printed =
+            "<metadata xmlns:b=\"http://b/\" xmlns:a=\"http://a/\">\n  <a:x/>\n  <b:y/>\n</metadata>\n";
         assert_eq!(w.finish(), printed);
     }
 }
