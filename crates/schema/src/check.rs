@@ -275,6 +275,16 @@ fn take(effect: &Effect, node: Node<'_>) -> Outcome {
             }
             None => Ok(()),
         },
+        Effect::Alike => {
+            let first = node.elements().next();
+            match first.filter(|first| node.elements().any(|inner| inner.name() != first.name())) {
+                Some(first) => {
+                    let what = "the elements within must all have one name".to_owned();
+                    Err(violation(first, Fault::UnknownElement, what))
+                }
+                None => Ok(()),
+            }
+        }
         Effect::Once(child) => match node.elements().filter(|inner| full_name(*inner) == *child).nth(1) {
             Some(inner) => {
                 let what = "the element may stand only once here".to_owned();

@@ -309,6 +309,10 @@ impl Sampler {
                     let place = |child: &Tree| children.iter().position(|name| *name == child.name);
                     tree.children.sort_by_key(place);
                 }
+                Effect::Alike => {
+                    let first = tree.children.first().map(|child| child.name.clone());
+                    tree.children.retain(|child| Some(&child.name) == first.as_ref());
+                }
                 Effect::Once(name) => {
                     let mut seen = false;
                     tree.children.retain(|child| child.name != *name || !std::mem::replace(&mut seen, true));

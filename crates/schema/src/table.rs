@@ -16,7 +16,7 @@
 //! * An effect is `+` (must be there) or `-` (must not) with `@attribute` or `child`, or `@attribute=word,word` or
 //!   `@attribute:type` for what it may then be; after `only` come all attributes and children that may be
 //!   there, with `+` those that must; after `order` come children in the order in which they may stand; `child?` may stand
-//!   once.
+//!   once; `alike` are children that all have one name.
 //!   `child/@attribute` reaches into children, `.` is the text of the element itself.
 //! * A rule with a child (a path of names) tests its conditions on the element and has its effects on each such child.
 
@@ -79,6 +79,8 @@ pub(crate) enum Effect {
     Order(Vec<&'static str>),
     /// This child at most once.
     Once(&'static str),
+    /// Children of one name only.
+    Alike,
 }
 
 #[derive(Clone, Debug)]
@@ -236,6 +238,8 @@ fn read_rule(line: &'static str) -> Option<(Vec<&'static str>, Rule)> {
             Effect::Only(attrs, children)
         } else if word == "order" {
             Effect::Order(words.by_ref().collect())
+        } else if word == "alike" {
+            Effect::Alike
         } else if let Some(name) = word.strip_suffix('?') {
             Effect::Once(name)
         } else if let Some(name) = word.strip_prefix('+') {
@@ -332,6 +336,7 @@ mod tests {
                                     children.iter().map(|name| Part { path: vec![*name], attr: None });
                                 children.for_each(|part| known(holder, &part));
                             }
+                            Effect::Alike => {}
                             Effect::Once(child) => known(holder, &Part { path: vec![*child], attr: None }),
                             Effect::Only(attrs, children) => {
                                 let attrs = attrs.iter().map(|name| Part { path: vec![], attr: Some(name) });
