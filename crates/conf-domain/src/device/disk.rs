@@ -82,10 +82,8 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
         .child("source")
         .is_some_and(|source| ["file", "dev", "dir"].iter().any(|name| source.attr(name).is_some()));
     let nowhere = local && !named || disk.child("source").is_none();
-    // A volume whose source names neither pool nor volume is accepted and printed without it; it must be found again.
-    let kept = flags.skip_validate && disk.is("type", "volume");
     // What a disk of another kind lacks is told in other words.
-    if nowhere && device == "disk" && !kept {
+    if nowhere && device == "disk" && !flags.skip_validate {
         return Err(Error::new(ErrorCode::NO_SOURCE, ErrorDomain::DOMAIN, target));
     }
     throttling(disk)?;
