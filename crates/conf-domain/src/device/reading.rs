@@ -46,6 +46,9 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         "shmem" if device.attr("name").is_none() => {
             Err(invalid("shmem element must contain 'name' attribute"))
         }
+        "shmem" if device.child("msi").is_some() && device.child("server").is_none() => {
+            Err(invalid("msi option is only supported with a server"))
+        }
         "tpm" if device.all("backend").count() > 1 => Err(invalid("only one TPM backend is supported")),
         "tpm"
             if device.attr_at("backend", "type") == Some("external")
@@ -79,12 +82,6 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
 
 fn input(input: &Tree) -> Result<()> {
     let kind = input.attr("type").unwrap_or_default();
-    if input.is("bus", "ps2") && !matches!(kind, "mouse" | "keyboard") {
-        return Err(internal(format!("ps2 bus does not support {kind} input device")));
-    }
-    if kind == "evdev" && input.attr("bus").is_some() {
-        return Err(unsupported("input evdev doesn't support bus element"));
-    }
     let path = match kind {
         "passthrough" => Some("evdev"),
         "evdev" => Some("dev"),

@@ -1,8 +1,8 @@
 //! Devices of the remaining kinds, and what concerns several of them.
 
 use super::truth;
-use crate::Domain;
 use crate::fault::{internal, invalid, unsupported};
+use crate::{Domain, device};
 use base::Result;
 use std::collections::BTreeSet;
 use xml::Tree;
@@ -79,6 +79,23 @@ fn hostdev(hostdev: &Tree) -> Result<()> {
 }
 
 fn input(domain: &Domain, input: &Tree) -> Result<()> {
+    let (kind, bus) = (input.attr("type").unwrap_or_default(), input.attr("bus"));
+    match (domain.tree.at("os/type").map_or("", |os| os.body()), bus) {
+        ("hvm", Some("ps2")) if !matches!(kind, "mouse" | "keyboard") => {
+            return Err(internal(format!("ps2 bus does not support {kind} input device")));
+        }
+        ("hvm", Some("xen")) => return Err(internal("unsupported input bus xen")),
+        ("xen" | "xenpvh" | "linux", Some(bus)) if bus != "xen" => {
+            return Err(internal(format!("unsupported input bus {bus}")));
+        }
+        ("hvm" | "xen" | "xenpvh" | "linux", _) => {}
+        _ => {
+            return Err(internal("Input devices are not supported by this virtualization driver."));
+        }
+    }
+    if kind == "evdev" && bus.is_some() {
+        return Err(unsupported("input evdev doesn't support bus element"));
+    }
     let off = domain.tree.attr_at("features/ps2", "state") == Some("off");
     if off && input.is("bus", "ps2") {
         return Err(unsupported("ps2 bus inputs require the ps2 feature not to be disabled"));
@@ -139,55 +156,53 @@ fn iommu(domain: &Domain, iommu: &Tree) -> Result<()> {
 }
 
 pub(super) fn together(domain: &Domain) -> Result<()> {
-    for (kind, text) in [
-        ("iommu", "only a single IOMMU device is supported"),
-        ("nvram", "only a single nvram device is supported"),
-        ("vsock", "only a single vsock device is supported"),
-    ] {
-        if domain.all(kind).count() > 1 {
-            return Err(invalid(text));
-        }
+    for kind in ["memballoon", "nvram", "iommu", "vsock"] {
+        device::single(domain.devices(), kind)?;
     }
-    if domain.all("memballoon").count() > 1 {
-        return Err(internal("only a single memory balloon device is supported"));
-    }
-    let mut panics = BTreeSet::new();
-    for model in domain.all("panic").filter_map(|panic| panic.attr("model")) {
-        if !panics.insert(model) {
-            return Err(invalid(format!("Multiple panic devices with model '{model}'")));
-        }
-    }
-    usb_ports(domain)
+    device::duplicate_panics(domain.devices())
 }
 
-/// Each port of a USB bus has room for one device.
-fn usb_ports(domain: &Domain) -> Result<()> {
-    let mut taken: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for device in domain.devices() {
-        let Some(address) = device.child("address").filter(|address| address.is("type", "usb")) else {
-            continue;
-        };
-        let Some(port) = address.attr("port") else { continue };
-        let bus = address.attr("bus").unwrap_or("0");
-        if let Some((path, _)) = port.rsplit_once('.') {
-            // The first hub on the way that is not there.
-            let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
-            for end in ends {
-                let hub = domain.all("hub").any(|hub| {
-                    hub.attr_at("address", "bus").unwrap_or("0") == bus
-                        && hub.attr_at("address", "port") == path.get(..end)
-                });
-                if !hub {
-                    let step = path.get(..end).and_then(|path| path.rsplit('.').next()).unwrap_or_default();
-                    return Err(invalid(format!(
-                        "there is no hub at port {step} in USB address bus: {bus} port: {port}"
-                    )));
-                }
-            }
+/// Each port of a USB bus has room for one device, and hubs are where ports say so.
+///
+/// # Errors
+/// With the first port that is not there or taken.
+pub fn usb_ports(domain: &Domain) -> Result<()> {
+    let hubs: Vec<(&str, &str)> = domain.all("hub").filter_map(usb_port).collect();
+    let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for hub in &hubs {
+        hubs_on_the_way(&hubs, *hub)?;
+        if !seen.insert(*hub) {
+            let (bus, port) = hub;
+            return Err(invalid(format!("Duplicate USB hub on bus {bus} port {port}")));
         }
-        if !taken.insert((bus, port)) {
+    }
+    seen.clear();
+    for place in domain.devices().iter().filter_map(usb_port) {
+        hubs_on_the_way(&hubs, place)?;
+        if !seen.insert(place) {
+            let (bus, port) = place;
             return Err(invalid(format!("Duplicate USB address bus {bus} port {port}")));
         }
     }
     Ok(())
+}
+
+/// Bus and port that a device asks for.
+fn usb_port(device: &Tree) -> Option<(&str, &str)> {
+    let address = device.child("address").filter(|address| address.is("type", "usb"))?;
+    Some((address.attr("bus").unwrap_or("0"), address.attr("port")?))
+}
+
+fn hubs_on_the_way(hubs: &[(&str, &str)], (bus, port): (&str, &str)) -> Result<()> {
+    let missing = port
+        .match_indices('.')
+        .filter_map(|(end, _)| port.get(..end))
+        .find(|path| !hubs.contains(&(bus, *path)));
+    match missing {
+        None => Ok(()),
+        Some(path) => {
+            let step = path.rsplit('.').next().unwrap_or_default();
+            Err(invalid(format!("there is no hub at port {step} in USB address bus: {bus} port: {port}")))
+        }
+    }
 }

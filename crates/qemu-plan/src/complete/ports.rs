@@ -213,6 +213,16 @@ fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
 /// # Errors
 /// When a device asks for a bus that is not there.
 pub(super) fn usb(domain: &mut Domain) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for controller in domain.all("controller").filter(|controller| controller.is("type", "usb")) {
+        if let Some(index) = controller.attr("index")
+            && usb_ports(controller) > 0
+            && !seen.insert(index)
+        {
+            let text = format!("Duplicate USB controllers with index {index}");
+            return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
+        }
+    }
     let buses: BTreeMap<u32, u32> = domain
         .all("controller")
         .filter(|controller| controller.is("type", "usb"))
