@@ -145,9 +145,17 @@ impl Domain {
             tree.remove(name);
         }
         let features = place.child("features");
-        for feature in root.child("features").into_iter().flat_map(Node::elements) {
+        for feature in root.elements().filter(|node| node.name() == "features").flat_map(Node::elements) {
             if features.is_some_and(|features| features.child(feature.name()).is_none()) {
                 return Err(unsupported(format!("unexpected feature '{}'", feature.name())));
+            }
+        }
+        for (name, text) in [
+            ("resource", "only one resource element is supported"),
+            ("numatune", "only one numatune is supported"),
+        ] {
+            if root.elements().filter(|node| node.name() == name).count() > 1 {
+                return Err(invalid(text));
             }
         }
         let mut metadata = Vec::new();

@@ -13,7 +13,6 @@ mod system;
 mod virtio;
 
 pub(crate) use controller::{usb as usb_controllers, usb_masters};
-pub use others::usb_ports;
 
 use crate::fault::unsupported;
 use crate::{Domain, device, section};

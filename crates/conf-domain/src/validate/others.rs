@@ -4,7 +4,6 @@ use super::truth;
 use crate::fault::{internal, invalid, unsupported};
 use crate::{Domain, device};
 use base::Result;
-use std::collections::BTreeSet;
 use xml::Tree;
 
 pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
@@ -27,7 +26,7 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
             listened(domain, device)
         }
         "graphics" if device.is("type", "vnc") => listened(domain, device),
-        "iommu" => iommu(domain, device),
+        "iommu" => iommu(device),
         "redirdev" => redirected(domain, device),
         _ => Ok(()),
     }
@@ -96,6 +95,14 @@ fn input(domain: &Domain, input: &Tree) -> Result<()> {
     if kind == "evdev" && bus.is_some() {
         return Err(unsupported("input evdev doesn't support bus element"));
     }
+    let path = match kind {
+        "passthrough" => Some("evdev"),
+        "evdev" => Some("dev"),
+        _ => None,
+    };
+    if path.is_some_and(|name| input.attr_at("source", name).is_none()) {
+        return Err(invalid("Missing evdev path for input device"));
+    }
     let off = domain.tree.attr_at("features/ps2", "state") == Some("off");
     if off && input.is("bus", "ps2") {
         return Err(unsupported("ps2 bus inputs require the ps2 feature not to be disabled"));
@@ -143,8 +150,23 @@ fn video(video: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn iommu(domain: &Domain, iommu: &Tree) -> Result<()> {
-    let Some(driver) = iommu.child("driver") else { return Ok(()) };
+/// What only Intel's and AMD's IOMMUs have.
+const REMAPPING: &[&str] = &["intremap", "caching_mode", "eim", "iotlb", "aw_bits", "dma_translation"];
+
+fn iommu(iommu: &Tree) -> Result<()> {
+    let model = iommu.attr("model").unwrap_or_default();
+    let more = |driver: &Tree| REMAPPING.iter().any(|name| driver.attr(name).is_some());
+    match matches!(model, "virtio" | "smmuv3") && iommu.child("driver").is_some_and(more) {
+        true => Err(invalid(format!("iommu model '{model}' doesn't support additional attributes"))),
+        false => Ok(()),
+    }
+}
+
+/// What an IOMMU that remaps interrupts needs.
+fn remapping(domain: &Domain) -> Result<()> {
+    let Some(driver) = domain.all("iommu").next().and_then(|iommu| iommu.child("driver")) else {
+        return Ok(());
+    };
     let split = domain.tree.attr_at("features/ioapic", "driver") == Some("qemu");
     if truth(driver, "intremap") && !split {
         return Err(unsupported("IOMMU interrupt remapping requires split I/O APIC (ioapic driver='qemu')"));
@@ -159,50 +181,6 @@ pub(super) fn together(domain: &Domain) -> Result<()> {
     for kind in ["memballoon", "nvram", "iommu", "vsock"] {
         device::single(domain.devices(), kind)?;
     }
+    remapping(domain)?;
     device::duplicate_panics(domain.devices())
-}
-
-/// Each port of a USB bus has room for one device, and hubs are where ports say so.
-///
-/// # Errors
-/// With the first port that is not there or taken.
-pub fn usb_ports(domain: &Domain) -> Result<()> {
-    let hubs: Vec<(&str, &str)> = domain.all("hub").filter_map(usb_port).collect();
-    let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for hub in &hubs {
-        hubs_on_the_way(&hubs, *hub)?;
-        if !seen.insert(*hub) {
-            let (bus, port) = hub;
-            return Err(invalid(format!("Duplicate USB hub on bus {bus} port {port}")));
-        }
-    }
-    seen.clear();
-    for place in domain.devices().iter().filter_map(usb_port) {
-        hubs_on_the_way(&hubs, place)?;
-        if !seen.insert(place) {
-            let (bus, port) = place;
-            return Err(invalid(format!("Duplicate USB address bus {bus} port {port}")));
-        }
-    }
-    Ok(())
-}
-
-/// Bus and port that a device asks for.
-fn usb_port(device: &Tree) -> Option<(&str, &str)> {
-    let address = device.child("address").filter(|address| address.is("type", "usb"))?;
-    Some((address.attr("bus").unwrap_or("0"), address.attr("port")?))
-}
-
-fn hubs_on_the_way(hubs: &[(&str, &str)], (bus, port): (&str, &str)) -> Result<()> {
-    let missing = port
-        .match_indices('.')
-        .filter_map(|(end, _)| port.get(..end))
-        .find(|path| !hubs.contains(&(bus, *path)));
-    match missing {
-        None => Ok(()),
-        Some(path) => {
-            let step = path.rsplit('.').next().unwrap_or_default();
-            Err(invalid(format!("there is no hub at port {step} in USB address bus: {bus} port: {port}")))
-        }
-    }
 }

@@ -198,7 +198,7 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     channel::zpci(domain, setting, false)?;
     let usb = |controller: &Tree| controller.is("type", "usb") && !controller.is("model", "none");
     if domain.all("controller").any(usb) {
-        conf_domain::validate::usb_ports(domain)?;
+        ports::usb_taken(domain)?;
     }
     if setting.abi_update {
         ports::usb(domain)?;

@@ -80,8 +80,7 @@ fn iommu(domain: &Domain, iommu: &Tree, setting: &Setting<'_>) -> Result<()> {
         if iommu.attr_at("address", "type").is_some_and(|kind| kind != "pci") {
             return Err(unsupported(format!("IOMMU device: '{model}' needs a PCI address")));
         }
-        let acpi = domain.tree.at("features/acpi").is_some();
-        if q35 && !acpi {
+        if domain.tree.at("features/acpi").is_none() {
             return Err(unsupported(format!("IOMMU device: '{model}' requires ACPI")));
         }
     }
