@@ -145,9 +145,17 @@ impl Domain {
             tree.remove(name);
         }
         let features = place.child("features");
-        for feature in root.child("features").into_iter().flat_map(Node::elements) {
+        for feature in root.elements().filter(|node| node.name() == "features").flat_map(Node::elements) {
             if features.is_some_and(|features| features.child(feature.name()).is_none()) {
                 return Err(unsupported(format!("unexpected feature '{}'", feature.name())));
+            }
+        }
+        for (name, text) in [
+            ("resource", "only one resource element is supported"),
+            ("numatune", "only one numatune is supported"),
+        ] {
+            if root.elements().filter(|node| node.name() == name).count() > 1 {
+                return Err(invalid(text));
             }
         }
         let mut metadata = Vec::new();
@@ -174,9 +182,8 @@ impl Domain {
         }
         let mut domain =
             Domain { id, name, uuid, tree, metadata, metadata_spaces: metadata_spaces.found, extensions };
-        domain.complete(flags, random)?;
+        domain.complete(flags, true, random)?;
         if !flags.skip_validate {
-            // Of a definition as a whole; a controller that comes later may lack its master.
             crate::validate::usb_controllers(domain.devices())?;
         }
         values::prune(place, &mut domain.tree);
@@ -194,11 +201,17 @@ impl Domain {
     }
 
     /// What every driver's documents get: defaults, units, spellings.
-    fn complete(&mut self, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
+    /// A device that comes later is not held against the others here.
+    fn complete(
+        &mut self,
+        flags: ParseFlags,
+        whole: bool,
+        random: &mut dyn FnMut() -> [u8; 16],
+    ) -> Result<()> {
         let tree = &mut self.tree;
         section::before_devices(tree, flags)?;
         tree.child_or_new("devices");
-        device::read(tree, flags, random)?;
+        device::read(tree, flags, whole, random)?;
         section::after_devices(tree)?;
         device::complete(tree, flags, random)
     }
@@ -218,7 +231,7 @@ impl Domain {
         let mut domain = self.clone();
         let devices = domain.devices_mut();
         devices.insert(place.min(devices.len()), device);
-        domain.complete(flags, random)?;
+        domain.complete(flags, false, random)?;
         checks::domain(&domain, flags)?;
         domain.sort();
         Ok(domain)

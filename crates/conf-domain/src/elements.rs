@@ -38,8 +38,18 @@ struct Child {
     row: usize,
     /// Only the driver's own documents hold it.
     private: bool,
-    /// There may be several; of others the first counts.
-    many: bool,
+    several: Several,
+}
+
+/// What several children of a name are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Several {
+    /// The first counts.
+    First,
+    /// Each counts.
+    All,
+    /// They count as one: what each holds is held by the first.
+    Joined,
 }
 
 impl Row {
@@ -122,12 +132,15 @@ impl Elements {
                 let children = words(2).filter_map(|word| {
                     let (word, private) = word.strip_prefix('~').map_or((word, false), |word| (word, true));
                     let (name, target) = word.split_once('=').unwrap_or((word, ""));
-                    let (name, many) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+                    let marked = |mark: char, several| Some((name.strip_suffix(mark)?, several));
+                    let (name, several) = marked('+', Several::All)
+                        .or_else(|| marked('&', Several::Joined))
+                        .unwrap_or((name, Several::First));
                     let row = match target {
                         "" => *index.get(format!("{}/{name}", parts[0]).as_str())?,
                         target => *index.get(target)?,
                     };
-                    Some(Child { name: Known::of(name), row, private, many })
+                    Some(Child { name: Known::of(name), row, private, several })
                 });
                 let children: Vec<Child> = children.collect();
                 Row {
@@ -273,15 +286,43 @@ impl Place {
             let Some(at) = row.find(last, child.key(), child.name()) else { continue };
             last = at;
             let Some(known) = row.children.get(at) else { continue };
-            let again = seen >> at & 1 == 1 && !known.many;
-            if again || known.private && !private {
+            let again = seen >> at & 1 == 1 && known.several != Several::All;
+            if again && known.several == Several::First || known.private && !private {
                 continue;
             }
             seen |= 1 << at;
-            children.push(Place { row: known.row, ..self }.copy(child, private));
+            let place = Place { row: known.row, ..self };
+            let read = place.copy(child, private);
+            let held = if again { children.iter_mut().find(|held| held.name == read.name) } else { None };
+            match held {
+                Some(held) => place.join(held, read),
+                None => children.push(read),
+            }
         }
         let text = if row.text && children.is_empty() { node.leaf_text() } else { None };
         Tree { name: node.to_name(), attrs, children, text }
+    }
+
+    /// Adds to an element what another of its name holds.
+    fn join(self, first: &mut Tree, other: Tree) {
+        for (name, value) in other.attrs.iter() {
+            first.default_to(name, value);
+        }
+        for child in other.children {
+            let known = self.row().find(0, child.name.key(), &child.name);
+            let Some(known) = known.and_then(|at| self.row().children.get(at)) else { continue };
+            let held = match known.several {
+                Several::All => None,
+                _ => first.children.iter_mut().find(|held| held.name == child.name),
+            };
+            match held {
+                None => first.children.push(child),
+                Some(held) if known.several == Several::Joined => {
+                    Place { row: known.row, ..self }.join(held, child);
+                }
+                Some(_) => {}
+            }
+        }
     }
 
     /// Whether something here or below is the driver's own.
@@ -434,7 +475,8 @@ mod tests {
             let place = table.place(parts[0]).unwrap();
             assert!(place.row().children.len() <= 128, "{}", parts[0]);
             for word in parts.get(2).unwrap_or(&"").split_whitespace().filter(|word| *word != "^") {
-                let name = word.trim_start_matches('~').split('=').next().unwrap().trim_end_matches('+');
+                let name =
+                    word.trim_start_matches('~').split('=').next().unwrap().trim_end_matches(['+', '&']);
                 assert!(place.child(name).is_some(), "{}: {word}", parts[0]);
             }
         }

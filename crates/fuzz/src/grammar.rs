@@ -130,7 +130,7 @@ fn read_elements() -> BTreeMap<String, Element> {
         let children = parts.next().unwrap_or_default().split_whitespace().filter(|word| *word != "^");
         let children = children.map(|word| {
             let (name, place) = word.split_once('=').unwrap_or((word, ""));
-            let name = name.trim_start_matches('~').trim_end_matches('+');
+            let name = name.trim_start_matches('~').trim_end_matches(['+', '&']);
             let place = if place.is_empty() { format!("{path}/{name}") } else { place.to_owned() };
             (name, place)
         });

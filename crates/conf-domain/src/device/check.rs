@@ -1,6 +1,6 @@
 //! What no driver accepts of devices: contradictions within one device and between devices.
 
-use crate::fault::{invalid, unsupported};
+use crate::fault::{internal, invalid, unsupported};
 use base::Result;
 use std::collections::HashSet;
 use xml::Tree;
@@ -39,10 +39,32 @@ pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
     videos(devices)?;
     disks(devices)?;
     hostdevs(devices)?;
-    let of = |name: &'static str| devices.iter().filter(move |device| device.name == name);
-    for shmem in of("shmem") {
-        if shmem.child("msi").is_some() && shmem.child("server").is_none() {
-            return Err(invalid("msi option is only supported with a server"));
+    duplicate_audio(devices)
+}
+
+/// More than one of what there is one of at most.
+pub(crate) fn single(devices: &[Tree], kind: &str) -> Result<()> {
+    let refusal = match kind {
+        "memballoon" => internal("only a single memory balloon device is supported"),
+        "nvram" => internal("only a single nvram device is supported"),
+        "iommu" => invalid("only a single IOMMU device is supported"),
+        "vsock" => invalid("only a single vsock device is supported"),
+        _ => return Ok(()),
+    };
+    match devices.iter().filter(|device| device.name == kind).count() {
+        0 | 1 => Ok(()),
+        _ => Err(refusal),
+    }
+}
+
+/// Two panic devices of a model.
+pub(crate) fn duplicate_panics(devices: &[Tree]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for panic in devices.iter().filter(|device| device.name == "panic") {
+        if let Some(model) = panic.attr("model")
+            && !seen.insert(model)
+        {
+            return Err(invalid(format!("Multiple panic devices with model '{model}'")));
         }
     }
     Ok(())
@@ -99,7 +121,7 @@ fn disks(devices: &[Tree]) -> Result<()> {
 }
 
 /// Two devices of sound of a number.
-pub(crate) fn duplicate_audio(devices: &[Tree]) -> Result<()> {
+fn duplicate_audio(devices: &[Tree]) -> Result<()> {
     let mut seen = HashSet::new();
     for id in devices.iter().filter(|device| device.name == "audio").filter_map(|audio| audio.attr("id")) {
         if !seen.insert(id) {
@@ -109,22 +131,16 @@ pub(crate) fn duplicate_audio(devices: &[Tree]) -> Result<()> {
     Ok(())
 }
 
-/// Two controllers of a type and number; the parts of an EHCI family share theirs.
+/// Two controllers of a type and number. Those of USB are looked at when their devices get ports.
 pub(crate) fn duplicate_controllers(devices: &[Tree]) -> Result<()> {
-    crate::validate::usb_disabled(devices)?;
     let mut seen = HashSet::new();
     for controller in devices.iter().filter(|device| device.name == "controller") {
         let kind = controller.attr("type").unwrap_or_default();
         let index = controller.attr("index").unwrap_or_default();
-        let model = controller.attr("model").unwrap_or_default();
-        // Which one it is has not been decided when it names no model.
-        let apart = model.is_empty() || model.starts_with("ich9-") || controller.child("master").is_some();
-        let companion = kind == "usb" && apart;
-        if !companion && !seen.insert((kind, index)) {
-            return Err(invalid(match kind {
-                "usb" => format!("Duplicate USB controllers with index {index}"),
-                _ => format!("Multiple '{kind}' controllers with index '{index}'"),
-            }));
+        // One of PCI that names no model is refused in other words.
+        let apart = kind == "usb" || kind == "pci" && controller.attr("model").is_none();
+        if !apart && !seen.insert((kind, index)) {
+            return Err(invalid(format!("Multiple '{kind}' controllers with index '{index}'")));
         }
     }
     Ok(())

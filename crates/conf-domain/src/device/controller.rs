@@ -78,6 +78,29 @@ const NUMBERS: &[(&str, &str, i64, i64)] = &[
 pub(crate) fn complete(controller: &mut Tree) -> Result<()> {
     controller.default_to("type", "ide");
     let kind = controller.word("type");
+    if kind == "pci" {
+        pci(controller)?;
+    }
+    if kind == "usb" && controller.is("model", "none") {
+        // There is nothing to be said of one that is not there.
+        controller.children.clear();
+    }
+    if let Some(hole) = controller.child_mut("pcihole64") {
+        crate::section::memory::kib(hole, "./pcihole64")?;
+        if hole.body().is_empty() {
+            controller.remove("pcihole64");
+        }
+    }
+    // Of which ports are its own nothing was said.
+    if controller.child("master").is_some_and(|master| master.attr("startport").is_none()) {
+        controller.remove("master");
+    }
+    Ok(())
+}
+
+/// What a controller says by itself, before the others are read.
+pub(crate) fn read(controller: &Tree) -> Result<()> {
+    let kind = controller.attr("type").unwrap_or("ide").to_owned();
     if let Some(model) = controller.attr("model") {
         let known = MODELS.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, models)| models);
         if !known.contains(&model) {
@@ -96,19 +119,6 @@ pub(crate) fn complete(controller: &mut Tree) -> Result<()> {
         return Err(invalid(
             "controller driver 'iothread' attribute can't be used together with 'iothreads' subelement",
         ));
-    }
-    if kind == "pci" {
-        pci(controller)?;
-    }
-    if kind == "usb" && controller.is("model", "none") {
-        // There is nothing to be said of one that is not there.
-        controller.children.clear();
-    }
-    if let Some(hole) = controller.child_mut("pcihole64") {
-        crate::section::memory::kib(hole, "./pcihole64")?;
-        if hole.body().is_empty() {
-            controller.remove("pcihole64");
-        }
     }
     Ok(())
 }

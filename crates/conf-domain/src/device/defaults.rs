@@ -28,6 +28,10 @@ pub(crate) fn complete(device: &mut Tree) {
         }
         "sound" if device.is("model", "virtio") => device.default_to("streams", "2"),
         "shmem" => shared_memory(device),
+        // What is not there has no place.
+        "memballoon" if device.is("model", "none") => {
+            device.children.retain(|child| !matches!(child.name.as_str(), "address" | "alias"));
+        }
         "tpm" => {
             if let Some(backend) =
                 device.child_mut("backend").filter(|backend| backend.is("type", "passthrough"))

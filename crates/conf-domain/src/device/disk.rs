@@ -67,28 +67,20 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
         }
     }
     image::read(disk)?;
-    let Some(target) = disk.attr_at("target", "dev").map(Word::from) else {
-        let source = super::check::source_of(disk);
-        return Err(match source.as_str() {
-            "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
-            source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
-        });
-    };
-    if let Some(bus) = bus_of(&target, &device) {
-        disk.child_or_new("target").default_to("bus", bus);
+    let target = disk.attr_at("target", "dev").map(Word::from);
+    // Without a target it is refused when all have their places; but nobody could work with one that was accepted.
+    if target.is_none() && flags.skip_validate {
+        return Err(untargeted(disk));
     }
-    let local = matches!(disk.attr("type"), Some("file" | "block" | "dir"));
-    let named = disk
-        .child("source")
-        .is_some_and(|source| ["file", "dev", "dir"].iter().any(|name| source.attr(name).is_some()));
-    let nowhere = local && !named || disk.child("source").is_none();
-    // What a disk of another kind lacks is told in other words.
-    if nowhere && device == "disk" && !flags.skip_validate {
-        return Err(Error::new(ErrorCode::NO_SOURCE, ErrorDomain::DOMAIN, target));
+    if let Some(bus) = target.as_deref().and_then(|target| bus_of(target, &device)) {
+        disk.child_or_new("target").default_to("bus", bus);
     }
     throttling(disk)?;
     printable(disk)?;
-    if letter_index(&target).is_none() && disk.child("address").is_none() {
+    if let Some(target) = &target
+        && letter_index(target).is_none()
+        && disk.child("address").is_none()
+    {
         return Err(invalid(format!("Unknown disk name '{target}' and no address specified")));
     }
     // A disc that can be changed cannot be written.
@@ -120,6 +112,28 @@ pub(crate) fn complete(disk: &mut Tree, flags: ParseFlags) -> Result<()> {
     }
     if let Some(mirror) = disk.child_mut("mirror") {
         self::mirror(mirror)?;
+    }
+    Ok(())
+}
+
+fn untargeted(disk: &Tree) -> Error {
+    match super::check::source_of(disk).as_str() {
+        "" => Error::bare(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN),
+        source => Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, source),
+    }
+}
+
+/// Whether a disk says what the guest calls it and, unless it is a drive for media, what it is made of.
+pub(crate) fn told(disk: &Tree) -> Result<()> {
+    let Some(target) = disk.attr_at("target", "dev") else { return Err(untargeted(disk)) };
+    let local = matches!(disk.attr("type"), Some("file" | "block" | "dir"));
+    let named = disk
+        .child("source")
+        .is_some_and(|source| ["file", "dev", "dir"].iter().any(|name| source.attr(name).is_some()));
+    let nowhere = local && !named || disk.child("source").is_none();
+    // What a disk of another kind lacks is told in other words.
+    if nowhere && disk.is("device", "disk") {
+        return Err(Error::new(ErrorCode::NO_SOURCE, ErrorDomain::DOMAIN, target));
     }
     Ok(())
 }

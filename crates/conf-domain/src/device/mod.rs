@@ -20,8 +20,9 @@ mod source;
 mod video;
 
 pub use address::{Decimal, Hex, Pci};
-pub(crate) use disk::is_wwn;
+pub(crate) use check::{duplicate_panics, single};
 pub use disk::{drive_address, letter_index, place};
+pub(crate) use disk::{is_wwn, told};
 pub(crate) use image::auth_of_protocol;
 pub(crate) use interface::is_virtio as speaks_virtio;
 pub use interface::{actual, is_known_model};
@@ -29,7 +30,7 @@ pub use interface::{actual, is_known_model};
 use crate::{FormatFlags, ParseFlags, domain, elements, values};
 use base::Result;
 use elements::Place;
-use xml::{Tree, Trees, Writer};
+use xml::{Tree, Trees, Word, Writer};
 
 /// Places of kinds of devices in the order in which they are read.
 fn reading_order(device: &Tree) -> Option<u8> {
@@ -82,10 +83,24 @@ fn by_kind(devices: &[Tree], order: fn(&Tree) -> Option<u8>) -> Vec<usize> {
 ///
 /// # Errors
 /// With the first refusal, in the reference's words.
-pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() -> [u8; 16]) -> Result<()> {
+pub(crate) fn read(
+    tree: &mut Tree,
+    flags: ParseFlags,
+    whole: bool,
+    random: &mut dyn FnMut() -> [u8; 16],
+) -> Result<()> {
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     let places = domain::place("domain/devices");
+    let mut held = flags.skip_validate || !whole;
     for at in by_kind(&devices.children, reading_order) {
+        let kind = devices.children.get(at).map_or("", |device| &*device.name);
+        if whole && !flags.skip_validate {
+            check::single(&devices.children, kind)?;
+        }
+        if !held && !matches!(kind, "disk" | "controller") {
+            held = true;
+            crate::validate::usb_masters(&devices.children)?;
+        }
         let Some(device) = devices.children.get_mut(at) else { continue };
         let Some(place) = places.of(device) else { continue };
         match &*device.name {
@@ -102,9 +117,13 @@ pub(crate) fn read(tree: &mut Tree, flags: ParseFlags, random: &mut dyn FnMut() 
             "filesystem" => filesystem::read(device)?,
             "hostdev" => hostdev::read(device)?,
             "graphics" => graphics::read(device, flags)?,
+            "controller" => controller::read(device)?,
             "video" => video::read(device)?,
             _ => {}
         }
+    }
+    if !held {
+        crate::validate::usb_masters(&devices.children)?;
     }
     match flags.skip_validate || flags.allow_boot {
         true => Ok(()),
@@ -120,9 +139,10 @@ pub(crate) fn complete(
 ) -> Result<()> {
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
     let kind = tree.word("type");
+    let arch = Word::from(tree.attr_at("os/type", "arch").unwrap_or("x86_64"));
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if flags.generic && matches!(kind.as_str(), "test" | "xen") {
-        default_screens(&mut devices.children, hvm);
+        default_screens(&mut devices.children, hvm, &arch);
     }
     // Buses that follow from the targets do not count here.
     sort_disks(&mut devices.children);
@@ -153,17 +173,9 @@ pub(crate) fn complete(
             "serial" | "parallel" | "console" | "channel" | "smartcard" | "redirdev" | "rng" => {
                 chardev::complete(device, flags)?;
             }
-            "input" => {
-                let bus = if kind == "xen" {
-                    "xen"
-                } else if device.is("type", "tablet") {
-                    "usb"
-                } else {
-                    "ps2"
-                };
-                if !device.is("type", "evdev") {
-                    device.default_to("bus", bus);
-                }
+            // Those of a machine count what a definition names, before they choose.
+            "input" if flags.generic || !matches!(kind.as_str(), "qemu" | "kvm" | "hvf") => {
+                input_bus(device, &kind, &arch);
             }
             "video" => {
                 let primary = !seen_video && !marked;
@@ -191,7 +203,7 @@ pub(crate) fn complete(
     hostdev::place(&mut devices.children);
     if !flags.skip_validate {
         check::duplicate_controllers(&devices.children)?;
-        check::duplicate_audio(&devices.children)?;
+        check::duplicate_panics(&devices.children)?;
     }
     chardev::number(&mut devices.children);
     if hvm && !flags.no_stub_console {
@@ -206,8 +218,21 @@ pub(crate) fn complete(
     Ok(())
 }
 
+/// The bus of a device of input that names none.
+pub fn input_bus(input: &mut Tree, kind: &str, arch: &str) {
+    let bus = match arch {
+        _ if input.is("type", "evdev") => return,
+        _ if kind == "xen" => "xen",
+        "x86_64" | "i686" if !matches!(input.attr("type"), Some("mouse" | "keyboard")) => "usb",
+        "x86_64" | "i686" => "ps2",
+        "s390x" | "s390" => "virtio",
+        _ => "usb",
+    };
+    input.default_to("bus", bus);
+}
+
 /// Screens of guests of which nobody else says what they show on; graphics come with one.
-fn default_screens(devices: &mut Trees, hvm: bool) {
+fn default_screens(devices: &mut Trees, hvm: bool, arch: &str) {
     let has = |kind: &str| devices.iter().any(|device| device.name == kind);
     if has("graphics") && !has("video") {
         devices.push(Tree::new("video"));
@@ -215,7 +240,11 @@ fn default_screens(devices: &mut Trees, hvm: bool) {
     for video in devices.iter_mut().filter(|device| device.name == "video") {
         let model = video.child_or_new("model");
         if matches!(model.attr("type"), None | Some("default")) {
-            model.set("type", if hvm { "cirrus" } else { "xen" });
+            let usual = match arch {
+                "ppc64" | "ppc64le" => "vga",
+                _ => "cirrus",
+            };
+            model.set("type", if hvm { usual } else { "xen" });
         }
     }
 }

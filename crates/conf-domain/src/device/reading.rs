@@ -30,7 +30,6 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             Err(invalid("passthrough mode requires a character device type attribute"))
         }
         "input" if device.attr("type").is_none() => Err(internal("missing input device type")),
-        "input" => input(device),
         "hub" if device.attr("type").is_none() => Err(internal("missing hub device type")),
         "redirdev" if device.attr("type").is_none() => Err(internal("missing type in redirdev")),
         "channel" if device.child("target").is_some_and(|target| target.attr("type").is_none()) => {
@@ -45,6 +44,9 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         }
         "shmem" if device.attr("name").is_none() => {
             Err(invalid("shmem element must contain 'name' attribute"))
+        }
+        "shmem" if device.child("msi").is_some() && device.child("server").is_none() => {
+            Err(invalid("msi option is only supported with a server"))
         }
         "tpm" if device.all("backend").count() > 1 => Err(invalid("only one TPM backend is supported")),
         "tpm"
@@ -61,9 +63,6 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             Err(unsupported("guest CIDs must be >= 3"))
         }
         "tpm" if device.child("backend").is_none() => Err(invalid("missing TPM device backend")),
-        "iommu" if device.is("model", "virtio") && device.child("driver").is_some() => {
-            Err(invalid("iommu model 'virtio' doesn't support additional attributes"))
-        }
         "sound" => match device
             .all("codec")
             .find(|codec| !matches!(codec.attr("type"), Some("duplex" | "micro" | "output")))
@@ -75,25 +74,6 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         },
         _ => Ok(()),
     }
-}
-
-fn input(input: &Tree) -> Result<()> {
-    let kind = input.attr("type").unwrap_or_default();
-    if input.is("bus", "ps2") && !matches!(kind, "mouse" | "keyboard") {
-        return Err(internal(format!("ps2 bus does not support {kind} input device")));
-    }
-    if kind == "evdev" && input.attr("bus").is_some() {
-        return Err(unsupported("input evdev doesn't support bus element"));
-    }
-    let path = match kind {
-        "passthrough" => Some("evdev"),
-        "evdev" => Some("dev"),
-        _ => None,
-    };
-    if path.is_some_and(|name| input.attr_at("source", name).is_none()) {
-        return Err(invalid("Missing evdev path for input device"));
-    }
-    Ok(())
 }
 
 fn loadable(text: &str) -> Result<()> {

@@ -41,28 +41,33 @@ fn phb(controller: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// A guest without USB has no second controller.
-pub(crate) fn disabled(devices: &[Tree]) -> Result<()> {
-    let all = || devices.iter().filter(|device| device.name == "controller" && device.is("type", "usb"));
-    if all().count() > 1 && all().any(|controller| controller.is("model", "none")) {
-        return Err(failed("Can't add another USB controller: USB is disabled for this domain"));
-    }
-    Ok(())
+fn of_usb(devices: &[Tree]) -> impl Iterator<Item = &Tree> {
+    devices.iter().filter(|device| device.name == "controller" && device.is("type", "usb"))
 }
 
-/// Parts of a controller need their master, and a guest without USB has no USB devices.
-pub(crate) fn usb(devices: &[Tree]) -> Result<()> {
-    let all = || devices.iter().filter(|device| device.name == "controller" && device.is("type", "usb"));
-    let none = all().any(|controller| controller.is("model", "none"));
-    for controller in all()
-        .filter(|controller| controller.attr("model").is_some_and(|model| model.starts_with("ich9-uhci")))
-    {
-        let index = controller.attr("index");
-        let master = all().any(|other| other.is("model", "ich9-ehci1") && other.attr("index") == index);
-        if !master {
-            return Err(failed("No master USB controller specified"));
-        }
+/// A guest without USB has no second controller, and controllers that are only parts need one that is whole.
+pub(crate) fn usb_masters(devices: &[Tree]) -> Result<()> {
+    let absent = of_usb(devices).any(|controller| controller.is("model", "none"));
+    let mut others = of_usb(devices).filter(|controller| !controller.is("model", "none")).peekable();
+    if others.peek().is_none() {
+        return Ok(());
     }
+    if absent {
+        return Err(failed("Can't add another USB controller: USB is disabled for this domain"));
+    }
+    let part = |controller: &Tree| {
+        let model = controller.attr("model").unwrap_or_default();
+        model.starts_with("ich9-uhci") || controller.child("master").is_some()
+    };
+    match others.all(part) {
+        true => Err(failed("No master USB controller specified")),
+        false => Ok(()),
+    }
+}
+
+/// A guest without USB has no USB devices.
+pub(crate) fn usb(devices: &[Tree]) -> Result<()> {
+    let none = of_usb(devices).any(|controller| controller.is("model", "none"));
     if none {
         if devices.iter().any(|device| device.name == "hub" && device.is("type", "usb")) {
             return Err(unsupported("Can't add USB hub: USB is disabled for this domain"));

@@ -111,10 +111,11 @@ fn one(holder: &Tree, source: &Tree, format: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn check(domain: &crate::Domain, disk: &Tree) -> Result<()> {
+pub(super) fn check(disk: &Tree) -> Result<()> {
     let bus = disk.attr_at("target", "bus").unwrap_or_default();
     let device = disk.attr("device").unwrap_or("disk");
     let removable = matches!(device, "cdrom" | "floppy");
+    device::told(disk)?;
     chain(disk)?;
     device::auth_of_protocol(disk)?;
     for name in ["rawio", "sgio"] {
@@ -172,7 +173,7 @@ pub(super) fn check(domain: &crate::Domain, disk: &Tree) -> Result<()> {
             "Invalid address type '{kind}' for the disk '{target}' with the bus type '{bus}'"
         )));
     }
-    throttling(domain, disk, target)
+    throttling(disk, target)
 }
 
 /// Options that not every bus and every medium knows.
@@ -208,17 +209,24 @@ fn options(disk: &Tree, bus: &str, removable: bool) -> Result<()> {
     Ok(())
 }
 
-fn throttling(domain: &crate::Domain, disk: &Tree, target: &str) -> Result<()> {
-    let Some(filters) = disk.child("throttlefilters") else { return Ok(()) };
-    if disk.child("iotune").is_some() {
+fn throttling(disk: &Tree, target: &str) -> Result<()> {
+    if disk.child("throttlefilters").is_some() && disk.child("iotune").is_some() {
         return Err(Error::new(
             base::ErrorCode::OPERATION_UNSUPPORTED,
             ErrorDomain::DOMAIN,
             format!("block 'throttlefilters' can't be used together with 'iotune' for disk '{target}'"),
         ));
     }
+    Ok(())
+}
+
+/// Groups of throttling that disks name are there.
+pub(super) fn throttled(domain: &crate::Domain) -> Result<()> {
     let groups = domain.tree.child("throttlegroups");
-    for group in filters.all("throttlefilter").filter_map(|filter| filter.attr("group")) {
+    let filters = domain.all("disk").filter_map(|disk| disk.child("throttlefilters"));
+    for group in
+        filters.flat_map(|filters| filters.all("throttlefilter")).filter_map(|filter| filter.attr("group"))
+    {
         let known = groups.is_some_and(|groups| {
             groups.all("throttlegroup").any(|known| known.text_of("group_name") == Some(group))
         });

@@ -12,7 +12,7 @@ mod others;
 mod system;
 mod virtio;
 
-pub(crate) use controller::{disabled as usb_disabled, usb as usb_controllers};
+pub(crate) use controller::{usb as usb_controllers, usb_masters};
 
 use crate::fault::unsupported;
 use crate::{Domain, device, section};
@@ -65,6 +65,7 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
     section::check_tuning(domain)?;
     section::check_threads(domain)?;
     section::check_throttling(domain)?;
+    disk::throttled(domain)?;
     section::check_rest(domain)?;
     others::together(domain)?;
     section::lifecycle::check(domain)
@@ -84,7 +85,7 @@ fn device_alone(domain: &Domain, device: &Tree) -> Result<()> {
         return Err(unsupported("address of type 'unassigned' is supported only for hostdevs"));
     }
     match &*device.name {
-        "disk" => disk::check(domain, device),
+        "disk" => disk::check(device),
         "interface" => interface::check(device),
         "serial" | "parallel" | "console" | "channel" | "redirdev" | "smartcard" => {
             chardev::check(domain, device)?;

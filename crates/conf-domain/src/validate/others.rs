@@ -1,10 +1,9 @@
 //! Devices of the remaining kinds, and what concerns several of them.
 
 use super::truth;
-use crate::Domain;
 use crate::fault::{internal, invalid, unsupported};
+use crate::{Domain, device};
 use base::Result;
-use std::collections::BTreeSet;
 use xml::Tree;
 
 pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
@@ -27,7 +26,7 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
             listened(domain, device)
         }
         "graphics" if device.is("type", "vnc") => listened(domain, device),
-        "iommu" => iommu(domain, device),
+        "iommu" => iommu(device),
         "redirdev" => redirected(domain, device),
         _ => Ok(()),
     }
@@ -79,6 +78,31 @@ fn hostdev(hostdev: &Tree) -> Result<()> {
 }
 
 fn input(domain: &Domain, input: &Tree) -> Result<()> {
+    let (kind, bus) = (input.attr("type").unwrap_or_default(), input.attr("bus"));
+    match (domain.tree.at("os/type").map_or("", |os| os.body()), bus) {
+        ("hvm", Some("ps2")) if !matches!(kind, "mouse" | "keyboard") => {
+            return Err(internal(format!("ps2 bus does not support {kind} input device")));
+        }
+        ("hvm", Some("xen")) => return Err(internal("unsupported input bus xen")),
+        ("xen" | "xenpvh" | "linux", Some(bus)) if bus != "xen" => {
+            return Err(internal(format!("unsupported input bus {bus}")));
+        }
+        ("hvm" | "xen" | "xenpvh" | "linux", _) => {}
+        _ => {
+            return Err(internal("Input devices are not supported by this virtualization driver."));
+        }
+    }
+    if kind == "evdev" && bus.is_some() {
+        return Err(unsupported("input evdev doesn't support bus element"));
+    }
+    let path = match kind {
+        "passthrough" => Some("evdev"),
+        "evdev" => Some("dev"),
+        _ => None,
+    };
+    if path.is_some_and(|name| input.attr_at("source", name).is_none()) {
+        return Err(invalid("Missing evdev path for input device"));
+    }
     let off = domain.tree.attr_at("features/ps2", "state") == Some("off");
     if off && input.is("bus", "ps2") {
         return Err(unsupported("ps2 bus inputs require the ps2 feature not to be disabled"));
@@ -126,8 +150,23 @@ fn video(video: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn iommu(domain: &Domain, iommu: &Tree) -> Result<()> {
-    let Some(driver) = iommu.child("driver") else { return Ok(()) };
+/// What only Intel's and AMD's IOMMUs have.
+const REMAPPING: &[&str] = &["intremap", "caching_mode", "eim", "iotlb", "aw_bits", "dma_translation"];
+
+fn iommu(iommu: &Tree) -> Result<()> {
+    let model = iommu.attr("model").unwrap_or_default();
+    let more = |driver: &Tree| REMAPPING.iter().any(|name| driver.attr(name).is_some());
+    match matches!(model, "virtio" | "smmuv3") && iommu.child("driver").is_some_and(more) {
+        true => Err(invalid(format!("iommu model '{model}' doesn't support additional attributes"))),
+        false => Ok(()),
+    }
+}
+
+/// What an IOMMU that remaps interrupts needs.
+fn remapping(domain: &Domain) -> Result<()> {
+    let Some(driver) = domain.all("iommu").next().and_then(|iommu| iommu.child("driver")) else {
+        return Ok(());
+    };
     let split = domain.tree.attr_at("features/ioapic", "driver") == Some("qemu");
     if truth(driver, "intremap") && !split {
         return Err(unsupported("IOMMU interrupt remapping requires split I/O APIC (ioapic driver='qemu')"));
@@ -139,55 +178,9 @@ fn iommu(domain: &Domain, iommu: &Tree) -> Result<()> {
 }
 
 pub(super) fn together(domain: &Domain) -> Result<()> {
-    for (kind, text) in [
-        ("iommu", "only a single IOMMU device is supported"),
-        ("nvram", "only a single nvram device is supported"),
-        ("vsock", "only a single vsock device is supported"),
-    ] {
-        if domain.all(kind).count() > 1 {
-            return Err(invalid(text));
-        }
+    for kind in ["memballoon", "nvram", "iommu", "vsock"] {
+        device::single(domain.devices(), kind)?;
     }
-    if domain.all("memballoon").count() > 1 {
-        return Err(internal("only a single memory balloon device is supported"));
-    }
-    let mut panics = BTreeSet::new();
-    for model in domain.all("panic").filter_map(|panic| panic.attr("model")) {
-        if !panics.insert(model) {
-            return Err(invalid(format!("Multiple panic devices with model '{model}'")));
-        }
-    }
-    usb_ports(domain)
-}
-
-/// Each port of a USB bus has room for one device.
-fn usb_ports(domain: &Domain) -> Result<()> {
-    let mut taken: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for device in domain.devices() {
-        let Some(address) = device.child("address").filter(|address| address.is("type", "usb")) else {
-            continue;
-        };
-        let Some(port) = address.attr("port") else { continue };
-        let bus = address.attr("bus").unwrap_or("0");
-        if let Some((path, _)) = port.rsplit_once('.') {
-            // The first hub on the way that is not there.
-            let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
-            for end in ends {
-                let hub = domain.all("hub").any(|hub| {
-                    hub.attr_at("address", "bus").unwrap_or("0") == bus
-                        && hub.attr_at("address", "port") == path.get(..end)
-                });
-                if !hub {
-                    let step = path.get(..end).and_then(|path| path.rsplit('.').next()).unwrap_or_default();
-                    return Err(invalid(format!(
-                        "there is no hub at port {step} in USB address bus: {bus} port: {port}"
-                    )));
-                }
-            }
-        }
-        if !taken.insert((bus, port)) {
-            return Err(invalid(format!("Duplicate USB address bus {bus} port {port}")));
-        }
-    }
-    Ok(())
+    remapping(domain)?;
+    device::duplicate_panics(domain.devices())
 }

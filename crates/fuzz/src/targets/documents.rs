@@ -115,7 +115,10 @@ fn domain(bytes: &[u8]) -> u64 {
     let read = Domain::parse(text, FLAGS, &mut random);
     if let Ok(domain) = &read {
         let _ = domain.format(FormatFlags::default());
-        restored(domain);
+        // Only what is accepted is stored.
+        if conf_domain::validate::complete(domain, &conf_domain::validate::Lenient).is_ok() {
+            restored(domain);
+        }
     }
     outcome(&read)
 }

@@ -15,6 +15,7 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
                 source::complete(device);
             }
             "interface" => interface(device, setting),
+            "input" => device::input_bus(device, &setting.kind, &setting.arch),
             "serial" => serial(device, setting),
             "console" => {
                 device.child_or_new("target").default_to("type", "serial");

@@ -20,8 +20,8 @@ pub(super) fn complete(domain: &mut Domain, setting: &Setting<'_>) {
     }
     if setting.is_x86() {
         large_x86(domain, setting);
-        split_interrupts(domain, setting);
     }
+    split_interrupts(domain);
 }
 
 /// ARM's virtual machine has a GIC; its version is the best the acceleration offers.
@@ -36,12 +36,9 @@ fn gic(domain: &mut Domain, setting: &Setting<'_>) {
 }
 
 /// An IOMMU that remaps interrupts needs those of the I/O APIC to come from the emulator.
-fn split_interrupts(domain: &mut Domain, setting: &Setting<'_>) {
+fn split_interrupts(domain: &mut Domain) {
     let remaps = |iommu: &Tree| iommu.attr_at("driver", "intremap") == Some("on");
-    if setting.board == Board::Q35
-        && domain.all("iommu").any(remaps)
-        && domain.tree.attr_at("features/ioapic", "driver").is_none()
-    {
+    if domain.all("iommu").any(remaps) && domain.tree.attr_at("features/ioapic", "driver").is_none() {
         domain.tree.child_or_new("features").child_or_new("ioapic").set("driver", "qemu");
     }
 }

@@ -196,6 +196,10 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     channel::zpci(domain, setting, true)?;
     pci::assign(domain, setting)?;
     channel::zpci(domain, setting, false)?;
+    let usb = |controller: &Tree| controller.is("type", "usb") && !controller.is("model", "none");
+    if domain.all("controller").any(usb) {
+        ports::usb_taken(domain)?;
+    }
     if setting.abi_update {
         ports::usb(domain)?;
     }

@@ -178,7 +178,7 @@ fn take(taken: &mut Taken, bus: u32, port: &str) {
 
 /// Refuses a place on a bus or at a port that is not there.
 fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
-    let refused = |text: String| Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
+    let refused = |text: String| Err(refused(text));
     let elsewhere =
         device.attr_at("address", "type").is_some_and(|kind| !matches!(kind, "usb" | "unassigned"));
     // Of a disk it is told when all devices have their places.
@@ -206,6 +206,55 @@ fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
     Ok(())
 }
 
+/// Each port of a USB bus has room for one device, and hubs are where ports say so.
+///
+/// # Errors
+/// With the first port that is not there or taken.
+pub(super) fn usb_taken(domain: &Domain) -> Result<()> {
+    let hubs: Vec<(&str, &str)> = domain.all("hub").filter(|hub| on_usb(hub)).filter_map(usb_port).collect();
+    let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for hub in &hubs {
+        hubs_on_the_way(&hubs, *hub)?;
+        if !seen.insert(*hub) {
+            let (bus, port) = hub;
+            return Err(refused(format!("Duplicate USB hub on bus {bus} port {port}")));
+        }
+    }
+    seen.clear();
+    for place in domain.devices().iter().filter(|device| on_usb(device)).filter_map(usb_port) {
+        hubs_on_the_way(&hubs, place)?;
+        if !seen.insert(place) {
+            let (bus, port) = place;
+            return Err(refused(format!("Duplicate USB address bus {bus} port {port}")));
+        }
+    }
+    Ok(())
+}
+
+/// Bus and port that a device asks for.
+fn usb_port(device: &Tree) -> Option<(&str, &str)> {
+    let address = device.child("address").filter(|address| address.is("type", "usb"))?;
+    Some((address.attr("bus").unwrap_or("0"), address.attr("port")?))
+}
+
+fn hubs_on_the_way(hubs: &[(&str, &str)], (bus, port): (&str, &str)) -> Result<()> {
+    let missing = port
+        .match_indices('.')
+        .filter_map(|(end, _)| port.get(..end))
+        .find(|path| !hubs.contains(&(bus, *path)));
+    match missing {
+        None => Ok(()),
+        Some(path) => {
+            let step = path.rsplit('.').next().unwrap_or_default();
+            Err(refused(format!("there is no hub at port {step} in USB address bus: {bus} port: {port}")))
+        }
+    }
+}
+
+fn refused(text: String) -> Error {
+    Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text)
+}
+
 /// Gives USB devices their ports; hubs are added when there are more devices than ports.
 ///
 /// Devices are served kind by kind, hubs first, each at the first free port of the lowest bus, of the controller first and then of hubs.
@@ -213,6 +262,15 @@ fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
 /// # Errors
 /// When a device asks for a bus that is not there.
 pub(super) fn usb(domain: &mut Domain) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for controller in domain.all("controller").filter(|controller| controller.is("type", "usb")) {
+        if let Some(index) = controller.attr("index")
+            && usb_ports(controller) > 0
+            && !seen.insert(index)
+        {
+            return Err(refused(format!("Duplicate USB controllers with index {index}")));
+        }
+    }
     let buses: BTreeMap<u32, u32> = domain
         .all("controller")
         .filter(|controller| controller.is("type", "usb"))

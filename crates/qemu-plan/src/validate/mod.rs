@@ -66,6 +66,9 @@ impl Rules for Qemu<'_> {
         memory::check(domain, self.setting)?;
         domain::boot(domain)?;
         vcpu::check(domain, self.setting)?;
+        for panic in domain.all("panic") {
+            others::panic(panic, self.setting)?;
+        }
         domain::check(domain, self.setting)?;
         clock::check(domain, self.setting)?;
         others::together(domain)

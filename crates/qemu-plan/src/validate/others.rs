@@ -12,7 +12,6 @@ use xml::Tree;
 pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     match device.name.as_str() {
         "iommu" => iommu(domain, device, setting),
-        "panic" => panic(device, setting),
         "parallel" if setting.is_ppc64() || setting.is_s390() => {
             Err(unsupported("parallel ports are not supported"))
         }
@@ -81,15 +80,14 @@ fn iommu(domain: &Domain, iommu: &Tree, setting: &Setting<'_>) -> Result<()> {
         if iommu.attr_at("address", "type").is_some_and(|kind| kind != "pci") {
             return Err(unsupported(format!("IOMMU device: '{model}' needs a PCI address")));
         }
-        let acpi = domain.tree.at("features/acpi").is_some();
-        if q35 && !acpi {
+        if domain.tree.at("features/acpi").is_none() {
             return Err(unsupported(format!("IOMMU device: '{model}' requires ACPI")));
         }
     }
     Ok(())
 }
 
-fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
+pub(super) fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
     let model = panic.attr("model").unwrap_or_default();
     let place = panic.attr_at("address", "type");
     match model {
@@ -260,6 +258,11 @@ fn tpm(domain: &Domain, tpm: &Tree, setting: &Setting<'_>, site: &Site) -> Resul
 
 fn emulated_tpm(model: &str, backend: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     let version = backend.attr("version").unwrap_or_default();
+    if let Some(known) = &site.tpm_versions
+        && !known.iter().any(|known| known == version)
+    {
+        return Err(unsupported(format!("TPM version '{version}' is not supported")));
+    }
     if version == "1.2" {
         if setting.is_arm() || setting.is_riscv() || setting.is_ppc64() {
             return Err(unsupported(format!("TPM 1.2 is not supported on architecture '{}'", setting.arch)));
@@ -267,11 +270,6 @@ fn emulated_tpm(model: &str, backend: &Tree, setting: &Setting<'_>, site: &Site)
         if matches!(model, "tpm-crb" | "tpm-spapr") {
             return Err(unsupported(format!("TPM 1.2 is not supported for model '{model}'")));
         }
-    }
-    if let Some(known) = &site.tpm_versions
-        && !known.iter().any(|known| known == version)
-    {
-        return Err(unsupported(format!("TPM version '{version}' is not supported")));
     }
     Ok(())
 }
@@ -326,7 +324,8 @@ fn hostdev(domain: &Domain, hostdev: &Tree, setting: &Setting<'_>) -> Result<()>
 }
 
 fn input(input: &Tree, setting: &Setting<'_>) -> Result<()> {
-    if input.is("bus", "ps2") && !setting.has(Flag::I8042) {
+    let at_machine = matches!(setting.board, Board::Pc | Board::Q35 | Board::Isapc);
+    if input.is("bus", "ps2") && !(at_machine && setting.has(Flag::I8042)) {
         return Err(unsupported("ps2 is not supported by this QEMU binary"));
     }
     let transitional = matches!(input.attr("model"), Some("virtio-transitional" | "virtio-non-transitional"));
@@ -385,6 +384,9 @@ fn watchdog(watchdog: &Tree, setting: &Setting<'_>) -> Result<()> {
         }
         "diag288" if place.is_some() => {
             Err(unsupported(format!("{model} model of watchdog is virtual and cannot go on any bus.")))
+        }
+        "ib700" if !setting.is_x86() => {
+            Err(unsupported(format!("{model} model of watchdog cannot be used with this machine type")))
         }
         "itco" if setting.board != Board::Q35 => {
             Err(unsupported(format!("{model} model of watchdog is only part of q35 machine")))
