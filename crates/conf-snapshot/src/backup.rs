@@ -2,7 +2,7 @@
 
 use crate::align::{GuestDisk, position};
 use crate::fault::{self, Kind};
-use base::Result;
+use base::{Error, ErrorDomain, Result};
 use conf_domain::{Domain, device, elements};
 use xml::{Document, Node, Tree, Writer};
 
@@ -41,7 +41,7 @@ const STATES: &[&str] = &["none", "running", "complete", "failed", "cancelling",
 
 /// Formats of files.
 const FORMATS: &[&str] = &[
-    "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "luks", "cow", "qcow",
+    "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow",
     "qcow2", "qed", "vmdk",
 ];
 
@@ -297,6 +297,9 @@ fn disk(node: Node<'_>, mode: Mode, internal: bool) -> Result<BackupDisk> {
         return Err(KIND.unsupported(format!("unsupported disk backup type '{word}'")));
     }
     let kind = text("type").unwrap_or_else(|| "file".to_owned());
+    if tree.attr_at("driver", "type") == Some("luks") {
+        return Err(Error::xml(ErrorDomain::DOMAIN, "unknown storage source format 'luks'"));
+    }
     if let Some(format) = tree.attr_at("driver", "type").filter(|format| !FORMATS.contains(format)) {
         return Err(KIND.unsupported(format!("unknown disk backup driver '{format}'")));
     }

@@ -93,6 +93,14 @@ impl SnapshotDisk {
             disk.kind = word.to_owned();
         }
         device::storage(&mut tree, &disk.kind)?;
+        if disk.kind != "network"
+            && let Some(source) = tree.child_mut("source")
+        {
+            source.remove("host");
+        }
+        if let Some(driver) = tree.child_mut("driver") {
+            driver.children.retain(|child| child.name != "metadata_cache" || !child.children.is_empty());
+        }
         disk.deleting = tree.child("snapshotDeleteInProgress").is_some();
         if let Some(format) = tree.attr_at("driver", "type")
             && !FORMATS.contains(&format)

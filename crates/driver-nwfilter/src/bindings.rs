@@ -14,7 +14,7 @@
 
 use crate::{Driver, FROM, change, error, header, rules, snapshot};
 use base::object::NwfilterBindingRef;
-use base::{Error, ErrorCode, ErrorDomain, Result};
+use base::{Error, ErrorCode, Result};
 use conf_nwfilter::{Binding, Filter};
 use firewall::Transaction;
 use nwfilter_plan::install;
@@ -140,9 +140,8 @@ impl Driver {
         let command = format!("nwfilter-binding-create {}", xml::escape(&binding.port));
         let text = header(&command) + &w.finish();
         if let Err(error) = host::store::write_volatile(&path, text.as_bytes(), 0o600) {
-            self.give_up(&rebuilt);
-            let text = format!("Failed to create file '{}.new'", path.display());
-            return Err(Error::system(ErrorDomain::NONE, &error, text));
+            // The rules hold without it, as long as this daemon does.
+            log::warn!("Failed to create file '{}': {error}", path.display());
         }
         change(&self.bindings, |bindings| drop(bindings.insert(binding.port.clone(), binding.clone())));
         self.take_over(&rebuilt);

@@ -99,7 +99,7 @@ pub(super) fn check(
                     format!("'manual' snapshot mode of disk '{}' is not supported", part.name),
                 ));
             }
-            Some(Location::Manual) => {}
+            Some(Location::Manual) => left_out = true,
             _ => left_out |= own.child("readonly").is_none() && crate::block::disk::has_image(own),
         }
     }
