@@ -11,21 +11,21 @@ pub fn text(node: Node<'_>) -> String {
 
 /// Namespaces that an element declares for what stands in it, those that are declared further out included.
 #[derive(Debug, Default)]
-pub(crate) struct Spaces {
+pub struct Spaces {
     /// Prefix (empty for what has none) and URI.
-    pub(crate) found: Vec<(String, String)>,
+    pub found: Vec<(String, String)>,
 }
 
 impl Spaces {
     /// Those that the element declares itself.
-    pub(crate) fn of(node: Option<Node<'_>>) -> Spaces {
+    pub fn of(node: Option<Node<'_>>) -> Spaces {
         let own = node.into_iter().flat_map(Node::declared);
         let own = own.map(|(prefix, uri)| (prefix.unwrap_or_default().to_owned(), uri.to_owned()));
         Spaces { found: own.collect() }
     }
 
     /// Adds what a child and all below it use without saying where it comes from.
-    pub(crate) fn need(&mut self, child: Node<'_>) {
+    pub fn need(&mut self, child: Node<'_>) {
         self.missing(child, &mut Vec::new());
     }
 
@@ -50,7 +50,7 @@ impl Spaces {
 }
 
 /// The start of an element that declares namespaces.
-pub(crate) fn opening(name: &str, spaces: &[(String, String)]) -> String {
+pub fn opening(name: &str, spaces: &[(String, String)]) -> String {
     let mut text = format!("<{name}");
     for (prefix, uri) in spaces {
         namespace(Some(prefix.as_str()).filter(|prefix| !prefix.is_empty()), uri, &mut text);

@@ -20,6 +20,8 @@ pub mod dhcp;
 pub mod dns;
 mod fault;
 pub mod forward;
+#[cfg(test)]
+mod generated;
 pub mod ip;
 pub mod metadata;
 pub mod network;

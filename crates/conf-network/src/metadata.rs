@@ -1,6 +1,7 @@
 //! `<metadata>`: notes of applications, kept as they came.
 
 use base::Result;
+use conf_domain::foreign::{self, Spaces};
 use xml::{Node, Writer};
 
 /// Notes by namespace, each as text at the left margin.
@@ -10,18 +11,24 @@ pub struct Metadata {
     pub stated: bool,
     /// Namespace and text.
     pub notes: Vec<(String, String)>,
+    /// Namespaces that the element declares for its notes: prefix and URI.
+    pub spaces: Vec<(String, String)>,
 }
 
 impl Metadata {
     pub(crate) fn parse(node: Node<'_>) -> Metadata {
-        let mut metadata = Metadata { stated: node.elements().next().is_some(), notes: Vec::new() };
+        let stated = node.elements().next().is_some();
+        let mut metadata = Metadata { stated, ..Metadata::default() };
+        let mut spaces = Spaces::of(Some(node));
         for note in node.elements() {
             // One element of each namespace; what is in none belongs to nobody.
             let Some(uri) = note.namespace() else { continue };
             if !metadata.notes.iter().any(|(known, _)| known == uri) {
-                metadata.notes.push((uri.to_owned(), conf_domain::foreign::text(note)));
+                spaces.need(note);
+                metadata.notes.push((uri.to_owned(), foreign::text(note)));
             }
         }
+        metadata.spaces = spaces.found;
         metadata
     }
 
@@ -47,12 +54,34 @@ impl Metadata {
     }
 
     pub(crate) fn format(&self, w: &mut Writer) {
-        if self.stated {
-            w.element("metadata").children(|w| {
-                for (_, text) in &self.notes {
-                    w.block(text);
-                }
-            });
+        if !self.stated {
+            return;
         }
+        let opening = foreign::opening("metadata", &self.spaces);
+        if self.notes.is_empty() {
+            w.block(&opening.replace('>', "/>"));
+            return;
+        }
+        w.block(&opening);
+        w.deeper(|w| self.notes.iter().for_each(|(_, text)| w.block(text)));
+        w.block("</metadata>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xml::Document;
+
+    #[test]
+    fn namespaces_from_further_out_are_declared() {
+        let text = "<network xmlns:a='http://a/'><metadata xmlns:b='http://b/'><a:x/><b:y/><z/></metadata></network>";
+        let document = Document::parse(text).unwrap();
+        let metadata = Metadata::parse(document.root().child("metadata").unwrap());
+        let mut w = Writer::new();
+        metadata.format(&mut w);
+        let printed =
+            "<metadata xmlns:b=\"http://b/\" xmlns:a=\"http://a/\">\n  <a:x/>\n  <b:y/>\n</metadata>\n";
+        assert_eq!(w.finish(), printed);
     }
 }

@@ -14,6 +14,8 @@
 
 pub mod capability;
 pub mod device;
+#[cfg(test)]
+mod generated;
 pub mod mdevctl;
 mod read;
 

@@ -13,6 +13,8 @@
 
 pub mod binding;
 pub mod filter;
+#[cfg(test)]
+mod generated;
 pub mod protocol;
 pub mod rule;
 pub mod value;

@@ -8,6 +8,8 @@
 //!
 //! *Invariant:* this room is pure.
 
+#[cfg(test)]
+mod generated;
 mod usage;
 
 pub use usage::{Usage, UsageKind};

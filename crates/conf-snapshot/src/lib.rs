@@ -18,6 +18,8 @@ pub mod checkpoint;
 pub mod cookie;
 mod disk;
 mod fault;
+#[cfg(test)]
+mod generated;
 pub mod moment;
 pub mod snapshot;
 pub mod tree;

@@ -27,6 +27,8 @@ pub mod create;
 pub mod encryption;
 mod fault;
 pub mod format;
+#[cfg(test)]
+mod generated;
 pub mod gluster;
 pub mod kind;
 pub mod mount;

@@ -18,13 +18,27 @@ pub struct Permissions {
     pub label: Option<String>,
 }
 
+/// Who wrote the numbers of owners: they are printed with a sign, which nobody else may write, so that the upper half of them
+/// can be read again by this daemon only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Origin {
+    /// A client, who says `4294967294`.
+    #[default]
+    Client,
+    /// This daemon or the reference, who keeps `-2` for it.
+    Stored,
+}
+
 /// A number that `-1` stands for none in, as do its 32 bits read without sign.
-fn identity(node: Node<'_>, name: &str) -> Result<Option<u32>> {
+fn identity(node: Node<'_>, name: &str, origin: Origin) -> Result<Option<u32>> {
     let Some(element) = node.child(name) else { return Ok(None) };
     let text = element.text();
     let wrong = || invalid(format!("malformed {name} element"));
     let number = match text.trim_ascii_start().strip_prefix('-') {
         Some("1") => return Ok(None),
+        Some(_) if origin == Origin::Stored => {
+            text.trim_ascii().parse::<i32>().map_err(|_| wrong())?.cast_unsigned()
+        }
         Some(_) => return Err(wrong()),
         None => read::decimal(&text).and_then(|number| u32::try_from(number).ok()).ok_or_else(wrong)?,
     };
@@ -36,7 +50,7 @@ impl Permissions {
     ///
     /// # Errors
     /// When a number is none.
-    pub fn parse(node: Node<'_>) -> Result<Permissions> {
+    pub fn parse(node: Node<'_>, origin: Origin) -> Result<Permissions> {
         let mode = match read::text(node, "mode") {
             None => None,
             Some(text) => {
@@ -44,7 +58,7 @@ impl Permissions {
                 Some(mode.ok_or_else(|| invalid("malformed octal mode"))?)
             }
         };
-        let (owner, group) = (identity(node, "owner")?, identity(node, "group")?);
+        let (owner, group) = (identity(node, "owner", origin)?, identity(node, "group", origin)?);
         Ok(Permissions { mode, owner, group, label: read::text(node, "label") })
     }
 
@@ -56,5 +70,39 @@ impl Permissions {
             w.leaf_opt("group", self.group.map(u32::cast_signed));
             w.leaf_opt("label", self.label.as_ref());
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xml::Document;
+
+    fn pass(owner: &str, origin: Origin) -> Result<String> {
+        let text = format!("<permissions><owner>{owner}</owner></permissions>");
+        let document = Document::parse(&text).unwrap();
+        let mut w = Writer::new();
+        Permissions::parse(document.root(), origin)?.format(&mut w);
+        Ok(w.finish())
+    }
+
+    #[test]
+    fn the_upper_half_of_owners_is_kept_with_a_sign() {
+        for (owner, kept) in
+            [("2147483648", "-2147483648"), ("4294967294", "-2"), ("2147483647", "2147483647")]
+        {
+            let first = pass(owner, Origin::Client).unwrap();
+            assert!(first.contains(&format!("<owner>{kept}</owner>")), "{first}");
+            assert_eq!(pass(kept, Origin::Stored).unwrap(), first);
+        }
+        for none in ["-1", "4294967295"] {
+            assert_eq!(pass(none, Origin::Client).unwrap(), "");
+        }
+        for wrong in ["-2", "4294967296", "-", "--1"] {
+            assert!(pass(wrong, Origin::Client).is_err(), "{wrong}");
+        }
+        for wrong in ["-2147483649", "-", "- 2"] {
+            assert!(pass(wrong, Origin::Stored).is_err(), "{wrong}");
+        }
     }
 }

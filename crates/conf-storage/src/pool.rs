@@ -2,7 +2,7 @@
 
 use crate::fault::{detail, invalid, unsupported};
 use crate::kind::Kind;
-use crate::permissions::Permissions;
+use crate::permissions::{Origin, Permissions};
 use crate::read::{self, clean};
 use crate::source::Source;
 use base::{ErrorCode, ErrorDomain, Result, Uuid};
@@ -107,14 +107,22 @@ impl Pool {
     /// # Errors
     /// With the reference's words when the text is no XML, no pool, or contradicts itself.
     pub fn parse(text: &str, random: &mut dyn FnMut() -> [u8; 16]) -> Result<Pool> {
-        read::with_root(text, "pool", |root| Pool::parse_node(root, random))
+        read::with_root(text, "pool", |root| Pool::parse_node(root, Origin::Client, random))
     }
 
-    /// Reads a `<pool>` element of a larger document.
+    /// Reads a document that was stored.
     ///
     /// # Errors
     /// As [`Pool::parse`].
-    pub fn parse_node(root: Node<'_>, random: &mut dyn FnMut() -> [u8; 16]) -> Result<Pool> {
+    pub fn parse_stored(text: &str, random: &mut dyn FnMut() -> [u8; 16]) -> Result<Pool> {
+        read::with_root(text, "pool", |root| Pool::parse_node(root, Origin::Stored, random))
+    }
+
+    pub(crate) fn parse_node(
+        root: Node<'_>,
+        origin: Origin,
+        random: &mut dyn FnMut() -> [u8; 16],
+    ) -> Result<Pool> {
         let kind: Kind = read::member(root, "type")?.ok_or_else(|| crate::fault::missing("pool", "type"))?;
         let parts = kind.parts();
         let mut source = match root.child("source") {
@@ -152,7 +160,7 @@ impl Pool {
                 }
             };
             if let Some(node) = root.descend("target/permissions") {
-                permissions = Permissions::parse(node)?;
+                permissions = Permissions::parse(node, origin)?;
             }
         }
         if kind == Kind::IscsiDirect && source.initiator.is_none() {

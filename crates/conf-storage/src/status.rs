@@ -1,5 +1,6 @@
 //! `<poolstate>`: what is kept about a running pool, for the next daemon.
 
+use crate::permissions::Origin;
 use crate::pool::Pool;
 use crate::read;
 use base::{Error, ErrorDomain, Result};
@@ -19,6 +20,6 @@ pub fn format(pool: &Pool) -> String {
 pub fn parse(text: &str) -> Result<Pool> {
     read::with_root(text, "poolstate", |root| {
         let missing = || Error::internal(ErrorDomain::STORAGE, "pool state without a pool");
-        Pool::parse_node(root.child("pool").ok_or_else(missing)?, &mut || [0; 16])
+        Pool::parse_node(root.child("pool").ok_or_else(missing)?, Origin::Stored, &mut || [0; 16])
     })
 }

@@ -3,7 +3,7 @@
 use crate::encryption::Encryption;
 use crate::fault::{invalid, reader, unsupported};
 use crate::kind::Kind;
-use crate::permissions::Permissions;
+use crate::permissions::{Origin, Permissions};
 use crate::read;
 use base::Result;
 use xml::{Node, Writer};
@@ -119,6 +119,8 @@ pub struct ParseFlags {
     pub no_capacity: bool,
     /// The same, when there is an image below to take it from.
     pub optional_capacity: bool,
+    /// Who wrote the numbers of owners.
+    pub origin: Origin,
 }
 
 /// The format of an element's child, or the default of the pool's volumes.
@@ -162,9 +164,13 @@ fn cluster_size(node: Node<'_>) -> Result<u64> {
     read::scaled(number, element.attr("unit"))
 }
 
-fn backing(node: Node<'_>, kind: Kind) -> Result<Option<Backing>> {
+fn permissions(node: Node<'_>, flags: ParseFlags) -> Result<Option<Permissions>> {
+    node.child("permissions").map(|node| Permissions::parse(node, flags.origin)).transpose()
+}
+
+fn backing(node: Node<'_>, kind: Kind, flags: ParseFlags) -> Result<Option<Backing>> {
     let Some(path) = read::text(node, "path") else { return Ok(None) };
-    let permissions = node.child("permissions").map(Permissions::parse).transpose()?;
+    let permissions = permissions(node, flags)?;
     Ok(Some(Backing { path, format: format(Some(node), kind)?, permissions, timestamps: None }))
 }
 
@@ -209,7 +215,7 @@ impl Volume {
             volume.kind = VolumeType::parse(text).ok_or_else(unknown)?;
         }
         if let Some(node) = root.child("backingStore") {
-            volume.backing = backing(node, kind)?;
+            volume.backing = backing(node, kind, flags)?;
         }
         volume.capacity = match read::size(root, "capacity")? {
             Some(bytes) => bytes,
@@ -226,14 +232,14 @@ impl Volume {
         let target = root.child("target");
         volume.format = format(target, kind)?;
         if let Some(target) = target {
-            volume.read_target(target)?;
+            volume.read_target(target, flags)?;
         }
         Ok(volume)
     }
 
-    fn read_target(&mut self, target: Node<'_>) -> Result<()> {
+    fn read_target(&mut self, target: Node<'_>, flags: ParseFlags) -> Result<()> {
         self.path = read::text(target, "path");
-        self.permissions = target.child("permissions").map(Permissions::parse).transpose()?;
+        self.permissions = permissions(target, flags)?;
         self.encryption = target.child("encryption").map(Encryption::parse).transpose()?;
         self.compat = compat(target)?;
         self.nocow = target.child("nocow").is_some();

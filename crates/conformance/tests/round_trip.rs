@@ -9,10 +9,15 @@
 
 use base::Result;
 use conf_domain::{Domain, FormatFlags, ParseFlags, Reader};
+use conf_interface::Interface;
 use conf_network::{Network, NetworkPort};
+use conf_nodedev::{Capability, Device, Origin};
+use conf_nwfilter::{Binding, Filter};
+use conf_secret::Secret;
 use conf_snapshot::backup::Backup;
 use conf_snapshot::checkpoint::{Checkpoint, Show};
 use conf_snapshot::snapshot::{ReadAs, Snapshot};
+use conf_storage::{Pool, Volume};
 use qemu_status::Status;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,6 +40,16 @@ const KINDS: &[(&str, &str, Pass)] = &[
     ("network", "stored", |text| network(text, true)),
     ("network", "running", |text| network(text, false)),
     ("networkport", "stored", |text| Ok(NetworkPort::parse(text)?.format())),
+    ("filter", "stored", |text| Ok(Filter::parse(text, false, &mut || [7; 16])?.format())),
+    ("filterbinding", "stored", |text| Ok(Binding::parse(text, false)?.format())),
+    ("secret", "stored", |text| Ok(Secret::parse(text, false, &mut || [7; 16])?.format())),
+    ("interface", "stored", |text| Ok(Interface::parse(text, false)?.format())),
+    ("pool", "stored", |text| Ok(Pool::parse_stored(text, &mut || [7; 16])?.format())),
+    ("volume", "in a folder", |text| volume(text, conf_storage::Kind::Dir)),
+    ("volume", "in a volume group", |text| volume(text, conf_storage::Kind::Logical)),
+    ("device", "running", |text| device(text, false)),
+    ("device", "stored", |text| device(text, true)),
+    ("cpu", "given", |text| Ok(cpu::api::parse(text)?.to_xml())),
     ("domstatus", "stored", |text| {
         Ok(Status::parse(text, "/var/lib/libvirt/qemu/ram", &mut || [7; 16], &|_, _, _| Ok(()))?.format())
     }),
@@ -60,6 +75,21 @@ fn domain(text: &str, read: ParseFlags, print: FormatFlags) -> Result<String> {
 
 fn network(text: &str, inactive: bool) -> Result<String> {
     Ok(Network::parse(text, &mut || [7; 16])?.format(conf_network::FormatFlags { inactive }))
+}
+
+fn volume(text: &str, kind: conf_storage::Kind) -> Result<String> {
+    let flags = conf_storage::volume::ParseFlags::default();
+    Ok(Volume::parse(text, kind, flags)?.format())
+}
+
+fn device(text: &str, inactive: bool) -> Result<String> {
+    let mut device = Device::parse(text, Origin::Existing, false)?;
+    for capability in &mut device.capabilities {
+        if let Capability::Mdev(mdev) = capability {
+            mdev.run_as_defined();
+        }
+    }
+    Ok(device.format(conf_nodedev::device::FormatFlags { inactive }))
 }
 
 fn with_reader<T>(work: impl FnOnce(&mut Reader<'_>) -> T) -> T {

@@ -6,6 +6,9 @@
 //!                         │ a filter that it uses changes: rules made anew, beside the old ones
 //! ```
 //!
+//! An interface that is not there gets nothing, and its filters are not asked for: they may be missing, change or go. Once
+//! it is there a change of a filter gives it its rules, and its hardware address as the variable `MAC`.
+//!
 //! An interface whose IP address is not known gets provisional rules: it may speak ARP and IPv4 from its own hardware
 //! address, or ask for an address only, as its variable `CTRL_IP_LEARNING` says.
 
@@ -21,6 +24,8 @@ use std::sync::Arc;
 
 /// The variable that may be learnt.
 const ADDRESS: &str = "IP";
+/// The variable that every interface has.
+const HARDWARE: &str = "MAC";
 /// The variable that says how.
 const LEARNING: &str = "CTRL_IP_LEARNING";
 /// Servers whose answers are believed.
@@ -98,7 +103,8 @@ impl Driver {
                 Err(error) => log::error!("binding '{port}' is left aside: {error}"),
             }
         }
-        for binding in found.values() {
+        for binding in found.values_mut().filter(|binding| self.present(binding)) {
+            *binding = addressed(binding);
             match self.rebuild(std::slice::from_ref(binding), &filters) {
                 Ok(rebuilt) => self.take_over(&rebuilt),
                 Err(error) => log::error!("interface '{}' keeps the rules it has: {error}", binding.port),
@@ -116,18 +122,18 @@ impl Driver {
     }
 
     /// Puts a filter on an interface.
-    pub(crate) fn bind(&self, mut binding: Binding) -> Result<NwfilterBindingRef> {
+    pub(crate) fn bind(&self, binding: Binding) -> Result<NwfilterBindingRef> {
         let named = reference(&binding);
         let _turn = self.turn();
         if snapshot(&self.bindings).contains_key(&binding.port) {
             return Err(Error::operation_failed(FROM, format!("binding '{}' already exists", binding.port)));
         }
-        if binding.filter.parameters.get("MAC").is_none() {
-            let mac = binding.mac.to_string();
-            binding.filter.parameters.set("MAC", &mac);
+        let mut binding = Arc::new(binding);
+        let mut rebuilt = Vec::new();
+        if self.present(&binding) {
+            binding = addressed(&binding);
+            rebuilt = self.rebuild(std::slice::from_ref(&binding), &snapshot(&self.filters))?;
         }
-        let binding = Arc::new(binding);
-        let rebuilt = self.rebuild(std::slice::from_ref(&binding), &snapshot(&self.filters))?;
         let path = self.binding_file(&binding.port);
         let mut w = xml::Writer::new();
         w.element("filterbindingstatus").children(|w| w.block(&binding.format()));
@@ -157,7 +163,12 @@ impl Driver {
         Ok(())
     }
 
-    /// Makes new rules for interfaces beside their old ones. Names those that have some; when any fails, none has.
+    /// Whether the interface of a binding is there.
+    pub(crate) fn present(&self, binding: &Binding) -> bool {
+        self.links.find(&binding.port).is_ok()
+    }
+
+    /// Makes new rules for interfaces that are there beside their old ones. Names those that have some; when any fails, none has.
     pub(crate) fn rebuild(
         &self,
         bindings: &[Arc<Binding>],
@@ -170,10 +181,6 @@ impl Driver {
         }
         let mut made = Vec::new();
         for (binding, wanted) in wanted {
-            // An interface that is not there gets its rules when it comes with a binding of its own.
-            if self.links.find(&binding.port).is_err() {
-                continue;
-            }
             let outcome = match wanted {
                 Wanted::Rules(transaction) => {
                     made.push(binding.port.clone());
@@ -204,6 +211,16 @@ impl Driver {
             }
         }
     }
+}
+
+/// A binding with the hardware address among its variables.
+pub(crate) fn addressed(binding: &Arc<Binding>) -> Arc<Binding> {
+    let mut binding = binding.clone();
+    if binding.filter.parameters.get(HARDWARE).is_none() {
+        let address = binding.mac.to_string();
+        Arc::make_mut(&mut binding).filter.parameters.set(HARDWARE, &address);
+    }
+    binding
 }
 
 /// The binding within a document of its status.

@@ -1,9 +1,10 @@
 //! Definitions of filters.
 
+use crate::bindings::addressed;
 use crate::{Driver, FROM, change, error, header, snapshot};
 use base::object::NwfilterRef;
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use conf_nwfilter::Filter;
+use conf_nwfilter::{Binding, Filter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -25,6 +26,17 @@ pub(crate) fn reach(name: &str, filters: &BTreeMap<String, Arc<Filter>>) -> BTre
         }
     }
     found
+}
+
+/// Bindings whose interface is there and that use a filter.
+fn using<'b>(
+    name: &'b str,
+    filters: &'b BTreeMap<String, Arc<Filter>>,
+    bindings: &'b BTreeMap<String, Arc<Binding>>,
+    present: &'b dyn Fn(&Binding) -> bool,
+) -> impl Iterator<Item = &'b Arc<Binding>> {
+    let uses = |binding: &Binding| reach(&binding.filter.filter, filters).contains(name);
+    bindings.values().filter(move |binding| present(binding) && uses(binding))
 }
 
 impl Driver {
@@ -109,17 +121,18 @@ impl Driver {
             self.store_filter(&filter)?;
             return Ok(named);
         }
-        let used: Vec<_> = snapshot(&self.bindings)
-            .values()
-            .filter(|binding| reach(&binding.filter.filter, &next).contains(&filter.name))
-            .cloned()
-            .collect();
+        let bindings = snapshot(&self.bindings);
+        let used: Vec<_> =
+            using(&filter.name, &next, &bindings, &|binding| self.present(binding)).map(addressed).collect();
         let rebuilt = self.rebuild(&used, &next)?;
         if let Err(error) = self.store_filter(&filter) {
             self.give_up(&rebuilt);
             return Err(error);
         }
         change(&self.filters, |filters| *filters = next);
+        change(&self.bindings, |bindings| {
+            bindings.extend(used.into_iter().map(|binding| (binding.port.clone(), binding)));
+        });
         self.take_over(&rebuilt);
         Ok(named)
     }
@@ -130,9 +143,7 @@ impl Driver {
         let filter = self.by_uuid(uuid)?;
         let filters = snapshot(&self.filters);
         let bindings = snapshot(&self.bindings);
-        let used =
-            bindings.values().any(|binding| reach(&binding.filter.filter, &filters).contains(&filter.name));
-        if used {
+        if using(&filter.name, &filters, &bindings, &|binding| self.present(binding)).next().is_some() {
             return Err(Error::operation_invalid(FROM, "nwfilter is in use"));
         }
         let path = self.definitions.join(format!("{}.xml", filter.name));
@@ -141,5 +152,38 @@ impl Driver {
         })?;
         change(&self.filters, |filters| drop(filters.remove(&filter.name)));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_used_by_interfaces_that_are_there() {
+        let filter = |text: &str| Arc::new(Filter::parse(text, false, &mut || [7; 16]).unwrap());
+        let binding = |port: &str| {
+            let text = format!(
+                "<filterbinding><owner><name>o</name><uuid>8d4cf7f2-1a43-4b05-9a3b-5d9a4f0e2c11</uuid></owner>\
+                 <portdev name='{port}'/><mac address='52:54:00:00:00:01'/><filterref filter='a'/></filterbinding>"
+            );
+            Arc::new(Binding::parse(&text, false).unwrap())
+        };
+        let filters = BTreeMap::from([
+            ("a".to_owned(), filter("<filter name='a'><filterref filter='b'/></filter>")),
+            ("b".to_owned(), filter("<filter name='b'/>")),
+        ]);
+        let bindings = BTreeMap::from([("x".to_owned(), binding("x")), ("y".to_owned(), binding("y"))]);
+        let ports = |name: &str| -> Vec<String> {
+            using(name, &filters, &bindings, &|binding| binding.port == "x")
+                .map(|binding| binding.port.clone())
+                .collect()
+        };
+        assert_eq!(ports("a"), ["x"]);
+        assert_eq!(ports("b"), ["x"]);
+        assert!(ports("c").is_empty());
+        let known = addressed(&binding("x"));
+        assert_eq!(known.filter.parameters.get("MAC"), Some(["52:54:00:00:00:01".to_owned()].as_slice()));
+        assert_eq!(addressed(&known), known);
     }
 }

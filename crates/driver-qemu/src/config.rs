@@ -36,7 +36,8 @@ impl Driver {
 
     /// Reads and completes a document.
     pub(crate) fn parse(&self, xml: &str, flags: ParseFlags) -> Result<Domain> {
-        let mut domain = Domain::parse(xml, flags, &mut host::random::bytes::<16>)?;
+        let mut random = host::random::Source::new();
+        let mut domain = Domain::parse(xml, flags, &mut || random.take())?;
         let caps = self.caps_for(&domain)?;
         if !matches!(domain.kind(), "qemu" | "kvm" | "hvf") {
             return Err(error(

@@ -104,11 +104,10 @@ impl Emulators {
         })?;
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            let entry = slots.entry(path.to_owned()).or_insert_with(|| (now, Slot::default()));
-            if entry.0 != now {
-                *entry = (now, Slot::default());
+            match slots.get(path) {
+                Some((then, slot)) if *then == now => slot.clone(),
+                _ => slots.entry(path.to_owned()).insert_entry((now, Slot::default())).get().1.clone(),
             }
-            entry.1.clone()
         };
         slot.get_or_init(|| self.find_out(path)).clone()
     }

@@ -1,6 +1,7 @@
 //! What this host adds to definitions: firmware, sound, folders.
 //!
-//! Every definition asks for it, so it is kept, and read again only when a folder of firmware descriptors changed.
+//! Every definition asks for it, so it is kept, and read again only when a folder of firmware descriptors changed. Whether
+//! one has is of interest to guests that name firmware or let it be chosen.
 
 use crate::Driver;
 use conf_domain::Domain;
@@ -28,22 +29,27 @@ fn stamps() -> Stamps {
 impl Driver {
     /// What this host adds to a definition.
     pub(crate) fn site(&self, domain: &Domain) -> Arc<Site> {
-        let now = stamps();
-        let mut kept = self.sites.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let site = match kept.as_ref().filter(|(then, _)| *then == now) {
-            Some((_, site)) => site.clone(),
-            None => {
-                let site = Arc::new(self.read_site());
-                *kept = Some((now, site.clone()));
-                site
-            }
-        };
-        drop(kept);
+        let site = self.kept_site(asks_for_firmware(domain));
         if !arch(domain).starts_with("ppc") {
             return site;
         }
         // Only guests of POWER are laid out by these, and reading them takes as many calls as there are devices.
         Arc::new(Site { iommu_groups: host::node::iommu_groups(), ..(*site).clone() })
+    }
+
+    /// What this host adds, as it is now or, where firmware is of no interest, as it was before.
+    fn kept_site(&self, firmware: bool) -> Arc<Site> {
+        let mut kept = self.sites.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !firmware && let Some((_, site)) = kept.as_ref() {
+            return site.clone();
+        }
+        let now = stamps();
+        if let Some((_, site)) = kept.as_ref().filter(|(then, _)| *then == now) {
+            return site.clone();
+        }
+        let site = Arc::new(self.read_site());
+        *kept = Some((now, site.clone()));
+        site
     }
 
     fn read_site(&self) -> Site {
@@ -78,6 +84,15 @@ impl Driver {
         }
         Firmware::new(descriptors, self.state_dir().join("nvram").display().to_string())
     }
+}
+
+/// Whether a guest names firmware or lets it be chosen.
+fn asks_for_firmware(domain: &Domain) -> bool {
+    let os = domain.tree.child("os");
+    os.is_some_and(|os| {
+        os.attr("firmware").is_some()
+            || ["firmware", "loader", "nvram"].iter().any(|name| os.child(name).is_some())
+    })
 }
 
 fn files(folder: &str) -> Vec<descriptor::File> {

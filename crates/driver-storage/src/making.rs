@@ -77,7 +77,7 @@ impl Driver {
         if flags & flag::VALIDATE != 0 {
             schema::validate_text(schema::Kind::StorageVolume, text)?;
         }
-        let parse = ParseFlags { no_capacity: false, optional_capacity: true };
+        let parse = ParseFlags { optional_capacity: true, ..ParseFlags::default() };
         let volume = Volume::parse(text, value.pool.kind, parse)?;
         if volume.capacity == 0 && volume.backing.is_some() && !value.pool.kind.holds_files() {
             return Err(error(ErrorCode::NO_SUPPORT, "volume capacity required for this storage pool"));
@@ -104,7 +104,7 @@ impl Driver {
         let value = entry.active()?;
         let source = if from.pool == value.pool.name { entry.clone() } else { self.named(&from.pool)? };
         let original = source.active()?.volume(&from.name)?.volume.clone();
-        let parse = ParseFlags { no_capacity: true, optional_capacity: false };
+        let parse = ParseFlags { no_capacity: true, ..ParseFlags::default() };
         let mut volume = Volume::parse(text, value.pool.kind, parse)?;
         if value.volumes.contains_key(&volume.name) {
             return Err(internal(format!("storage volume name '{}' already in use.", volume.name)));

@@ -20,7 +20,7 @@ impl Driver {
     pub(crate) fn load(&self) {
         let mut found = Vec::new();
         for (name, text) in host::store::files(&self.config_dir(), "xml") {
-            match Pool::parse(&text, &mut host::random::bytes::<16>) {
+            match Pool::parse_stored(&text, &mut host::random::bytes::<16>) {
                 Ok(pool) if pool.name == name => {
                     let autostart = self.autostart_link(&name).symlink_metadata().is_ok();
                     found.push(Arc::new(Entry::new(Arc::new(pool), true, autostart)));

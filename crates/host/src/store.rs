@@ -1,22 +1,60 @@
 //! Files that are either old or new, never half: temporary file, fsync, rename, fsync of the folder.
+//!
+//! The folder is looked up once for all that is done in it.
 
 use faults::{Point, at};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Suffix of files under construction; what bears it after a crash is rubbish.
 const TEMPORARY: &str = ".new";
 
-/// Where the next contents of a file are put together: beside it, and nobody else's, as two threads may write the same
-/// file at the same time.
-fn temporary(path: &Path) -> PathBuf {
+/// Name under which the next contents of a file are put together: beside it, and nobody else's, as two threads may write the
+/// same file at the same time.
+fn temporary(name: &OsStr) -> OsString {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let mut name = name.to_owned();
     name.push(format!(".{}{TEMPORARY}", NEXT.fetch_add(1, Ordering::Relaxed)));
-    path.with_file_name(name)
+    name
+}
+
+/// The folder of a file, to work in it.
+fn opened_folder(path: &Path) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))
+}
+
+/// Replaces or creates a file in one step; durably, or such that a crash of the machine may lose it.
+fn replace(path: &Path, contents: &[u8], mode: u32, durable: bool) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default();
+    let temporary = temporary(name);
+    at(Point::Open)?;
+    let folder = opened_folder(path)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let mut file = File::from(openat(&folder, &temporary, flags, Mode::from_raw_mode(mode))?);
+    let outcome = (|| {
+        fill(&mut file, contents)?;
+        if durable {
+            at(Point::Sync)?;
+            file.sync_all()?;
+        }
+        at(Point::Rename)?;
+        renameat(&folder, &temporary, &folder, name)?;
+        if durable {
+            at(Point::Renamed)?;
+            folder.sync_all()?;
+        }
+        Ok(())
+    })();
+    if outcome.is_err() {
+        let _ = unlinkat(&folder, &temporary, AtFlags::empty());
+    }
+    outcome
 }
 
 /// Whether it is a file under construction of one with this extension.
@@ -32,23 +70,7 @@ fn is_temporary(name: &str, extension: &str) -> bool {
 /// # Errors
 /// When a step fails; the old file is there then.
 pub fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let temporary = temporary(path);
-    let outcome = (|| {
-        at(Point::Open)?;
-        let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
-        fill(&mut file, contents)?;
-        at(Point::Sync)?;
-        file.sync_all()?;
-        at(Point::Rename)?;
-        fs::rename(&temporary, path)?;
-        at(Point::Renamed)?;
-        File::open(folder)?.sync_all()
-    })();
-    if outcome.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    outcome
+    replace(path, contents, mode, true)
 }
 
 /// Writes everything; a fault on purpose leaves half of it, as a full disk does.
@@ -65,13 +87,7 @@ fn fill(file: &mut File, contents: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When a step fails; the old file is there then.
 pub fn write_volatile(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    let temporary = temporary(path);
-    at(Point::Open)?;
-    let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
-    let written = fill(&mut file, contents).and_then(|()| at(Point::Rename));
-    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
+    replace(path, contents, mode, false)
 }
 
 /// Removes a file for good; one that is not there is no error.
@@ -81,13 +97,9 @@ pub fn write_volatile(path: &Path, contents: &[u8], mode: u32) -> io::Result<()>
 pub fn remove(path: &Path) -> io::Result<()> {
     at(Point::Remove)?;
     match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(()) => {}
-    }
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => opened_folder(path)?.sync_all(),
     }
 }
 
@@ -110,7 +122,7 @@ pub fn link(target: &Path, path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let temporary = temporary(path);
+    let temporary = path.with_file_name(temporary(path.file_name().unwrap_or_default()));
     at(Point::Link)?;
     symlink(target, &temporary)?;
     let linked = at(Point::Rename).and_then(|()| fs::rename(&temporary, path));

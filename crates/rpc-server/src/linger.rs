@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 /// How long it looks before it sleeps.
 const LINGER: Duration = Duration::from_micros(100);
 
-/// Pauses between two looks, less than a microsecond together.
-const PAUSES: u32 = 16;
+/// Pauses between two looks, a fraction of a microsecond together.
+const PAUSES: u32 = 4;
 
 #[derive(Debug, Default)]
 pub(crate) struct Linger {

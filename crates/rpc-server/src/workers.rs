@@ -426,7 +426,8 @@ impl Pool {
 
 /// The kernel's number of the calling thread.
 fn own_number() -> i32 {
-    rustix::thread::gettid().as_raw_nonzero().get()
+    thread_local!(static NUMBER: i32 = rustix::thread::gettid().as_raw_nonzero().get());
+    NUMBER.with(|number| *number)
 }
 
 fn run(job: Job) {

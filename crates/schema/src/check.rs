@@ -183,6 +183,10 @@ fn describe(value: &Value) -> String {
 fn reach<'d>(node: Node<'d>, part: &Part) -> Vec<Node<'d>> {
     let mut nodes = vec![node];
     for name in &part.path {
+        if *name == ".." {
+            nodes = nodes.into_iter().filter_map(Node::parent).collect();
+            continue;
+        }
         nodes = nodes
             .into_iter()
             .flat_map(|node| node.elements().filter(|inner| full_name(*inner) == *name).collect::<Vec<_>>())
@@ -264,6 +268,30 @@ fn take(effect: &Effect, node: Node<'_>) -> Outcome {
             }
             Ok(())
         }
+        Effect::Order(children) => match misplaced(node, children) {
+            Some(inner) => {
+                let what = "the element stands too late".to_owned();
+                Err(violation(inner, Fault::UnknownElement, what))
+            }
+            None => Ok(()),
+        },
+        Effect::Alike => {
+            let first = node.elements().next();
+            match first.filter(|first| node.elements().any(|inner| inner.name() != first.name())) {
+                Some(first) => {
+                    let what = "the elements within must all have one name".to_owned();
+                    Err(violation(first, Fault::UnknownElement, what))
+                }
+                None => Ok(()),
+            }
+        }
+        Effect::Once(child) => match node.elements().filter(|inner| full_name(*inner) == *child).nth(1) {
+            Some(inner) => {
+                let what = "the element may stand only once here".to_owned();
+                Err(violation(inner, Fault::Repeated, what))
+            }
+            None => Ok(()),
+        },
         Effect::Only(attrs, children) => {
             if let Some((_, attr, _)) = node.attrs().find(|(_, name, _)| !attrs.contains(name)) {
                 let fault = Fault::UnknownAttribute(attr.to_owned());
@@ -278,6 +306,18 @@ fn take(effect: &Effect, node: Node<'_>) -> Outcome {
             }
         }
     }
+}
+
+/// The first child that stands behind one it should precede.
+fn misplaced<'d>(node: Node<'d>, order: &[&str]) -> Option<Node<'d>> {
+    let mut reached = 0;
+    node.elements().find(|inner| {
+        let name = full_name(*inner);
+        let Some(at) = order.iter().position(|known| *known == name) else { return false };
+        let late = at < reached;
+        reached = reached.max(at);
+        late
+    })
 }
 
 fn missing(part: &Part) -> Fault {

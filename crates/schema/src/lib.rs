@@ -13,6 +13,7 @@
 
 mod check;
 mod kind;
+pub mod sample;
 mod table;
 mod types;
 mod words;

@@ -12,11 +12,12 @@
 //! * A child is its name with `?` (one or none), `*` (any number), `+` (at least one) or nothing (exactly one), and with
 //!   `=ELEMENT;ELEMENT` when its row is another's, or one of several.
 //! * A condition is `@attribute` or `child`, with `!` in front when it must not be there, or `@attribute=word,word`, where
-//!   `-` stands for a missing attribute, or `@attribute!=word,word`.
+//!   `-` stands for a missing attribute, or `@attribute!=word,word`. `..` leads to the element around.
 //! * An effect is `+` (must be there) or `-` (must not) with `@attribute` or `child`, or `@attribute=word,word` or
 //!   `@attribute:type` for what it may then be; after `only` come all attributes and children that may be
-//!   there, with `+` those that must.
-//!   `child/@attribute` reaches into children.
+//!   there, with `+` those that must; after `order` come children in the order in which they may stand; `child?` may stand
+//!   once; `alike` are children that all have one name.
+//!   `child/@attribute` reaches into children, `.` is the text of the element itself.
 //! * A rule with a child (a path of names) tests its conditions on the element and has its effects on each such child.
 
 use std::collections::HashMap;
@@ -74,6 +75,12 @@ pub(crate) enum Effect {
     Limits(Part, Value),
     /// Nothing but these attributes and these children.
     Only(Vec<&'static str>, Vec<&'static str>),
+    /// These children in this order.
+    Order(Vec<&'static str>),
+    /// This child at most once.
+    Once(&'static str),
+    /// Children of one name only.
+    Alike,
 }
 
 #[derive(Clone, Debug)]
@@ -184,7 +191,7 @@ fn child(word: &'static str, path: &str, index: &HashMap<&str, usize>) -> Option
 }
 
 fn part(word: &'static str) -> Part {
-    let mut path: Vec<&'static str> = word.split('/').collect();
+    let mut path: Vec<&'static str> = word.split('/').filter(|name| *name != ".").collect();
     let attr = path.last().and_then(|last| last.strip_prefix('@'));
     if attr.is_some() {
         path.pop();
@@ -229,6 +236,12 @@ fn read_rule(line: &'static str) -> Option<(Vec<&'static str>, Rule)> {
                 }
             }
             Effect::Only(attrs, children)
+        } else if word == "order" {
+            Effect::Order(words.by_ref().collect())
+        } else if word == "alike" {
+            Effect::Alike
+        } else if let Some(name) = word.strip_suffix('?') {
+            Effect::Once(name)
         } else if let Some(name) = word.strip_prefix('+') {
             Effect::Needs(part(name))
         } else if let Some(name) = word.strip_prefix('-') {
@@ -296,7 +309,12 @@ mod tests {
                 let row = &table.rows[*at];
                 for rule in &row.rules {
                     let known = |row: &Row, part: &Part| {
-                        let row = follow(table, row, &part.path, path);
+                        let mut place = path.split('/').collect::<Vec<_>>();
+                        let out = part.path.iter().take_while(|name| **name == "..").count();
+                        place.truncate(place.len() - out);
+                        let row =
+                            if out > 0 { &table.rows[table.index[place.join("/").as_str()]] } else { row };
+                        let row = follow(table, row, &part.path[out..], path);
                         let attr = |name| row.attrs.iter().any(|known| known.name == name);
                         assert!(part.attr.is_none_or(attr), "{path}: {part:?}");
                     };
@@ -313,6 +331,13 @@ mod tests {
                             Effect::Needs(part) | Effect::Forbids(part) | Effect::Limits(part, _) => {
                                 known(holder, part);
                             }
+                            Effect::Order(children) => {
+                                let children =
+                                    children.iter().map(|name| Part { path: vec![*name], attr: None });
+                                children.for_each(|part| known(holder, &part));
+                            }
+                            Effect::Alike => {}
+                            Effect::Once(child) => known(holder, &Part { path: vec![*child], attr: None }),
                             Effect::Only(attrs, children) => {
                                 let attrs = attrs.iter().map(|name| Part { path: vec![], attr: Some(name) });
                                 let children =

@@ -46,7 +46,11 @@ pub(crate) fn pool(case: &Case) -> Verdict {
 
 fn flags(case: &Case) -> ParseFlags {
     let has = |name: &str| case.text("parse_flags").is_some_and(|flags| flags.contains(name));
-    ParseFlags { no_capacity: has("NO_CAPACITY"), optional_capacity: has("OPT_CAPACITY") }
+    ParseFlags {
+        no_capacity: has("NO_CAPACITY"),
+        optional_capacity: has("OPT_CAPACITY"),
+        ..ParseFlags::default()
+    }
 }
 
 fn read_volume(text: &str, pool: &Pool, flags: ParseFlags) -> Result<Volume, String> {

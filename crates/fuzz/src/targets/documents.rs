@@ -15,7 +15,7 @@ use xml::{Document, Tree, Writer};
 
 const XML_MOST: usize = 16 << 10;
 
-const fn documents(name: &'static str, run: fn(&[u8]) -> u64) -> Target {
+pub(super) const fn documents(name: &'static str, run: fn(&[u8]) -> u64) -> Target {
     Target { name, form: Form::Xml, most: XML_MOST, run, seeds: nothing, words: nothing, fresh: None }
 }
 

@@ -6,6 +6,7 @@
 mod documents;
 mod guest;
 mod image;
+mod objects;
 mod plan;
 mod text;
 mod wire;
@@ -43,6 +44,12 @@ pub const TARGETS: &[Target] = &[
     documents::NETWORK,
     documents::SNAPSHOT,
     documents::STATUS,
+    objects::INTERFACE,
+    objects::STORAGE,
+    objects::FILTER,
+    objects::NODE_DEVICE,
+    objects::SECRET,
+    objects::CPU,
     guest::QMP,
     guest::REPLIES,
     guest::AGENT,
