@@ -42,6 +42,17 @@ pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
     duplicate_audio(devices)
 }
 
+/// What devices are not when all are there and have their models: twice of a number or model, or consoles of one port.
+pub(crate) fn assembled(devices: &[Tree]) -> Result<()> {
+    duplicate_controllers(devices)?;
+    duplicate_panics(devices)?;
+    let serial = |console: &Tree| console.attr_at("target", "type") == Some("serial");
+    match devices.iter().filter(|device| device.name == "console").skip(1).any(serial) {
+        true => Err(unsupported("Only the first console can be a serial port")),
+        false => Ok(()),
+    }
+}
+
 /// More than one of what there is one of at most.
 pub(crate) fn single(devices: &[Tree], kind: &str) -> Result<()> {
     let refusal = match kind {
@@ -132,14 +143,12 @@ fn duplicate_audio(devices: &[Tree]) -> Result<()> {
 }
 
 /// Two controllers of a type and number. Those of USB are looked at when their devices get ports.
-pub(crate) fn duplicate_controllers(devices: &[Tree]) -> Result<()> {
+fn duplicate_controllers(devices: &[Tree]) -> Result<()> {
     let mut seen = HashSet::new();
     for controller in devices.iter().filter(|device| device.name == "controller") {
         let kind = controller.attr("type").unwrap_or_default();
         let index = controller.attr("index").unwrap_or_default();
-        // One of PCI that names no model is refused in other words.
-        let apart = kind == "usb" || kind == "pci" && controller.attr("model").is_none();
-        if !apart && !seen.insert((kind, index)) {
+        if kind != "usb" && !seen.insert((kind, index)) {
             return Err(invalid(format!("Multiple '{kind}' controllers with index '{index}'")));
         }
     }

@@ -82,8 +82,8 @@ pub(crate) fn complete(controller: &mut Tree) -> Result<()> {
         pci(controller)?;
     }
     if kind == "usb" && controller.is("model", "none") {
-        // There is nothing to be said of one that is not there.
-        controller.children.clear();
+        // One that is not there has no place.
+        controller.children.retain(|child| !matches!(&*child.name, "address" | "alias" | "master"));
     }
     if let Some(hole) = controller.child_mut("pcihole64") {
         crate::section::memory::kib(hole, "./pcihole64")?;

@@ -20,7 +20,7 @@ mod source;
 mod video;
 
 pub use address::{Decimal, Hex, Pci};
-pub(crate) use check::{duplicate_panics, single};
+pub(crate) use check::{assembled, duplicate_panics, single};
 pub use disk::{drive_address, letter_index, place};
 pub(crate) use disk::{is_wwn, told};
 pub(crate) use image::auth_of_protocol;
@@ -140,6 +140,7 @@ pub(crate) fn complete(
     let hvm = tree.text_of("os").is_none() && tree.at("os/type").is_some_and(|kind| kind.body() == "hvm");
     let kind = tree.word("type");
     let arch = Word::from(tree.attr_at("os/type", "arch").unwrap_or("x86_64"));
+    let machine = matches!(kind.as_str(), "qemu" | "kvm" | "hvf");
     let Some(devices) = tree.child_mut("devices") else { return Ok(()) };
     if flags.generic && matches!(kind.as_str(), "test" | "xen") {
         default_screens(&mut devices.children, hvm, &arch);
@@ -174,7 +175,7 @@ pub(crate) fn complete(
                 chardev::complete(device, flags)?;
             }
             // Those of a machine count what a definition names, before they choose.
-            "input" if flags.generic || !matches!(kind.as_str(), "qemu" | "kvm" | "hvf") => {
+            "input" if flags.generic || !machine => {
                 input_bus(device, &kind, &arch);
             }
             "video" => {
@@ -202,8 +203,10 @@ pub(crate) fn complete(
     controllers::number(&mut devices.children);
     hostdev::place(&mut devices.children);
     if !flags.skip_validate {
-        check::duplicate_controllers(&devices.children)?;
-        check::duplicate_panics(&devices.children)?;
+        // A machine gives models first.
+        if flags.generic || !machine {
+            check::assembled(&devices.children)?;
+        }
     }
     chardev::number(&mut devices.children);
     if hvm && !flags.no_stub_console {
@@ -221,11 +224,12 @@ pub(crate) fn complete(
 /// The bus of a device of input that names none.
 pub fn input_bus(input: &mut Tree, kind: &str, arch: &str) {
     let bus = match arch {
+        "s390x" | "s390" => "virtio",
         _ if input.is("type", "evdev") => return,
         _ if kind == "xen" => "xen",
+        _ if input.is("type", "passthrough") => "virtio",
         "x86_64" | "i686" if !matches!(input.attr("type"), Some("mouse" | "keyboard")) => "usb",
         "x86_64" | "i686" => "ps2",
-        "s390x" | "s390" => "virtio",
         _ => "usb",
     };
     input.default_to("bus", bus);

@@ -30,6 +30,13 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             Err(invalid("passthrough mode requires a character device type attribute"))
         }
         "input" if device.attr("type").is_none() => Err(internal("missing input device type")),
+        "input" if no_path(device) => Err(invalid("Missing evdev path for input device")),
+        "serial"
+            if device.attr_at("target", "type") == Some("usb-serial")
+                && device.attr_at("address", "type").is_some_and(|place| place != "usb") =>
+        {
+            Err(unsupported("usb-serial requires address of usb type"))
+        }
         "hub" if device.attr("type").is_none() => Err(internal("missing hub device type")),
         "redirdev" if device.attr("type").is_none() => Err(internal("missing type in redirdev")),
         "channel" if device.child("target").is_some_and(|target| target.attr("type").is_none()) => {
@@ -74,6 +81,16 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         },
         _ => Ok(()),
     }
+}
+
+/// A source of events of which the path is not said.
+fn no_path(input: &Tree) -> bool {
+    let name = match input.attr("type") {
+        Some("passthrough") => "evdev",
+        Some("evdev") => "dev",
+        _ => return false,
+    };
+    input.child("source").is_some_and(|source| source.attr(name).is_none())
 }
 
 fn loadable(text: &str) -> Result<()> {

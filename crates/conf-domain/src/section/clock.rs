@@ -64,9 +64,9 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
 /// What may be said of a timer, and of which it may be said.
 const OPTIONS: &[(&str, &[&str])] = &[
     ("tickpolicy", &["platform", "pit", "rtc", "hpet", "tsc", "armvtimer"]),
-    ("track", &["platform", "rtc"]),
     ("frequency", &["tsc"]),
     ("mode", &["tsc"]),
+    ("track", &["platform", "rtc"]),
 ];
 
 /// Checks what is said of timers.

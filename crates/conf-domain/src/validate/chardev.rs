@@ -21,9 +21,6 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
     let arch = domain.tree.attr_at("os/type", "arch").unwrap_or_default();
     match device.name.as_str() {
         "serial" => match device.attr_at("target", "type") {
-            Some("usb-serial") if place.is_some_and(|place| place != "usb") => {
-                Err(unsupported("usb-serial requires address of usb type"))
-            }
             Some("pci-serial") if place.is_some_and(|place| place != "pci") => {
                 Err(unsupported("pci-serial requires address of pci type"))
             }
@@ -32,13 +29,6 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
             }
             _ => Ok(()),
         },
-        "console" if device.attr_at("target", "type") == Some("serial") => {
-            let first = domain.all("console").next().is_some_and(|first| std::ptr::eq(first, device));
-            match first {
-                true => Ok(()),
-                false => Err(unsupported("Only the first console can be a serial port")),
-            }
-        }
         "smartcard" => {
             if device.is("mode", "host-certificates") && device.all("certificate").count() != 3 {
                 return Err(invalid("host-certificates mode needs exactly three certificates"));

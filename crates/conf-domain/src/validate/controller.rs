@@ -48,8 +48,11 @@ fn of_usb(devices: &[Tree]) -> impl Iterator<Item = &Tree> {
 /// A guest without USB has no second controller, and controllers that are only parts need one that is whole.
 pub(crate) fn usb_masters(devices: &[Tree]) -> Result<()> {
     let absent = of_usb(devices).any(|controller| controller.is("model", "none"));
-    let mut others = of_usb(devices).filter(|controller| !controller.is("model", "none")).peekable();
-    if others.peek().is_none() {
+    let mut all = of_usb(devices).peekable();
+    if all.peek().is_none() {
+        return Ok(());
+    }
+    if absent && of_usb(devices).count() == 1 {
         return Ok(());
     }
     if absent {
@@ -59,7 +62,7 @@ pub(crate) fn usb_masters(devices: &[Tree]) -> Result<()> {
         let model = controller.attr("model").unwrap_or_default();
         model.starts_with("ich9-uhci") || controller.child("master").is_some()
     };
-    match others.all(part) {
+    match all.all(part) {
         true => Err(failed("No master USB controller specified")),
         false => Ok(()),
     }

@@ -71,6 +71,14 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
     section::lifecycle::check(domain)
 }
 
+/// Checks the devices of a definition that has all of them, before they get their places.
+///
+/// # Errors
+/// With the first contradiction.
+pub fn assembled(domain: &Domain) -> Result<()> {
+    device::assembled(domain.devices())
+}
+
 /// Checks one device that comes to a definition, which does not have it yet.
 ///
 /// # Errors

@@ -95,14 +95,6 @@ fn input(domain: &Domain, input: &Tree) -> Result<()> {
     if kind == "evdev" && bus.is_some() {
         return Err(unsupported("input evdev doesn't support bus element"));
     }
-    let path = match kind {
-        "passthrough" => Some("evdev"),
-        "evdev" => Some("dev"),
-        _ => None,
-    };
-    if path.is_some_and(|name| input.attr_at("source", name).is_none()) {
-        return Err(invalid("Missing evdev path for input device"));
-    }
     let off = domain.tree.attr_at("features/ps2", "state") == Some("off");
     if off && input.is("bus", "ps2") {
         return Err(unsupported("ps2 bus inputs require the ps2 feature not to be disabled"));

@@ -67,6 +67,11 @@ fn of(setting: &Setting<'_>) -> Builtin {
     }
 }
 
+/// Model of the PCI controller that the machine always has.
+pub(crate) fn root(setting: &Setting<'_>) -> Option<&'static str> {
+    of(setting).root
+}
+
 /// An element with attributes.
 fn made(name: &str, attrs: &[(&str, &str)]) -> Tree {
     Tree { attrs: attrs.iter().copied().collect(), ..Tree::new(name) }

@@ -232,7 +232,7 @@ pub(super) fn mmio(domain: &mut Domain, setting: &Setting<'_>) {
     let without_pci = setting.is_arm() && setting.machine.starts_with("vexpress-");
     let asked = setting.board == Board::Virt
         && domain.devices().iter().any(|device| device.attr_at("address", "type") == Some("virtio-mmio"));
-    if !without_pci && !asked && setting.board != Board::Microvm {
+    if !without_pci && !asked {
         return;
     }
     for device in domain.devices_mut() {

@@ -45,8 +45,9 @@ pub(super) fn defaults(domain: &mut Domain, setting: &Setting<'_>) {
                 let model = match setting.board {
                     Board::Pseries => "pseries",
                     Board::Ccw => "s390",
-                    Board::Virt => "pvpanic",
-                    _ => "isa",
+                    Board::Virt if setting.is_arm() => "pvpanic",
+                    _ if setting.is_x86() => "isa",
+                    _ => continue,
                 };
                 device.set("model", model);
             }
@@ -115,19 +116,14 @@ fn serial(serial: &mut Tree, setting: &Setting<'_>) {
         _ if setting.board == Board::Virt => Some("system-serial"),
         _ => None,
     };
-    let usb = serial.attr_at("address", "type") == Some("usb");
     let target = serial.child_or_new("target");
-    if !setting.is_x86()
-        && target.is("type", "isa-serial")
-        && default.is_some()
-        && target.child("model").is_none()
-    {
+    if !setting.is_x86() && target.is("type", "isa-serial") {
         // Old documents say ISA whatever the machine.
         target.unset("type");
     }
     if target.attr("type").is_none() {
         let Some(kind) = default else { return };
-        target.set("type", if usb { "usb-serial" } else { kind });
+        target.set("type", kind);
     }
     if target.child("model").is_none() {
         let model = match target.attr("type").unwrap_or_default() {
@@ -135,8 +131,8 @@ fn serial(serial: &mut Tree, setting: &Setting<'_>) {
             "pci-serial" => "pci-serial",
             "usb-serial" => "usb-serial",
             "spapr-vio-serial" => "spapr-vty",
-            "system-serial" if setting.is_arm() => "pl011",
-            "system-serial" => "16550a",
+            "system-serial" if setting.is_arm_virt() => "pl011",
+            "system-serial" if setting.board == Board::Virt => "16550a",
             "sclp-serial" => "sclpconsole",
             "isa-debug" => "isa-debugcon",
             _ => return,

@@ -8,7 +8,7 @@
 //! The order matters: machine before models, devices before controllers, controllers before addresses.
 
 pub mod alone;
-mod builtin;
+pub(crate) mod builtin;
 mod channel;
 mod controllers;
 mod cpu;
@@ -28,7 +28,6 @@ pub use crate::host_cpu::Hardware;
 use crate::{Caps, Firmware};
 use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, ParseFlags};
-pub(crate) use ports::on_usb;
 use qemu_caps::Flag;
 pub use setting::Board;
 use setting::Setting;
@@ -139,6 +138,9 @@ pub fn complete(domain: &mut Domain, caps: &Caps, site: &Site, flags: ParseFlags
     controllers::defaults(domain, &setting);
     devices::defaults(domain, &setting);
     controllers::for_devices(domain, &setting);
+    if !flags.skip_validate {
+        conf_domain::validate::assembled(domain)?;
+    }
     addresses(domain, &setting)?;
     if domain.vcpus_max() == 0 {
         return Err(Error::internal(ErrorDomain::DOMAIN, "CPU IDs in <numa> exceed the <vcpu> count"));
@@ -199,6 +201,10 @@ fn addresses(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     let usb = |controller: &Tree| controller.is("type", "usb") && !controller.is("model", "none");
     if domain.all("controller").any(usb) {
         ports::usb_taken(domain)?;
+    } else if domain.devices().iter().any(ports::on_usb) {
+        return Err(unsupported(
+            "USB is disabled for this domain, but USB devices are present in the domain XML",
+        ));
     }
     if setting.abi_update {
         ports::usb(domain)?;

@@ -122,7 +122,7 @@ fn usb_ports(controller: &Tree) -> u32 {
         "ehci" | "ich9-ehci1" => 6,
         // Companions share the ports of their master.
         "ich9-uhci1" | "ich9-uhci2" | "ich9-uhci3" => 0,
-        "nec-xhci" | "qemu-xhci" => asked.unwrap_or(15),
+        "nec-xhci" | "qemu-xhci" => asked.unwrap_or(4),
         "pci-ohci" => 3,
         "qusb1" | "qusb2" => asked.unwrap_or(8),
         _ => 2,
@@ -132,7 +132,7 @@ fn usb_ports(controller: &Tree) -> u32 {
 const HUB_PORTS: u32 = 8;
 
 /// Whether a device sits on a USB bus.
-pub(crate) fn on_usb(device: &Tree) -> bool {
+pub(super) fn on_usb(device: &Tree) -> bool {
     match device.name.as_str() {
         "input" => device.is("bus", "usb"),
         "disk" => device.attr_at("target", "bus") == Some("usb"),

@@ -34,7 +34,11 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
                 }
             }
             "pit" => {
-                if let Some(policy @ "merge") = policy {
+                let refused = match policy {
+                    Some("catchup") => !setting.is_x86(),
+                    policy => policy == Some("merge"),
+                };
+                if let Some(policy) = policy.filter(|_| refused) {
                     return Err(unsupported(format!("unsupported pit tickpolicy '{policy}'")));
                 }
             }

@@ -147,7 +147,9 @@ fn pci(controller: &Tree, model: &str, setting: &Setting<'_>) -> Result<()> {
         return refused("modelName", "is not valid");
     }
     if name == "none" && named {
-        return refused("modelName", "not set");
+        return Err(internal(format!(
+            "Required option 'modelName' is not set for PCI controller with index '{index}', model '{model}' and modelName '{name}'"
+        )));
     }
     if named && !names.contains(&name) {
         return refused("modelName", "has invalid value");

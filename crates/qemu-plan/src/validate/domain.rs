@@ -51,6 +51,13 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     let efi = os.is_some_and(|os| {
         os.attr("firmware") == Some("efi") || os.attr_at("loader", "type") == Some("pflash")
     });
+    let sleeps = |pm: &Tree| pm.child("suspend-to-mem").is_some() || pm.child("suspend-to-disk").is_some();
+    if domain.tree.child("pm").is_some_and(sleeps) && !setting.is_x86() {
+        return Err(unsupported("setting ACPI S3/S4 not supported"));
+    }
+    if os.is_some_and(|os| os.child("shim").is_some()) && !setting.has(Flag::Shim) {
+        return Err(unsupported("shim is not supported by this QEMU binary"));
+    }
     let features = domain.tree.child("features");
     let acpi = features.is_some_and(|features| features.child("acpi").is_some());
     let without = setting.caps.machine(&setting.machine).is_some_and(|machine| machine.acpi == Some(false));

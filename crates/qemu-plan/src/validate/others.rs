@@ -12,12 +12,12 @@ use xml::Tree;
 pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     match device.name.as_str() {
         "iommu" => iommu(domain, device, setting),
-        "parallel" if setting.is_ppc64() || setting.is_s390() => {
+        "parallel" if setting.board == Board::Pseries || setting.is_s390() => {
             Err(unsupported("parallel ports are not supported"))
         }
         "serial" => spice(domain, device).and_then(|()| serial(device, setting)),
         "controller" => super::controller::check(domain, device, setting),
-        "shmem" => shmem(device),
+        "shmem" => shmem(device, setting),
         "tpm" => tpm(domain, device, setting, site),
         "hostdev" => hostdev(domain, device, setting),
         "input" => input(device, setting),
@@ -31,8 +31,30 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         "sound" if device.is("model", "ich7") => {
             Err(Error::internal(ErrorDomain::QEMU, "sound card model 'ich7' is not supported by qemu"))
         }
+        "sound" if device.is("model", "ich9") && !setting.has(Flag::Ich9IntelHda) => {
+            Err(unsupported("The ich9-intel-hda audio controller is not supported in this QEMU binary"))
+        }
+        "sound" if device.is("model", "virtio") && !setting.has(Flag::VirtioSound) => {
+            Err(unsupported("virtio-sound controller is not supported in this QEMU binary"))
+        }
+        "pstore" if device.is("backend", "acpi-erst") && !setting.has(Flag::AcpiErst) => {
+            Err(unsupported("acpi-erst backend of pstore device is not supported"))
+        }
+        "memballoon"
+            if !matches!(
+                device.attr("model"),
+                Some("none" | "virtio" | "virtio-transitional" | "virtio-non-transitional")
+            ) =>
+        {
+            let model = device.attr("model").unwrap_or_default();
+            Err(unsupported(format!(
+                "Memory balloon device type '{model}' is not supported by this version of qemu"
+            )))
+        }
         "watchdog" => watchdog(device, setting),
-        "nvram" if !setting.is_ppc64() => Err(unsupported("nvram device is only supported for PPC64")),
+        "nvram" if setting.board != Board::Pseries => {
+            Err(unsupported("nvram device is only supported for PPC64"))
+        }
         "console" => console(device, setting).and_then(|()| spice(domain, device)).and_then(|()| tcp(device)),
         "channel" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
         "smartcard"
@@ -103,6 +125,9 @@ pub(super) fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
         "s390" | "pseries" | "hyperv" if place.is_some() => {
             Err(unsupported(format!("setting the panic device address is not supported for model '{model}'")))
         }
+        "" => {
+            Err(unsupported("no panic model provided, and no default for the architecture and machine type"))
+        }
         "isa" if !setting.has(Flag::Pvpanic) => {
             Err(unsupported("the QEMU binary does not support the ISA panic device"))
         }
@@ -112,10 +137,29 @@ pub(super) fn panic(panic: &Tree, setting: &Setting<'_>) -> Result<()> {
         "pvpanic" if !setting.has(Flag::PvpanicPci) => {
             Err(unsupported("the QEMU binary does not support the PCI pvpanic device"))
         }
-        "pvpanic" if place.is_some_and(|place| place != "pci") => {
+        "pvpanic" if place != Some("pci") => {
             Err(unsupported("pvpanic is supported only with PCI address type"))
         }
         _ => Ok(()),
+    }
+}
+
+/// The kind of address that goes with a serial port.
+fn place(serial: &Tree, kind: &str) -> Result<()> {
+    let Some(place) = serial.attr_at("address", "type") else { return Ok(()) };
+    let wanted = match kind {
+        "isa-serial" | "isa-debug" => "isa",
+        "usb-serial" => "usb",
+        "pci-serial" => "pci",
+        "spapr-vio-serial" => "spapr-vio",
+        "system-serial" | "sclp-serial" => {
+            return Err(unsupported(format!("Target type '{kind}' cannot have an associated address")));
+        }
+        _ => return Ok(()),
+    };
+    match place == wanted {
+        true => Ok(()),
+        false => Err(unsupported(format!("Target type '{kind}' requires address type '{wanted}'"))),
     }
 }
 
@@ -129,24 +173,13 @@ fn serial(serial: &Tree, setting: &Setting<'_>) -> Result<()> {
         "isa-debugcon" => "isa-debug",
         model => model,
     };
-    if !wanted.is_empty() && kind != wanted {
+    if model.is_empty() {
+        return place(serial, kind).and_then(|()| tcp(serial));
+    }
+    if kind != wanted {
         return Err(unsupported(format!("Target model '{model}' requires target type '{wanted}'")));
     }
-    if let Some(place) = serial.attr_at("address", "type") {
-        let wanted = match kind {
-            "isa-serial" | "isa-debug" => "isa",
-            "usb-serial" => "usb",
-            "pci-serial" => "pci",
-            "spapr-vio-serial" => "spapr-vio",
-            "system-serial" | "sclp-serial" => {
-                return Err(unsupported(format!("Target type '{kind}' cannot have an associated address")));
-            }
-            _ => place,
-        };
-        if place != wanted {
-            return Err(unsupported(format!("Target type '{kind}' requires address type '{wanted}'")));
-        }
-    }
+    place(serial, kind)?;
     let fits = match kind {
         "isa-serial" | "isa-debug" => setting.is_x86(),
         "spapr-vio-serial" => setting.board == Board::Pseries,
@@ -195,7 +228,7 @@ fn tcp(device: &Tree) -> Result<()> {
     }
 }
 
-fn shmem(shmem: &Tree) -> Result<()> {
+fn shmem(shmem: &Tree, setting: &Setting<'_>) -> Result<()> {
     let size = shmem.child("size").and_then(|size| {
         let unit = size.attr("unit").unwrap_or("M");
         base::size::scale(size.body().trim().parse().ok()?, unit, 1 << 20, u64::MAX)
@@ -205,6 +238,14 @@ fn shmem(shmem: &Tree) -> Result<()> {
     }
     let model = shmem.attr_at("model", "type").unwrap_or_default();
     let served = shmem.child("server").is_some();
+    let known = match model {
+        "ivshmem-plain" => setting.has(Flag::IvshmemPlain),
+        "ivshmem-doorbell" => setting.has(Flag::IvshmemDoorbell),
+        _ => true,
+    };
+    if !known {
+        return Err(unsupported(format!("shmem model '{model}' is not supported by this QEMU binary")));
+    }
     match model {
         "ivshmem-plain" if served => {
             Err(unsupported(format!("shmem model '{model}' is supported only with server option disabled")))
@@ -328,6 +369,9 @@ fn input(input: &Tree, setting: &Setting<'_>) -> Result<()> {
     if input.is("bus", "ps2") && !(at_machine && setting.has(Flag::I8042)) {
         return Err(unsupported("ps2 is not supported by this QEMU binary"));
     }
+    if input.is("type", "passthrough") && !setting.has(Flag::VirtioInputHost) {
+        return Err(unsupported("virtio-input-host is not supported by this QEMU binary"));
+    }
     let transitional = matches!(input.attr("model"), Some("virtio-transitional" | "virtio-non-transitional"));
     let kind = input.attr("type").unwrap_or_default();
     if transitional && kind != "passthrough" {
@@ -385,7 +429,7 @@ fn watchdog(watchdog: &Tree, setting: &Setting<'_>) -> Result<()> {
         "diag288" if place.is_some() => {
             Err(unsupported(format!("{model} model of watchdog is virtual and cannot go on any bus.")))
         }
-        "ib700" if !setting.is_x86() => {
+        "ib700" if !matches!(setting.board, Board::Pc | Board::Isapc) => {
             Err(unsupported(format!("{model} model of watchdog cannot be used with this machine type")))
         }
         "itco" if setting.board != Board::Q35 => {
@@ -454,21 +498,7 @@ fn video(domain: &Domain, video: &Tree, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Devices on a bus that the guest does not have.
-fn usb(domain: &Domain) -> Result<()> {
-    let has = domain
-        .all("controller")
-        .any(|controller| controller.is("type", "usb") && !controller.is("model", "none"));
-    if !has && domain.devices().iter().any(crate::complete::on_usb) {
-        return Err(unsupported(
-            "USB is disabled for this domain, but USB devices are present in the domain XML",
-        ));
-    }
-    Ok(())
-}
-
 pub(super) fn together(domain: &Domain) -> Result<()> {
-    usb(domain)?;
     let proxies = domain.all("tpm").filter(|tpm| tpm.is("model", "spapr-tpm-proxy")).count();
     let others = domain.all("tpm").count() - proxies;
     if others > 1 {

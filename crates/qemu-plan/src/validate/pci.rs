@@ -1,6 +1,7 @@
 //! PCI controllers against the machine, and identifiers of s390.
 
 use super::invalid;
+use crate::complete::builtin;
 use crate::complete::setting::{Board, Setting};
 use crate::complete::unsupported;
 use base::{Error, ErrorDomain, Result};
@@ -19,13 +20,16 @@ fn number(text: &str) -> Option<u64> {
 pub(super) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     for controller in domain.all("controller").filter(|controller| controller.is("type", "pci")) {
         let model = controller.attr("model").unwrap_or_default();
-        let wanted = if setting.board.is_pcie() { "pcie-root" } else { "pci-root" };
-        let known = matches!(setting.board, Board::Pc | Board::Q35 | Board::Virt);
-        if controller.is("index", "0") && known && model != wanted {
+        if let Some(wanted) =
+            builtin::root(setting).filter(|wanted| controller.is("index", "0") && model != *wanted)
+        {
             let found = if model.is_empty() { "(null)" } else { model };
             return Err(invalid(format!(
                 "The PCI controller with index='0' must be model='{wanted}' for this machine type, but model='{found}' was found instead"
             )));
+        }
+        if model == "pcie-root" && setting.board == Board::Pseries && !controller.is("index", "0") {
+            return Err(unsupported("Index for 'pcie-root' controllers must be 0"));
         }
         let root = model == "pcie-root" || model == "pci-root" && setting.board != Board::Pseries;
         if root && !controller.is("index", "0") {
@@ -39,9 +43,6 @@ pub(super) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
                     "{model} with index {index} is configured for a NUMA node ({node}) not present in the domain's <cpu><numa> array ({cells})"
                 )));
             }
-        }
-        if matches!(model, "") {
-            return Err(Error::internal(ErrorDomain::QEMU, "PCI controller model was not set correctly"));
         }
         if model == "pci-expander-bus" && setting.board != Board::Pc {
             return Err(unsupported(
@@ -67,7 +68,12 @@ pub(super) fn identified(device: &Tree, setting: &Setting<'_>) -> Result<()> {
     if device.at("address/zpci").is_some() && !has_identifiers(setting) {
         return Err(unsupported("This QEMU binary doesn't support zPCI"));
     }
-    Ok(())
+    match device.attr_at("address/zpci", "uid").and_then(number) {
+        Some(uid) if uid == 0 || uid > 0xffff => {
+            Err(invalid(format!("Invalid PCI address uid='0x{uid:04x}', must be > 0x0000 and <= 0xffff")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn has_identifiers(setting: &Setting<'_>) -> bool {
@@ -82,11 +88,6 @@ fn zpci(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     for device in domain.devices() {
         let Some(zpci) = device.at("address/zpci") else { continue };
         if let Some(uid) = zpci.attr("uid").and_then(number) {
-            if uid == 0 || uid > 0xffff {
-                return Err(invalid(format!(
-                    "Invalid PCI address uid='0x{uid:04x}', must be > 0x0000 and <= 0xffff"
-                )));
-            }
             // In octal, as the reference says it.
             if !uids.insert(uid) {
                 return Err(Error::internal(

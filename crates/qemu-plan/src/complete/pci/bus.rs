@@ -49,8 +49,8 @@ impl Connect {
     fn noun(self) -> &'static str {
         match self {
             _ if self.has(Connect::PCIE) => "PCI Express device",
-            _ if self.has(Connect::ROOT_PORT) => "pcie-root-port",
-            _ if self.has(Connect::UPSTREAM) => "pcie-switch-upstream-port",
+            // An upstream port sits on a root port, which has no place either.
+            _ if self.has(Connect::ROOT_PORT) || self.has(Connect::UPSTREAM) => "pcie-root-port",
             _ if self.has(Connect::DOWNSTREAM) => "pcie-switch-downstream-port",
             _ if self.has(Connect::DMI) => "dmi-to-pci-bridge",
             _ if self.has(Connect::TO_PCI) => "pcie-to-pci-bridge",

@@ -169,6 +169,10 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
         .filter(|device| is_pci_controller(device))
         .filter_map(|device| number(device.attr("index")))
         .max();
+    let unnamed = |device: &Tree| is_pci_controller(device) && device.attr("model").is_none();
+    if domain.devices().iter().any(unnamed) {
+        return Err(Error::internal(ErrorDomain::DOMAIN, "PCI controller model was not set correctly"));
+    }
     if !supports(setting) {
         return Ok(());
     }
@@ -409,7 +413,16 @@ fn q35(domain: &Domain, places: &mut Places, buses: &mut Buses) -> Result<()> {
         let first = devices
             .iter()
             .enumerate()
-            .find(|(index, device)| places.is_open_part(*index) && !has_placed_part(devices, device, places));
+            .filter(|(index, device)| {
+                places.is_open_part(*index) && !has_placed_part(devices, device, places)
+            })
+            .find(|(_, device)| {
+                // The part that begins a family is there.
+                let begins = |other: &&Tree| {
+                    other.is("model", "ich9-uhci1") && other.attr("index") == device.attr("index")
+                };
+                domain.all("controller").any(|other| begins(&other))
+            });
         let Some(number) = first.and_then(|(_, device)| device.attr("index")) else { break };
         if !buses.slot_is_free(slot) {
             continue;
