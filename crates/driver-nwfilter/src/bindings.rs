@@ -19,6 +19,7 @@ use conf_nwfilter::{Binding, Filter};
 use firewall::Transaction;
 use nwfilter_plan::install;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -162,9 +163,13 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether the interface of a binding is there.
+    /// Whether the interface of a binding is there. When the kernel does not tell it is taken to be, so that no guest goes
+    /// without its filter.
     pub(crate) fn present(&self, binding: &Binding) -> bool {
-        self.links.find(&binding.port).is_ok()
+        match self.links.find(&binding.port) {
+            Ok(_) => true,
+            Err(error) => !absent(&error),
+        }
     }
 
     /// Makes new rules for interfaces that are there beside their old ones. Names those that have some; when any fails, none has.
@@ -210,6 +215,12 @@ impl Driver {
             }
         }
     }
+}
+
+/// Whether an answer of the kernel says that there is no interface of a name, or can be none.
+fn absent(error: &io::Error) -> bool {
+    // ENODEV; EINVAL and ERANGE for what is no name.
+    matches!(error.raw_os_error(), Some(19 | 22 | 34))
 }
 
 /// A binding with the hardware address among its variables.
