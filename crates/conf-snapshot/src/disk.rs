@@ -141,3 +141,38 @@ impl SnapshotDisk {
             });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xml::Document;
+
+    fn read(attrs: &str, inside: &str) -> Result<SnapshotDisk> {
+        let text = format!("<disk name='vda' snapshot='external' {attrs}>{inside}</disk>");
+        let document = Document::parse(&text).unwrap();
+        SnapshotDisk::read(document.root())
+    }
+
+    #[test]
+    fn parts_of_other_kinds_are_not_kept() {
+        let host = "<source file='/x'><host name='h' port='1'/></source>";
+        let mut w = Writer::new();
+        read("type='file'", &format!("<driver type='qcow2'><metadata_cache/></driver>{host}"))
+            .unwrap()
+            .write(&mut w);
+        let text = w.finish();
+        assert!(text.contains("<source file='/x'/>") && text.contains("<driver type='qcow2'/>"), "{text}");
+    }
+
+    #[test]
+    fn kinds_are_refused_here_or_when_a_file_is_made_up() {
+        for kind in ["dir", "volume"] {
+            let refused = read(&format!("type='{kind}'"), "").unwrap_err();
+            assert!(refused.message().ends_with(&format!("unsupported disk snapshot type '{kind}'")));
+        }
+        for kind in ["nvme", "vhostuser", "vhostvdpa"] {
+            assert_eq!(read(&format!("type='{kind}'"), "").unwrap().path(), None);
+        }
+        assert!(read("", "<driver type='luks'/>").unwrap_err().message().ends_with("driver 'luks'"));
+    }
+}
