@@ -66,8 +66,8 @@ pub(super) fn check(domain: &Domain, tree: &Tree, setting: &Setting<'_>) -> Resu
         return Err(unsupported(format!("unsupported driver name '{name}' for disk '{}'", disk.target)));
     }
     partition(&disk)?;
-    if tree.is("type", "vhostuser") {
-        shared::memory(domain, "vhostuser")?;
+    if let Some(kind @ ("vhostuser" | "vhostvdpa")) = tree.attr("type") {
+        shared::memory(domain, kind)?;
     }
     image::chain(tree, setting)?;
     if tree.is("type", "dir") && !disk.readonly && disk.driver("type") == Some("fat") {
@@ -93,23 +93,24 @@ fn partition(disk: &Disk<'_>) -> Result<()> {
 fn frontend(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
     let Disk { tree, target, bus, device, .. } = *disk;
     geometry(tree, bus)?;
+    ejectable(disk)?;
     if tree.child("wwn").is_some() {
-        if device == "lun" {
-            return Err(unsupported("Setting wwn is not supported for lun device"));
-        }
         if !matches!(bus, "ide" | "scsi" | "sata") {
             return Err(unsupported("Only ide and scsi disk support wwn"));
         }
+        if device == "lun" {
+            return Err(unsupported("Setting wwn is not supported for lun device"));
+        }
     }
     if tree.child("vendor").is_some() || tree.child("product").is_some() {
-        if device == "lun" {
-            return Err(unsupported("Setting vendor or product is not supported for lun device"));
-        }
         if tree.child("vendor").is_some() && bus != "scsi" {
             return Err(unsupported("Only scsi disk supports 'vendor'"));
         }
         if tree.child("product").is_some() && !matches!(bus, "ide" | "scsi" | "sata") {
             return Err(unsupported("Only ide, sata and scsi disk supports 'product'"));
+        }
+        if device == "lun" {
+            return Err(unsupported("Setting vendor or product is not supported for lun device"));
         }
     }
     if device == "lun" && !matches!(bus, "scsi" | "virtio") {
@@ -175,13 +176,17 @@ fn geometry(tree: &Tree, bus: &str) -> Result<()> {
     Ok(())
 }
 
+fn ejectable(disk: &Disk<'_>) -> Result<()> {
+    match matches!(disk.bus, "virtio" | "sd") && matches!(disk.device, "cdrom" | "floppy") {
+        true => Err(unsupported(format!("disk type of '{}' does not support ejectable media", disk.target))),
+        false => Ok(()),
+    }
+}
+
 /// Drives whose medium can be taken out, and buses that need one.
 fn media(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
-    let Disk { bus, device, target, .. } = *disk;
+    let Disk { bus, device, .. } = *disk;
     match bus {
-        "virtio" | "sd" if matches!(device, "cdrom" | "floppy") => {
-            return Err(unsupported(format!("disk type of '{target}' does not support ejectable media")));
-        }
         // Gone from QEMU with 9.1.
         "virtio" if device == "lun" && !setting.caps.has(Flag::VirtioBlkPciScsi) => {
             return Err(unsupported("This QEMU doesn't support SCSI emulation with 'virtio-blk' device"));
@@ -209,9 +214,6 @@ fn serial(disk: &Disk<'_>) -> Result<()> {
     }
     if disk.device == "lun" {
         return Err(unsupported("scsi-block 'lun' devices do not support the serial property"));
-    }
-    if matches!(disk.bus, "sd" | "xen" | "uml") {
-        return Err(internal(format!("Serial property not supported for drive bus '{}'", disk.bus)));
     }
     Ok(())
 }
@@ -288,15 +290,17 @@ fn transient(disk: &Disk<'_>) -> Result<()> {
 fn place(domain: &Domain, disk: &Disk<'_>) -> Result<()> {
     let Some(kind) = disk.tree.attr_at("address", "type") else { return Ok(()) };
     match disk.bus {
-        "virtio" if !matches!(kind, "pci" | "ccw" | "virtio-mmio" | "virtio-s390") => {
-            Err(unsupported(format!("virtio disk cannot have an address of type '{kind}'")))
-        }
         "usb" if kind != "usb" => Err(internal("unexpected address type for usb disk")),
         bus => super::controller::drive(domain, disk.tree, bus),
     }
 }
 
 pub(super) fn start(disk: &Tree, setting: &Setting<'_>) -> Result<()> {
+    if let Some(bus @ ("sd" | "xen" | "uml")) = disk.attr_at("target", "bus")
+        && disk.text_of("serial").is_some()
+    {
+        return Err(internal(format!("Serial property not supported for drive bus '{bus}'")));
+    }
     if disk.attr_at("target", "bus") == Some("fdc") && setting.board == Board::Pseries {
         return Err(unsupported("PowerPC pseries machines do not support floppy device"));
     }
