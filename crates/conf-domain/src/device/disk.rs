@@ -147,10 +147,8 @@ pub(crate) fn is_wwn(text: &str) -> bool {
 /// Names of the maker and the product that the guest is told.
 fn printable(disk: &Tree) -> Result<()> {
     for name in ["vendor", "product"] {
-        if let Some(text) = disk.text_of(name) {
-            if !text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-                return Err(invalid(format!("disk {name} is not printable string")));
-            }
+        if disk.text_of(name).is_some_and(|text| !text.chars().all(|c| c == ' ' || c.is_ascii_graphic())) {
+            return Err(invalid(format!("disk {name} is not printable string")));
         }
     }
     Ok(())

@@ -20,6 +20,8 @@ const VHOSTUSER: &[(&str, &str)] = &[
     ("driver/iothread", "iothread"),
     ("driver/detect_zeroes", "detect_zeroes"),
     ("geometry", "geometry"),
+    ("encryption", "encryption"),
+    ("source/encryption", "encryption"),
     ("readonly", "readonly"),
     ("shareable", "shareable"),
     ("transient", "transient"),
@@ -29,8 +31,6 @@ const VHOSTUSER: &[(&str, &str)] = &[
     ("product", "product"),
     ("iotune", "iotune"),
     ("backingStore", "backingStore"),
-    ("encryption", "encryption"),
-    ("source/encryption", "encryption"),
     ("auth", "auth"),
     ("source/auth", "auth"),
 ];

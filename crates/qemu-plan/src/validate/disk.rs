@@ -66,10 +66,13 @@ pub(super) fn check(domain: &Domain, tree: &Tree, setting: &Setting<'_>) -> Resu
         return Err(unsupported(format!("unsupported driver name '{name}' for disk '{}'", disk.target)));
     }
     partition(&disk)?;
-    if let Some(kind @ ("vhostuser" | "vhostvdpa")) = tree.attr("type") {
-        shared::memory(domain, kind)?;
+    if tree.is("type", "vhostuser") {
+        shared::memory(domain, "vhostuser")?;
     }
     image::chain(tree, setting)?;
+    if tree.is("type", "vhostvdpa") {
+        shared::memory(domain, "vhostvdpa")?;
+    }
     if tree.is("type", "dir") && !disk.readonly && disk.driver("type") == Some("fat") {
         return Err(unsupported("virtual FAT storage can't be accessed in read-write mode"));
     }
@@ -94,8 +97,11 @@ fn frontend(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
     let Disk { tree, target, bus, device, .. } = *disk;
     geometry(tree, bus)?;
     ejectable(disk)?;
+    if device == "lun" && !matches!(bus, "scsi" | "virtio") {
+        return Err(unsupported(format!("disk device='lun' is not supported for bus='{bus}'")));
+    }
     if tree.child("wwn").is_some() {
-        if !matches!(bus, "ide" | "scsi" | "sata") {
+        if !matches!(bus, "ide" | "scsi") {
             return Err(unsupported("Only ide and scsi disk support wwn"));
         }
         if device == "lun" {
@@ -112,9 +118,6 @@ fn frontend(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
         if device == "lun" {
             return Err(unsupported("Setting vendor or product is not supported for lun device"));
         }
-    }
-    if device == "lun" && !matches!(bus, "scsi" | "virtio") {
-        return Err(unsupported(format!("disk device='lun' is not supported for bus='{bus}'")));
     }
     spinning(disk, setting)?;
     serial(disk)?;
@@ -212,7 +215,7 @@ fn serial(disk: &Disk<'_>) -> Result<()> {
     if !serial.chars().all(safe) {
         return Err(internal(format!("driver serial '{serial}' contains unsafe characters")));
     }
-    if disk.device == "lun" {
+    if disk.device == "lun" && disk.bus == "scsi" {
         return Err(unsupported("scsi-block 'lun' devices do not support the serial property"));
     }
     Ok(())
