@@ -149,11 +149,20 @@ impl Filter {
 
     /// The document as text, ending in a newline.
     pub fn format(&self) -> String {
+        self.print(self.priority != 0)
+    }
+
+    /// The document as it is kept: with a priority of 0 where another one is usual, which clients do not get to see.
+    pub fn format_stored(&self) -> String {
+        self.print(self.priority != 0 || chain(&self.chain).is_ok_and(|usual| usual != 0))
+    }
+
+    fn print(&self, with_priority: bool) -> String {
         let mut w = Writer::new();
         w.element("filter")
             .attr("name", &self.name)
             .attr("chain", &self.chain)
-            .attr_if(self.priority != 0, "priority", self.priority)
+            .attr_if(with_priority, "priority", self.priority)
             .children(|w| {
                 w.leaf("uuid", self.uuid);
                 for entry in &self.entries {

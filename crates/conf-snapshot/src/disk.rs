@@ -8,7 +8,7 @@ use xml::{Node, Tree, Writer};
 
 /// Formats of files that a snapshot can be made into; the others are found on reading only.
 const FORMATS: &[&str] = &[
-    "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "luks", "cow", "qcow",
+    "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow",
     "qcow2", "qed", "vmdk",
 ];
 
@@ -48,7 +48,8 @@ impl SnapshotDisk {
         let path = match self.kind.as_str() {
             "block" => source.attr("dev"),
             "network" => source.attr("name"),
-            _ => source.attr("file"),
+            "file" => source.attr("file"),
+            _ => None,
         };
         path.filter(|path| !path.is_empty())
     }
@@ -86,7 +87,7 @@ impl SnapshotDisk {
             if !device::STORAGE_TYPES.contains(&word) {
                 return Err(conf_domain::fault::attribute("disk", "type", word));
             }
-            if !["file", "block", "network"].contains(&word) {
+            if ["dir", "volume"].contains(&word) {
                 return Err(kind.invalid(format!("unsupported disk snapshot type '{word}'")));
             }
             disk.kind = word.to_owned();

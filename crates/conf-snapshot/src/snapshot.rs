@@ -164,11 +164,7 @@ impl Snapshot {
         }
         snapshot.read_memory(root.child("memory"), offline, how.redefine)?;
         let disks = |name: &str| -> Result<Vec<SnapshotDisk>> {
-            root.child(name)
-                .into_iter()
-                .flat_map(|disks| disks.children("disk"))
-                .map(SnapshotDisk::read)
-                .collect()
+            root.children(name).flat_map(|disks| disks.children("disk")).map(SnapshotDisk::read).collect()
         };
         snapshot.disks = disks("disks")?;
         snapshot.revert_disks = disks("revertDisks")?;

@@ -129,14 +129,14 @@ fn options(request: &Request<'_>) -> Result<Vec<String>> {
         return Ok(options);
     }
     let old = volume.compat.as_deref() == Some("0.10");
+    if volume.cluster_size != 0 {
+        options.push(format!("cluster_size={}", volume.cluster_size));
+    }
     if features.lazy_refcounts {
         if old {
             return Err(unsupported("lazy_refcounts not supported with compat level 0.10"));
         }
         options.push("lazy_refcounts".to_owned());
-    }
-    if volume.cluster_size != 0 {
-        options.push(format!("cluster_size={}", volume.cluster_size));
     }
     if features.extended_l2 {
         if old {

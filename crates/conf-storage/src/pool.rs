@@ -131,15 +131,16 @@ impl Pool {
         };
         let name = read::text(root, "name").or_else(|| source.name.clone().filter(|_| parts.name));
         let name = name.ok_or_else(|| invalid("missing pool source name element"))?;
-        if kind == Kind::Rbd && source.name.is_none() {
-            return Err(invalid("element 'name' is mandatory for RBD pool"));
-        }
         usable(&name)?;
         let uuid = identity(root, random)?;
         let cow = match root.descend("features/cow") {
             Some(cow) => read::yes_no(cow, "state")?,
             None => None,
         };
+        if cow.is_some() && !matches!(kind, Kind::Fs | Kind::Dir) {
+            let text = "cow feature may only be used for 'fs' and 'dir' pools";
+            return Err(detail(ErrorCode::NO_SUPPORT, ErrorDomain::STORAGE, text));
+        }
         complete(kind, &mut source, &name)?;
         let refresh = match root.descend("refresh/volume").and_then(|node| node.attr("allocation")) {
             None => None,

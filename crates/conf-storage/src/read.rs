@@ -18,7 +18,7 @@ pub(crate) fn text(node: Node<'_>, path: &str) -> Option<String> {
 
 /// An attribute of an element below; an empty one counts as absent.
 pub(crate) fn below(node: Node<'_>, path: &str, name: &str) -> Option<String> {
-    node.descend(path)?.attr(name).filter(|value| !value.is_empty()).map(str::to_owned)
+    node.descend_attr(path, name).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// A member of an enumeration.
@@ -90,7 +90,7 @@ pub(crate) fn size(node: Node<'_>, name: &str) -> Result<Option<u64>> {
         return Ok(None);
     }
     let number = decimal(&text).ok_or_else(|| fault::invalid("malformed capacity element"))?;
-    scaled(number, element.attr("unit").filter(|unit| !unit.is_empty())).map(Some)
+    scaled(number, below(node, name, "unit").as_deref()).map(Some)
 }
 
 /// Which secret is meant.

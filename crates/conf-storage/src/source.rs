@@ -90,6 +90,9 @@ impl Source {
     /// When a part is missing or unknown.
     pub fn parse(node: Node<'_>, kind: Kind) -> Result<Source> {
         let name = read::text(node, "name");
+        if kind == Kind::Rbd && name.is_none() {
+            return Err(invalid("element 'name' is mandatory for RBD pool"));
+        }
         let format = format(kind, read::below(node, "format", "type").as_deref())?;
         let hosts = node.children("host").map(host).collect::<Result<_>>()?;
         let initiator = read::below(node, "initiator/iqn", "name");

@@ -124,19 +124,19 @@ pub struct ParseFlags {
 }
 
 /// The format of an element's child, or the default of the pool's volumes.
-fn format(node: Option<Node<'_>>, kind: Kind) -> Result<Option<&'static str>> {
+fn format(root: Node<'_>, part: &str, kind: Kind) -> Result<Option<&'static str>> {
     let Some(formats) = kind.volume_formats() else { return Ok(None) };
     // Pools that offer nothing still have images of every format.
     let all = if formats.all.is_empty() { crate::format::FILES } else { formats.all };
-    let Some(name) = node.and_then(|node| read::below(node, "format", "type")) else {
+    let Some(name) = read::below(root, &format!("{part}/format"), "type") else {
         return Ok(Some(formats.default));
     };
     let found = all.iter().find(|format| **format == name && (kind == Kind::Disk || name != "none"));
     found.copied().map(Some).ok_or_else(|| unsupported(format!("unknown volume format type {name}")))
 }
 
-fn compat(node: Node<'_>) -> Result<Option<String>> {
-    let Some(text) = read::text(node, "compat") else { return Ok(None) };
+fn compat(root: Node<'_>) -> Result<Option<String>> {
+    let Some(text) = read::text(root, "target/compat") else { return Ok(None) };
     let well_formed = text.split_once('.').is_some_and(|(major, minor)| {
         [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit()))
     });
@@ -155,23 +155,25 @@ fn features(node: Node<'_>) -> Result<Features> {
     Ok(features)
 }
 
-fn cluster_size(node: Node<'_>) -> Result<u64> {
-    let Some(element) = node.child("clusterSize") else { return Ok(0) };
+fn cluster_size(root: Node<'_>) -> Result<u64> {
+    let Some(element) = root.descend("target/clusterSize") else { return Ok(0) };
     let text = element.text();
     let number = read::decimal(&text).ok_or_else(|| {
         reader(format!("Invalid value '{text}' for element or attribute './target/clusterSize'"))
     })?;
-    read::scaled(number, element.attr("unit"))
+    read::scaled(number, root.descend_attr("target/clusterSize", "unit"))
 }
 
-fn permissions(node: Node<'_>, flags: ParseFlags) -> Result<Option<Permissions>> {
-    node.child("permissions").map(|node| Permissions::parse(node, flags.origin)).transpose()
+fn permissions(root: Node<'_>, part: &str, flags: ParseFlags) -> Result<Option<Permissions>> {
+    let node = root.descend(&format!("{part}/permissions"));
+    node.map(|node| Permissions::parse(node, flags.origin)).transpose()
 }
 
-fn backing(node: Node<'_>, kind: Kind, flags: ParseFlags) -> Result<Option<Backing>> {
-    let Some(path) = read::text(node, "path") else { return Ok(None) };
-    let permissions = permissions(node, flags)?;
-    Ok(Some(Backing { path, format: format(Some(node), kind)?, permissions, timestamps: None }))
+fn backing(root: Node<'_>, kind: Kind, flags: ParseFlags) -> Result<Option<Backing>> {
+    const PART: &str = "backingStore";
+    let Some(path) = read::text(root, "backingStore/path") else { return Ok(None) };
+    let permissions = permissions(root, PART, flags)?;
+    Ok(Some(Backing { path, format: format(root, PART, kind)?, permissions, timestamps: None }))
 }
 
 impl Volume {
@@ -214,9 +216,7 @@ impl Volume {
             let unknown = || unsupported(format!("unknown volume type '{text}'"));
             volume.kind = VolumeType::parse(text).ok_or_else(unknown)?;
         }
-        if let Some(node) = root.child("backingStore") {
-            volume.backing = backing(node, kind, flags)?;
-        }
+        volume.backing = backing(root, kind, flags)?;
         volume.capacity = match read::size(root, "capacity")? {
             Some(bytes) => bytes,
             None if flags.no_capacity || (flags.optional_capacity && volume.backing.is_some()) => 0,
@@ -229,26 +229,23 @@ impl Volume {
             }
             None => volume.capacity,
         };
-        let target = root.child("target");
-        volume.format = format(target, kind)?;
-        if let Some(target) = target {
-            volume.read_target(target, flags)?;
-        }
+        volume.format = format(root, "target", kind)?;
+        volume.read_target(root, flags)?;
         Ok(volume)
     }
 
-    fn read_target(&mut self, target: Node<'_>, flags: ParseFlags) -> Result<()> {
-        self.path = read::text(target, "path");
-        self.permissions = permissions(target, flags)?;
-        self.encryption = target.child("encryption").map(Encryption::parse).transpose()?;
-        self.compat = compat(target)?;
-        self.nocow = target.child("nocow").is_some();
-        self.features = target.child("features").map(features).transpose()?;
+    fn read_target(&mut self, root: Node<'_>, flags: ParseFlags) -> Result<()> {
+        self.path = read::text(root, "target/path");
+        self.permissions = permissions(root, "target", flags)?;
+        self.encryption = root.descend("target/encryption").map(Encryption::parse).transpose()?;
+        self.compat = compat(root)?;
+        self.nocow = root.descend("target/nocow").is_some();
+        self.features = root.descend("target/features").map(features).transpose()?;
         if self.features.is_some() && self.compat.is_none() {
             // The first version that has features.
             self.compat = Some("1.1".to_owned());
         }
-        self.cluster_size = cluster_size(target)?;
+        self.cluster_size = cluster_size(root)?;
         Ok(())
     }
 

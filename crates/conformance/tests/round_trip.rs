@@ -40,7 +40,7 @@ const KINDS: &[(&str, &str, Pass)] = &[
     ("network", "stored", |text| network(text, true)),
     ("network", "running", |text| network(text, false)),
     ("networkport", "stored", |text| Ok(NetworkPort::parse(text)?.format())),
-    ("filter", "stored", |text| Ok(Filter::parse(text, false, &mut || [7; 16])?.format())),
+    ("filter", "stored", |text| Ok(Filter::parse(text, false, &mut || [7; 16])?.format_stored())),
     ("filterbinding", "stored", |text| Ok(Binding::parse(text, false)?.format())),
     ("secret", "stored", |text| Ok(Secret::parse(text, false, &mut || [7; 16])?.format())),
     ("interface", "stored", |text| Ok(Interface::parse(text, false)?.format())),

@@ -65,7 +65,7 @@ impl Driver {
 
     fn store_filter(&self, filter: &Filter) -> Result<()> {
         let path = self.definitions.join(format!("{}.xml", filter.name));
-        let text = header(&format!("nwfilter-edit {}", xml::escape(&filter.name))) + &filter.format();
+        let text = header(&format!("nwfilter-edit {}", xml::escape(&filter.name))) + &filter.format_stored();
         host::store::write(&path, text.as_bytes(), 0o600).map_err(|error| {
             let text = format!("Failed to create file '{}.new'", path.display());
             Error::system(ErrorDomain::NONE, &error, text)

@@ -203,6 +203,10 @@ impl Driver {
             _ => {}
         }
         if volume.kind == VolumeType::Dir {
+            if volume.backing.is_some() {
+                let text = "backing storage not supported for directories volumes";
+                return Err(error(ErrorCode::NO_SUPPORT, text));
+            }
             return host::volume::make_folder(Path::new(path(volume)), owner(volume))
                 .map_err(|cause| system(&cause, format!("Failed to create directory '{}'", path(volume))));
         }

@@ -56,13 +56,28 @@ fn violation(node: Node<'_>, fault: Fault, what: String) -> Violation {
 pub(crate) fn document(kind: Kind, root: Node<'_>) -> Outcome {
     let table = kind.table();
     match table.index.get(kind.root()).and_then(|at| table.rows.get(*at)) {
-        Some(row) if root.name() == kind.root() => element(table, row, root),
+        Some(row) if root.name() == kind.root() => {
+            element(table, row, root).map_err(|found| blamed(table, row, root, found))
+        }
         _ => Err(violation(
             root,
             Fault::UnknownElement,
             format!("the outermost element must be '{}'", kind.root()),
         )),
     }
+}
+
+/// What is told instead where libxml2 tries the content of the outermost element in one way before the other.
+fn blamed(table: &'static Table, row: &'static Row, root: Node<'_>, found: Violation) -> Violation {
+    let child = |name: &str| Some((root.child(name)?, row.children.iter().find(|child| child.name == name)?));
+    for (name, always) in words::blamed(root.name()) {
+        let Some((inner, child)) = child(name) else { continue };
+        let within = found.path.split('/').nth(1) == Some(name);
+        if always || within || one_of(table, child, inner).is_err() {
+            return violation(inner, Fault::Repeated, found.what);
+        }
+    }
+    found
 }
 
 /// A name as the tables write it.

@@ -59,6 +59,7 @@ enum By {
 struct Table {
     ways: HashMap<&'static str, Way>,
     attributes: HashMap<(&'static str, &'static str), By>,
+    blamed: HashMap<&'static str, Vec<&'static str>>,
 }
 
 /// The table. It is constant: built on first use from text that is part of the program.
@@ -69,6 +70,9 @@ fn table() -> &'static Table {
         for line in include_str!("../data/words.table").lines() {
             let words: Vec<&'static str> = line.split_ascii_whitespace().collect();
             match words.as_slice() {
+                [path, "blames", children @ ..] => {
+                    table.blamed.insert(path, children.to_vec());
+                }
                 [path, way] if !path.starts_with('#') => {
                     table.ways.insert(path, Way::read(way));
                 }
@@ -80,6 +84,12 @@ fn table() -> &'static Table {
         }
         table
     })
+}
+
+/// Children of an outermost element that are told of instead of what is wrong, and whether always.
+pub(crate) fn blamed(root: &str) -> impl Iterator<Item = (&'static str, bool)> {
+    let children = table().blamed.get(root).into_iter().flatten();
+    children.map(|name| (name.trim_end_matches('!'), name.ends_with('!')))
 }
 
 impl Way {

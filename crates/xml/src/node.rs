@@ -178,9 +178,22 @@ impl<'d> Node<'d> {
         })
     }
 
-    /// Walks down a path of element names separated by `/`, first match at each step.
+    /// The first element that a path of names separated by `/` leads to. Where a name stands several times, what the
+    /// first of them lacks is taken from the next, as XPath does.
     pub fn descend(self, path: &str) -> Option<Node<'d>> {
-        path.split('/').try_fold(self, |node, name| node.child(name))
+        self.seek(path, &mut Some)
+    }
+
+    /// The first attribute of this name on an element that a path leads to, as for [`Node::descend`].
+    pub fn descend_attr(self, path: &str, name: &str) -> Option<&'d str> {
+        self.seek(path, &mut |node| node.attr(name))
+    }
+
+    fn seek<T>(self, path: &str, of: &mut dyn FnMut(Node<'d>) -> Option<T>) -> Option<T> {
+        match path.split_once('/') {
+            None => self.children(path).find_map(of),
+            Some((name, rest)) => self.children(name).find_map(|node| node.seek(rest, of)),
+        }
     }
 
     /// Text of the first child element of this name; `None` when there is no such element.
@@ -296,5 +309,21 @@ impl fmt::Debug for Node<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = self.position();
         write!(f, "<{}> at {line}:{column}", self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Document;
+
+    #[test]
+    fn a_path_leads_through_every_element_of_a_name() {
+        let text = "<a><b><c/></b><b><c x='1'/><d>first</d></b><b><c x='2'/><d>second</d></b></a>";
+        let document = Document::parse(text).unwrap();
+        let root = document.root();
+        assert_eq!(root.descend("b/c").and_then(|node| node.attr("x")), None);
+        assert_eq!(root.descend_attr("b/c", "x"), Some("1"));
+        assert_eq!(root.descend("b/d").map(super::Node::text).as_deref(), Some("first"));
+        assert!(root.descend("b/e").is_none() && root.descend("c").is_none());
     }
 }

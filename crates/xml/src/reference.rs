@@ -169,7 +169,7 @@ fn expand(name: &str, entities: &mut Entities<'_>, depth: u32, out: &mut String)
         .ok_or("Maximum entity amplification factor exceeded, see xmlCtxtSetMaxAmplification.")?;
     let mut rest = value;
     while let Some(at) = rest.find('&') {
-        out.push_str(rest.get(..at).unwrap_or_default());
+        push_lines(rest.get(..at).unwrap_or_default(), out);
         rest = rest.get(at + 1..).unwrap_or_default();
         if let Some(digits) = rest.strip_prefix('#') {
             let (c, length) = character(digits).map_err(|(_, message)| message)?;
@@ -186,8 +186,17 @@ fn expand(name: &str, entities: &mut Entities<'_>, depth: u32, out: &mut String)
         }
         rest = behind;
     }
-    out.push_str(rest);
+    push_lines(rest, out);
     Ok(())
+}
+
+/// Ends of lines are those of the document (XML 1.0, 2.11), also where an entity is declared.
+fn push_lines(text: &str, out: &mut String) {
+    if text.contains('\r') {
+        out.push_str(&text.replace("\r\n", "\n").replace('\r', "\n"));
+    } else {
+        out.push_str(text);
+    }
 }
 
 #[cfg(test)]
@@ -206,6 +215,14 @@ mod tests {
         check("<a>&#xZ;</a>", "CharRef: invalid hexadecimal value", 6);
         check("<a>&#x;</a>", "xmlParseCharRef: invalid xmlChar value 0", 7);
         check("<a>&#12</a>", "CharRef: invalid decimal value", 7);
+    }
+
+    #[test]
+    fn ends_of_lines_in_entities() {
+        let text = "<!DOCTYPE a [<!ENTITY x '1\r\n2\r3&#13;'>]><a b='&x;'>&x;</a>";
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.root().text(), "1\n2\n3\r");
+        assert_eq!(document.root().attr("b"), Some("1 2 3 "));
     }
 
     #[test]

@@ -126,3 +126,24 @@ fn images() {
         assert_eq!(create::commands(&request).unwrap()[0].join(" "), command);
     }
 }
+
+#[test]
+fn what_the_first_target_lacks_is_taken_from_the_next() {
+    let more = "<target><format type='qcow2'/><path>/b</path></target><allocation>7</allocation><allocation unit='KiB'/>";
+    let read = volume("<path>/a</path>", more).unwrap();
+    assert_eq!((read.path.as_deref(), read.format, read.allocation), (Some("/a"), Some("qcow2"), 7 << 10));
+}
+
+#[test]
+fn copying_on_write_is_a_matter_of_file_systems() {
+    for kind in Kind::ALL {
+        let text = format!("<pool type='{kind}'><name>p</name><features><cow state='no'/></features></pool>");
+        let refused = Pool::parse(&text, &mut || [7; 16]).unwrap_err().message().to_owned();
+        let alone = matches!(kind, Kind::Dir | Kind::Fs);
+        assert_eq!(
+            refused.ends_with("cow feature may only be used for 'fs' and 'dir' pools"),
+            !alone,
+            "{refused}"
+        );
+    }
+}

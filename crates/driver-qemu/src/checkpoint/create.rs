@@ -89,7 +89,13 @@ impl Driver {
     fn redefine_checkpoint(&self, guest: &Arc<Guest>, mut checkpoint: Checkpoint, flags: u32) -> Result<()> {
         let name = checkpoint.moment.name.clone();
         let old = guest.checkpoints().find(&name).cloned();
-        check_place(&guest.checkpoints(), &checkpoint, &checkpoint.guest, guest.uuid, "checkpoint")?;
+        check_place(
+            &guest.checkpoints(),
+            &checkpoint,
+            &checkpoint.guest,
+            guest.uuid,
+            ("checkpoint", ErrorDomain::DOMAIN_CHECKPOINT),
+        )?;
         if let (moment::Guest::None | moment::Guest::Uuid(_), Some(old)) = (&checkpoint.guest, &old) {
             checkpoint.guest = old.guest.clone();
         }

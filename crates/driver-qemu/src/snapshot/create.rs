@@ -99,21 +99,6 @@ fn state_of(number: i32) -> State {
     }
 }
 
-/// Whether some disks are kept within their images, and others are not.
-fn internal_and_others(snapshot: &Snapshot, definition: &Domain) -> bool {
-    let place = |disk: &xml::Tree| {
-        let target = disk.attr_at("target", "dev").unwrap_or_default();
-        let source = ["file", "dev"].iter().find_map(|name| disk.attr_at("source", name));
-        let mut parts = snapshot.disks.iter();
-        parts
-            .find(|part| part.name == target || Some(part.name.as_str()) == source)
-            .and_then(|part| part.location)
-    };
-    let internal = |disk: &xml::Tree| place(disk) == Some(Location::Internal);
-    let full = |disk: &&xml::Tree| disk.child("source").is_some();
-    definition.all("disk").any(internal) && definition.all("disk").filter(full).any(|disk| !internal(disk))
-}
-
 impl Driver {
     pub(super) fn create_snapshot(
         &self,
@@ -200,12 +185,7 @@ impl Driver {
                 _ => (Location::Internal, true),
             }
         };
-        let mixed = disk_only && internal_and_others(&snapshot, &definition);
         align::snapshot(&mut snapshot, &definition, location.0, location.1, &prepare::is_regular)?;
-        if mixed {
-            let text = "internal and full system snapshots require all disks to be selected for snapshot";
-            return Err(Error::unsupported(FROM, text));
-        }
         prepare::formats(&mut snapshot.disks);
         if let Some(live) = &value.live {
             let wanted = |place: Option<Location>| !matches!(place, None | Some(Location::No));

@@ -1,21 +1,17 @@
 //! Where a moment stands among the others of its guest.
 
-use crate::error;
 use base::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use conf_snapshot::moment;
 use conf_snapshot::tree::{Moments, Named};
 
-fn argument(text: String) -> Error {
-    error(ErrorCode::INVALID_ARG, text)
-}
-
-/// Refuses a moment whose parent is not there or stands below it, or that is another guest's. `what` is its kind.
+/// Refuses a moment whose parent is not there or stands below it, or that is another guest's. `what` is its kind, which
+/// speaks for itself as `from`.
 pub(crate) fn check_place<T: Named + Clone>(
     all: &Moments<T>,
     one: &T,
     owner: &moment::Guest,
     uuid: Uuid,
-    what: &str,
+    (what, from): (&str, ErrorDomain),
 ) -> Result<()> {
     let name = &one.moment().name;
     // The tree of moments speaks for all drivers.
@@ -37,7 +33,8 @@ pub(crate) fn check_place<T: Named + Clone>(
         moment::Guest::None => None,
     };
     if told.is_some_and(|told| told != uuid) {
-        return Err(argument(format!("definition for {what} {name} must use uuid {uuid}")));
+        let text = format!("definition for {what} {name} must use uuid {uuid}");
+        return Err(Error::new(ErrorCode::INVALID_ARG, from, text));
     }
     Ok(())
 }

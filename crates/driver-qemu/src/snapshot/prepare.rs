@@ -6,6 +6,7 @@ use base::{Error, ErrorCode, Result};
 use conf_domain::Domain;
 use conf_snapshot::snapshot::Location;
 use conf_snapshot::{Snapshot, SnapshotDisk};
+use std::io::ErrorKind;
 use std::path::Path;
 use xml::Tree;
 
@@ -17,6 +18,19 @@ fn disk<'d>(domain: &'d Domain, name: &str) -> Option<&'d Tree> {
     domain.all("disk").find(|disk| target(disk) == name)
 }
 
+/// Refuses a new image of which nothing can come.
+fn check_image(new: &SnapshotDisk, active: bool, reuse: bool) -> Result<()> {
+    if let Some(format) = new.format().filter(|format| !matches!(*format, "qcow2" | "qed")) {
+        let text = format!("external snapshot format for disk {} is unsupported: {format}", new.name);
+        return Err(unsupported(text));
+    }
+    if !active && new.kind == "network" {
+        let text = "external inactive snapshots are not supported on 'network' disks";
+        return Err(Error::internal(FROM, text));
+    }
+    check_file(new, reuse)
+}
+
 /// Refuses a new file that is there already, or one to be used that is not.
 fn check_file(new: &SnapshotDisk, reuse: bool) -> Result<()> {
     if new.kind != "file" && new.kind != "block" {
@@ -24,9 +38,17 @@ fn check_file(new: &SnapshotDisk, reuse: bool) -> Result<()> {
     }
     let path = new.path().unwrap_or_default();
     match std::fs::metadata(path) {
-        Err(cause) if reuse || new.kind == "block" => {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => {
+            let text = format!("unable to stat for disk {}: {path}", new.name);
+            Err(Error::system(FROM, &cause, text))
+        }
+        Err(cause) if reuse => {
             let text = format!("missing existing file for disk {}: {path}", new.name);
             Err(Error::system(FROM, &cause, text))
+        }
+        Err(_) if new.kind == "block" => {
+            let text = format!("block device snapshot target '{path}' doesn't exist");
+            Err(error(ErrorCode::OPERATION_UNSUPPORTED, text))
         }
         Ok(metadata) if !reuse && metadata.is_file() && metadata.len() > 0 => {
             let text = format!(
@@ -68,15 +90,16 @@ pub(super) fn check(
                 }
             }
             Some(Location::External) => {
-                check_file(part, reuse)?;
+                check_image(part, active, reuse)?;
                 external += 1;
             }
-            Some(Location::Manual) => {
+            Some(Location::Manual) if active => {
                 return Err(error(
                     ErrorCode::OPERATION_UNSUPPORTED,
                     format!("'manual' snapshot mode of disk '{}' is not supported", part.name),
                 ));
             }
+            Some(Location::Manual) => {}
             _ => left_out |= own.child("readonly").is_none() && crate::block::disk::has_image(own),
         }
     }
@@ -84,7 +107,8 @@ pub(super) fn check(
     if internal == 0 && external == 0 && memory == Location::No {
         return Err(unsupported("nothing selected for snapshot"));
     }
-    if memory == Location::Internal && (internal == 0 || left_out || external > 0) {
+    let incomplete = memory == Location::Internal && (internal == 0 || external > 0);
+    if incomplete || (memory == Location::Internal || internal > 0) && left_out {
         let text = "internal and full system snapshots require all disks to be selected for snapshot";
         return Err(unsupported(text));
     }

@@ -19,7 +19,13 @@ impl Driver {
     fn check_place(&self, guest: &Guest, snapshot: &Snapshot) -> Result<()> {
         let name = &snapshot.moment.name;
         let all = guest.snapshots();
-        super::place::check_place(&all, snapshot, &snapshot.guest, guest.uuid, "snapshot")?;
+        super::place::check_place(
+            &all,
+            snapshot,
+            &snapshot.guest,
+            guest.uuid,
+            ("snapshot", ErrorDomain::DOMAIN_SNAPSHOT),
+        )?;
         if let Some(old) = all.find(name) {
             let offline = |state: Option<State>| state == Some(State::Shutoff);
             if offline(old.state) != offline(snapshot.state) {
@@ -43,6 +49,14 @@ impl Driver {
         mut snapshot: Snapshot,
         flags: u32,
     ) -> Result<DomainSnapshotRef> {
+        match snapshot.state {
+            Some(State::Blocked) => return Err(Error::internal(FROM, "Invalid domain state blocked")),
+            Some(State::PmSuspended) => {
+                let text = "qemu doesn't support taking snapshots of PMSUSPENDED guests";
+                return Err(error(ErrorCode::OPERATION_UNSUPPORTED, text));
+            }
+            _ => {}
+        }
         let name = snapshot.moment.name.clone();
         let old = guest.snapshots().find(&name).cloned();
         let whole = matches!(snapshot.guest, moment::Guest::Full(_)) || old.is_some();

@@ -93,7 +93,8 @@ fn storage(bytes: &[u8]) -> u64 {
 }
 
 fn filter(bytes: &[u8]) -> u64 {
-    let filter = stable(bytes, "a filter", &|text| Ok(Filter::parse(text, false, &mut random)?.format()));
+    let filter =
+        stable(bytes, "a filter", &|text| Ok(Filter::parse(text, false, &mut random)?.format_stored()));
     filter.wrapping_mul(31) ^ stable(bytes, "a binding", &|text| Ok(Binding::parse(text, false)?.format()))
 }
 
