@@ -183,9 +183,6 @@ impl Domain {
         let mut domain =
             Domain { id, name, uuid, tree, metadata, metadata_spaces: metadata_spaces.found, extensions };
         domain.complete(flags, true, random)?;
-        if !flags.skip_validate {
-            crate::validate::usb_controllers(domain.devices())?;
-        }
         values::prune(place, &mut domain.tree);
         if !flags.skip_validate {
             section::check_clock(&domain)?;
@@ -213,6 +210,13 @@ impl Domain {
         tree.child_or_new("devices");
         device::read(tree, flags, whole, random)?;
         section::after_devices(tree)?;
+        if !flags.skip_validate && whole {
+            let devices = tree.child("devices").map_or(&[][..], |devices| &devices.children);
+            crate::validate::usb_controllers(devices)?;
+            if let Some(os) = tree.child("os") {
+                section::check_firmware(os, flags)?;
+            }
+        }
         device::complete(tree, flags, random)
     }
 

@@ -46,7 +46,7 @@ pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
 pub(crate) fn assembled(devices: &[Tree]) -> Result<()> {
     duplicate_controllers(devices)?;
     duplicate_panics(devices)?;
-    let serial = |console: &Tree| console.attr_at("target", "type") == Some("serial");
+    let serial = |console: &Tree| matches!(console.attr_at("target", "type"), None | Some("serial"));
     match devices.iter().filter(|device| device.name == "console").skip(1).any(serial) {
         true => Err(unsupported("Only the first console can be a serial port")),
         false => Ok(()),

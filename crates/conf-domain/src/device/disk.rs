@@ -43,7 +43,7 @@ fn bus_of(target: &str, kind: &str) -> Option<&'static str> {
         (name, _) if name.starts_with("vd") => "virtio",
         (name, _) if name.starts_with("xvd") => "xen",
         (name, _) if name.starts_with("ubd") => "uml",
-        (name, _) if name.starts_with("fd") => "fdc",
+        (name, _) if name.starts_with("fd") => "ide",
         _ => return None,
     })
 }
@@ -146,24 +146,27 @@ pub(crate) fn is_wwn(text: &str) -> bool {
 
 /// Names of the maker and the product that the guest is told.
 fn printable(disk: &Tree) -> Result<()> {
-    for (name, most) in [("vendor", 8), ("product", 16)] {
-        if let Some(text) = disk.text_of(name) {
-            if text.len() > most {
-                return Err(unsupported(format!("disk {name} is more than {most} characters")));
-            }
-            if !text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-                return Err(invalid(format!("disk {name} is not printable string")));
-            }
+    for name in ["vendor", "product"] {
+        if disk.text_of(name).is_some_and(|text| !text.chars().all(|c| c == ' ' || c.is_ascii_graphic())) {
+            return Err(invalid(format!("disk {name} is not printable string")));
         }
     }
     Ok(())
 }
 
-/// Limits of a disk: in total or for each direction, not both; and its filters.
-fn throttling(disk: &mut Tree) -> Result<()> {
-    if let Some(tune) = disk.child("iotune") {
-        crate::section::check_limits(tune)?;
+/// Names of the maker and the product fit.
+pub(crate) fn names(disk: &Tree) -> Result<()> {
+    let product = if disk.attr_at("target", "bus") == Some("scsi") { 16 } else { 40 };
+    for (name, most) in [("vendor", 8), ("product", product)] {
+        if disk.text_of(name).is_some_and(|text| text.len() > most) {
+            return Err(unsupported(format!("disk {name} is more than {most} characters")));
+        }
     }
+    Ok(())
+}
+
+/// Filters of a disk.
+fn throttling(disk: &mut Tree) -> Result<()> {
     let mut names: Vec<&str> = Vec::new();
     let filters = disk.child("throttlefilters");
     for filter in filters.into_iter().flat_map(|filters| filters.all("throttlefilter")) {

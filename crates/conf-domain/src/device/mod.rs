@@ -22,7 +22,7 @@ mod video;
 pub use address::{Decimal, Hex, Pci};
 pub(crate) use check::{assembled, duplicate_panics, single};
 pub use disk::{drive_address, letter_index, place};
-pub(crate) use disk::{is_wwn, told};
+pub(crate) use disk::{is_wwn, names, told};
 pub(crate) use image::auth_of_protocol;
 pub(crate) use interface::is_virtio as speaks_virtio;
 pub use interface::{actual, is_known_model};
@@ -94,12 +94,12 @@ pub(crate) fn read(
     let mut held = flags.skip_validate || !whole;
     for at in by_kind(&devices.children, reading_order) {
         let kind = devices.children.get(at).map_or("", |device| &*device.name);
-        if whole && !flags.skip_validate {
-            check::single(&devices.children, kind)?;
-        }
         if !held && !matches!(kind, "disk" | "controller") {
             held = true;
             crate::validate::usb_masters(&devices.children)?;
+        }
+        if whole && !flags.skip_validate {
+            check::single(&devices.children, kind)?;
         }
         let Some(device) = devices.children.get_mut(at) else { continue };
         let Some(place) = places.of(device) else { continue };
@@ -169,6 +169,11 @@ pub(crate) fn complete(
             "hostdev" => source::complete_iscsi(device),
             "interface" => interface::complete(device, flags, random)?,
             "memory" => memory::complete(device)?,
+            "pstore" => {
+                if let Some(size) = device.child_mut("size") {
+                    crate::section::memory::kib(size, "./size")?;
+                }
+            }
             "redirfilter" => redirection::complete(device)?,
             "controller" => controller::complete(device)?,
             "serial" | "parallel" | "console" | "channel" | "smartcard" | "redirdev" | "rng" => {

@@ -62,7 +62,7 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
         {
             Err(invalid("missing external TPM backend source type"))
         }
-        "lease" => match ["lockspace", "key"].iter().find(|name| device.text_of(name).is_none()) {
+        "lease" => match ["lockspace", "key", "target"].iter().find(|name| lacks(device, name)) {
             Some(name) => Err(invalid(format!("Missing '{name}' element for lease"))),
             None => Ok(()),
         },
@@ -80,6 +80,14 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             None => Ok(()),
         },
         _ => Ok(()),
+    }
+}
+
+/// Whether a lease says nothing of where it is held.
+fn lacks(lease: &Tree, name: &str) -> bool {
+    match name {
+        "target" => lease.attr_at("target", "path").is_none(),
+        name => lease.text_of(name).is_none(),
     }
 }
 

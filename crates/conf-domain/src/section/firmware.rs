@@ -13,7 +13,7 @@ fn detail(text: impl Into<String>) -> Error {
 ///
 /// # Errors
 /// In the reference's words.
-pub(super) fn complete(os: &mut Tree, flags: ParseFlags) -> Result<()> {
+pub(super) fn complete(os: &mut Tree) -> Result<()> {
     match os.attr("firmware") {
         None | Some("bios" | "efi") => {}
         Some("") => os.unset("firmware"),
@@ -28,11 +28,16 @@ pub(super) fn complete(os: &mut Tree, flags: ParseFlags) -> Result<()> {
     {
         return Err(attribute("nvram", "type", kind));
     }
-    if !flags.skip_validate {
-        features(os, flags)?;
-        check(os)?;
-    }
     Ok(())
+}
+
+/// Checks what `<os>` says of firmware, when everything was read.
+///
+/// # Errors
+/// In the reference's words.
+pub(crate) fn check(os: &Tree, flags: ParseFlags) -> Result<()> {
+    features(os, flags)?;
+    variables(os)
 }
 
 /// Of what is said twice of a feature the last counts.
@@ -69,7 +74,7 @@ fn features(os: &Tree, flags: ParseFlags) -> Result<()> {
 }
 
 /// Checks whether there can be a store of variables.
-fn check(os: &Tree) -> Result<()> {
+fn variables(os: &Tree) -> Result<()> {
     let loader = os.child("loader");
     let nvram = os.child("nvram");
     let firmware = os.attr("firmware");

@@ -25,6 +25,7 @@ mod tuning;
 mod vcpu;
 
 pub(crate) use clock::check as check_clock;
+pub(crate) use firmware::check as check_firmware;
 pub(crate) use iothread::check as check_threads;
 pub(crate) use os::kind;
 pub(crate) use rest::check as check_rest;
@@ -59,7 +60,7 @@ pub(crate) fn before_devices(tree: &mut Tree, flags: ParseFlags) -> Result<()> {
     }
     rest::events(tree)?;
     clock::complete(tree)?;
-    os::complete(tree, flags)?;
+    os::complete(tree)?;
     throttle::complete(tree)
 }
 

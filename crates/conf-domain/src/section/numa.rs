@@ -1,6 +1,6 @@
 //! `<numa>` of the guest's processor: cells in order, distances both ways, caches and links.
 
-use crate::fault::{element, internal, invalid};
+use crate::fault::{element, internal, invalid, unsupported};
 use crate::section::memory;
 use crate::{bitmap, domain, values};
 use base::Result;
@@ -20,10 +20,6 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
             return Err(invalid("NUMA topology defined without NUMA cells"));
         }
         number(numa)?;
-        let cells = numa.all("cell").count();
-        for cell in numa.all_mut("cell") {
-            self::cell(cell, cells)?;
-        }
         numa.children.sort_by_key(|cell| id(cell, "id").unwrap_or(u32::MAX));
         distances(numa);
         links(numa)?;
@@ -35,7 +31,7 @@ fn id(tree: &Tree, name: &str) -> Option<u32> {
     tree.attr(name).and_then(|id| id.parse().ok())
 }
 
-/// Cells without a number are counted.
+/// Reads the cells; those without a number are counted.
 fn number(numa: &mut Tree) -> Result<()> {
     values::read(domain::place("domain/cpu/numa"), numa, "cell")?;
     let count = numa.all("cell").count();
@@ -51,6 +47,7 @@ fn number(numa: &mut Tree) -> Result<()> {
         if !seen.insert(own) {
             return Err(invalid(format!("Duplicate NUMA cell info for cell id '{own}'")));
         }
+        self::cell(cell, count)?;
     }
     Ok(())
 }
@@ -190,13 +187,17 @@ fn links(numa: &mut Tree) -> Result<()> {
 fn processors(tree: &Tree, vcpus: u32) -> Result<()> {
     let cells = tree.at("cpu/numa").into_iter().flat_map(|numa| numa.all("cell"));
     let sets: Vec<BTreeSet<u32>> =
-        cells.filter_map(|cell| cell.attr("cpus")).filter_map(bitmap::parse).collect();
+        cells.map(|cell| cell.attr("cpus").and_then(bitmap::parse).unwrap_or_default()).collect();
+    for (at, cpus) in sets.iter().enumerate() {
+        if let Some(other) = sets.iter().take(at).position(|other| !other.is_disjoint(cpus)) {
+            return Err(unsupported(format!("NUMA cells {at} and {other} have overlapping vCPU ids")));
+        }
+    }
     if sets.iter().map(BTreeSet::len).sum::<usize>() > vcpus as usize {
         return Err(internal("Number of CPUs in <numa> exceeds the <vcpu> count"));
     }
-    let highest = sets.iter().filter_map(|set| set.last()).max().copied().unwrap_or(0);
-    if highest >= vcpus {
-        return Err(internal("CPU IDs in <numa> exceed the <vcpu> count"));
+    match sets.iter().filter_map(BTreeSet::last).max().copied().unwrap_or(0) >= vcpus {
+        true => Err(internal("CPU IDs in <numa> exceed the <vcpu> count")),
+        false => Ok(()),
     }
-    Ok(())
 }

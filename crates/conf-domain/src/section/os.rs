@@ -2,7 +2,7 @@
 
 use super::firmware;
 use crate::fault::{invalid, unsupported};
-use crate::{ParseFlags, device, domain, values};
+use crate::{device, domain, values};
 use base::Result;
 use xml::Tree;
 
@@ -47,7 +47,7 @@ pub(crate) fn kind(tree: &mut Tree) -> Result<()> {
 }
 
 /// Reads what the guest starts from.
-pub(crate) fn complete(tree: &mut Tree, flags: ParseFlags) -> Result<()> {
+pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
     default_boot(tree);
     let Some(os) = tree.child_mut("os") else { return Ok(()) };
     let container = os.text_of("type") == Some("exe");
@@ -61,7 +61,7 @@ pub(crate) fn complete(tree: &mut Tree, flags: ParseFlags) -> Result<()> {
         values::read(domain::place("domain/os"), os, name)?;
     }
     tables(os)?;
-    firmware::complete(os, flags)?;
+    firmware::complete(os)?;
     if let Some(menu) = os.child_mut("bootmenu").filter(|menu| !menu.is("enable", "yes")) {
         menu.unset("timeout");
     }

@@ -21,9 +21,6 @@ pub(super) fn check(domain: &Domain, device: &Tree) -> Result<()> {
     let arch = domain.tree.attr_at("os/type", "arch").unwrap_or_default();
     match device.name.as_str() {
         "serial" => match device.attr_at("target", "type") {
-            Some("pci-serial") if place.is_some_and(|place| place != "pci") => {
-                Err(unsupported("pci-serial requires address of pci type"))
-            }
             Some("isa-debug") if !matches!(arch, "x86_64" | "i686") => {
                 Err(unsupported("isa-debug serial type only valid on x86 architecture"))
             }

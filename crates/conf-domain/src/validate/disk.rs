@@ -1,8 +1,8 @@
 //! Disks.
 
 use super::{truth, virtio};
-use crate::device;
 use crate::fault::{internal, invalid, unsupported};
+use crate::{device, section};
 use base::{Error, ErrorDomain, Result};
 use xml::Tree;
 
@@ -20,6 +20,8 @@ const VHOSTUSER: &[(&str, &str)] = &[
     ("driver/iothread", "iothread"),
     ("driver/detect_zeroes", "detect_zeroes"),
     ("geometry", "geometry"),
+    ("encryption", "encryption"),
+    ("source/encryption", "encryption"),
     ("readonly", "readonly"),
     ("shareable", "shareable"),
     ("transient", "transient"),
@@ -29,8 +31,6 @@ const VHOSTUSER: &[(&str, &str)] = &[
     ("product", "product"),
     ("iotune", "iotune"),
     ("backingStore", "backingStore"),
-    ("encryption", "encryption"),
-    ("source/encryption", "encryption"),
     ("auth", "auth"),
     ("source/auth", "auth"),
 ];
@@ -52,6 +52,8 @@ fn network(disk: &Tree) -> bool {
 fn lun(disk: &Tree) -> Result<()> {
     let protocol = disk.attr_at("source", "protocol").unwrap_or_default();
     let block = match disk.attr("type").unwrap_or_default() {
+        // Of nothing nothing is known.
+        "network" if protocol.is_empty() => false,
         "network" if protocol != "iscsi" => {
             return Err(unsupported(format!("disk device='lun' is not supported for protocol='{protocol}'")));
         }
@@ -114,8 +116,8 @@ fn one(holder: &Tree, source: &Tree, format: Option<&str>) -> Result<()> {
 pub(super) fn check(disk: &Tree) -> Result<()> {
     let bus = disk.attr_at("target", "bus").unwrap_or_default();
     let device = disk.attr("device").unwrap_or("disk");
+    let target = disk.attr_at("target", "dev").unwrap_or_default();
     let removable = matches!(device, "cdrom" | "floppy");
-    device::told(disk)?;
     chain(disk)?;
     device::auth_of_protocol(disk)?;
     for name in ["rawio", "sgio"] {
@@ -129,21 +131,30 @@ pub(super) fn check(disk: &Tree) -> Result<()> {
     if device == "lun" {
         lun(disk)?;
     }
-    if disk.attr_at("target", "removable").is_some() && !(matches!(bus, "usb" | "scsi") && device == "disk") {
-        return Err(invalid("removable is only valid for usb or scsi disks"));
+    if let Some(tune) = disk.child("iotune") {
+        section::check_limits(tune)?;
     }
-    let target = disk.attr_at("target", "dev").unwrap_or_default();
-    if device == "floppy" && !target.starts_with("fd") {
-        return Err(internal(format!("Invalid floppy device name: {target}")));
+    let kind = disk.attr_at("address", "type").unwrap_or("drive");
+    if matches!(bus, "ide" | "fdc" | "scsi" | "sata") && kind != "drive" && kind != "unassigned" {
+        return Err(unsupported(format!(
+            "Invalid address type '{kind}' for the disk '{target}' with the bus type '{bus}'"
+        )));
     }
-    if matches!(device, "disk" | "lun")
-        && !["hd", "sd", "vd", "xvd", "ubd"].iter().any(|prefix| target.starts_with(prefix))
-    {
-        return Err(internal(format!("Invalid harddisk device name: {target}")));
-    }
+    options(disk, bus)?;
     if disk.is("type", "vhostuser") {
         vhostuser(disk, bus)?;
     }
+    if disk.attr_at("target", "removable").is_some() && !(matches!(bus, "usb" | "scsi") && device == "disk") {
+        return Err(invalid("removable is only valid for usb or scsi disks"));
+    }
+    device::names(disk)?;
+    if device == "floppy" && bus != "fdc" {
+        return Err(internal(format!("Invalid bus type '{bus}' for floppy disk")));
+    }
+    if device != "floppy" && bus == "fdc" {
+        return Err(internal(format!("Invalid bus type '{bus}' for disk")));
+    }
+    device::told(disk)?;
     if let Some(wwn) = disk.text_of("wwn")
         && !device::is_wwn(wwn)
     {
@@ -160,27 +171,26 @@ pub(super) fn check(disk: &Tree) -> Result<()> {
             return Err(invalid("disk startupPolicy 'requisite' is allowed only for cdrom or floppy"));
         }
     }
-    options(disk, bus, removable)?;
-    if device == "floppy" && bus != "fdc" {
-        return Err(internal(format!("Invalid bus type '{bus}' for floppy disk")));
+    if device == "floppy" && !target.starts_with("fd") {
+        return Err(internal(format!("Invalid floppy device name: {target}")));
     }
-    if device != "floppy" && bus == "fdc" {
-        return Err(internal(format!("Invalid bus type '{bus}' for disk")));
+    if matches!(device, "disk" | "lun")
+        && !["hd", "sd", "vd", "xvd", "ubd"].iter().any(|prefix| target.starts_with(prefix))
+    {
+        return Err(internal(format!("Invalid harddisk device name: {target}")));
     }
-    let kind = disk.attr_at("address", "type").unwrap_or("drive");
-    if matches!(bus, "ide" | "fdc" | "scsi" | "sata") && kind != "drive" && kind != "unassigned" {
-        return Err(unsupported(format!(
-            "Invalid address type '{kind}' for the disk '{target}' with the bus type '{bus}'"
-        )));
-    }
+    medium(disk, removable)?;
     throttling(disk, target)
 }
 
-/// Options that not every bus and every medium knows.
-fn options(disk: &Tree, bus: &str, removable: bool) -> Result<()> {
+/// Options that not every bus knows.
+fn options(disk: &Tree, bus: &str) -> Result<()> {
     let driver = disk.child("driver");
     let has = |name: &str| driver.is_some_and(|driver| driver.attr(name).is_some());
     if bus != "virtio" {
+        if let Some(model) = disk.attr("model") {
+            return Err(unsupported(format!("disk model '{model}' not supported for bus '{bus}'")));
+        }
         for (name, text) in [
             ("event_idx", "disk event_idx mode supported only for virtio bus"),
             ("ioeventfd", "disk ioeventfd mode supported only for virtio bus"),
@@ -192,14 +202,18 @@ fn options(disk: &Tree, bus: &str, removable: bool) -> Result<()> {
             }
         }
         virtio::absent(disk)?;
-        if let Some(model) = disk.attr("model") {
-            return Err(unsupported(format!("disk model '{model}' not supported for bus '{bus}'")));
-        }
     }
+    Ok(())
+}
+
+/// Options that not every medium knows.
+fn medium(disk: &Tree, removable: bool) -> Result<()> {
     if disk.attr_at("target", "tray").is_some() && !removable {
         return Err(unsupported("tray is only valid for cdrom and floppy"));
     }
-    let Some(driver) = driver.filter(|driver| truth(driver, "discard_no_unref")) else { return Ok(()) };
+    let Some(driver) = disk.child("driver").filter(|driver| truth(driver, "discard_no_unref")) else {
+        return Ok(());
+    };
     if !driver.is("type", "qcow2") {
         return Err(unsupported("'discard_no_unref' only works with qcow2 disk format"));
     }

@@ -136,7 +136,8 @@ pub(super) fn zpci(domain: &mut Domain, setting: &Setting<'_>, named: bool) -> R
     });
     for index in order {
         let device = &domain.devices()[index];
-        if !on_pci(device) || named && device.at("address/zpci").is_none() {
+        // A serial port has none.
+        if !on_pci(device) || device.name == "serial" || named && device.at("address/zpci").is_none() {
             continue;
         }
         let full = |what: &str| Error::internal(ErrorDomain::DOMAIN, format!("no zPCI {what} is free"));
@@ -168,8 +169,8 @@ pub(super) fn spapr(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
             "interface" if device.attr_at("model", "type") == Some("spapr-vlan") => 0x1000,
             // One that asks for this bus is taken for a terminal on every machine.
             "serial" if device.attr_at("address", "type") == Some("spapr-vio") => 0x3000_0000,
-            _ if !pseries => return None,
             "controller" if device.is("type", "scsi") && device.is("model", "ibmvscsi") => 0x2000,
+            _ if !pseries => return None,
             "serial" if device.attr_at("target", "type") == Some("spapr-vio-serial") => 0x3000_0000,
             "nvram" => 0x3000,
             "tpm" if device.is("model", "tpm-spapr") => 0x4000,
@@ -236,8 +237,7 @@ pub(super) fn mmio(domain: &mut Domain, setting: &Setting<'_>) {
         return;
     }
     for device in domain.devices_mut() {
-        let plain = device.name != "iommu"
-            && !device.attr("model").is_some_and(|model| model.ends_with("transitional"));
+        let plain = !matches!(&*device.name, "iommu" | "vsock");
         // Controllers of disks are taken for virtio here, whatever their model.
         let scsi = device.name == "controller" && device.is("type", "scsi");
         if (is_virtio(device) || scsi) && plain && device.child("address").is_none() {

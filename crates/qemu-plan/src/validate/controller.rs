@@ -80,10 +80,8 @@ fn scsi(domain: &Domain, controller: &Tree, model: &str, setting: &Setting<'_>) 
             "virtio scsi controller"
         }
         "lsisas1068" if !setting.has(Flag::Mptsas1068) => "the LSI SAS1068 (MPT Fusion) controller",
-        "lsisas1078" if !setting.has(Flag::Megasas) => "the LSI SAS1078 controller",
-        "am53c974" if !setting.has(Flag::Am53c974) => "AM53C974 SCSI controller",
-        "dc390" if !setting.has(Flag::Dc390) => "DC-390 SCSI controller",
-        "vmpvscsi" if !setting.has(Flag::Pvscsi) => "the vmpvscsi SCSI controller",
+        "lsisas1078" if !setting.has(Flag::Megasas) => "the LSI SAS1078 (MegaRAID) controller",
+        "vmpvscsi" if !setting.has(Flag::Pvscsi) => "the pvscsi (VMware paravirtual SCSI) controller",
         _ => "",
     };
     if !missing.is_empty() {

@@ -70,6 +70,9 @@ pub(super) fn check(domain: &Domain, tree: &Tree, setting: &Setting<'_>) -> Resu
         shared::memory(domain, "vhostuser")?;
     }
     image::chain(tree, setting)?;
+    if tree.is("type", "vhostvdpa") {
+        shared::memory(domain, "vhostvdpa")?;
+    }
     if tree.is("type", "dir") && !disk.readonly && disk.driver("type") == Some("fat") {
         return Err(unsupported("virtual FAT storage can't be accessed in read-write mode"));
     }
@@ -93,27 +96,28 @@ fn partition(disk: &Disk<'_>) -> Result<()> {
 fn frontend(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
     let Disk { tree, target, bus, device, .. } = *disk;
     geometry(tree, bus)?;
+    ejectable(disk)?;
+    if device == "lun" && !matches!(bus, "scsi" | "virtio") {
+        return Err(unsupported(format!("disk device='lun' is not supported for bus='{bus}'")));
+    }
     if tree.child("wwn").is_some() {
+        if !matches!(bus, "ide" | "scsi") {
+            return Err(unsupported("Only ide and scsi disk support wwn"));
+        }
         if device == "lun" {
             return Err(unsupported("Setting wwn is not supported for lun device"));
         }
-        if !matches!(bus, "ide" | "scsi" | "sata") {
-            return Err(unsupported("Only ide and scsi disk support wwn"));
-        }
     }
     if tree.child("vendor").is_some() || tree.child("product").is_some() {
-        if device == "lun" {
-            return Err(unsupported("Setting vendor or product is not supported for lun device"));
-        }
         if tree.child("vendor").is_some() && bus != "scsi" {
             return Err(unsupported("Only scsi disk supports 'vendor'"));
         }
         if tree.child("product").is_some() && !matches!(bus, "ide" | "scsi" | "sata") {
             return Err(unsupported("Only ide, sata and scsi disk supports 'product'"));
         }
-    }
-    if device == "lun" && !matches!(bus, "scsi" | "virtio") {
-        return Err(unsupported(format!("disk device='lun' is not supported for bus='{bus}'")));
+        if device == "lun" {
+            return Err(unsupported("Setting vendor or product is not supported for lun device"));
+        }
     }
     spinning(disk, setting)?;
     serial(disk)?;
@@ -175,13 +179,17 @@ fn geometry(tree: &Tree, bus: &str) -> Result<()> {
     Ok(())
 }
 
+fn ejectable(disk: &Disk<'_>) -> Result<()> {
+    match matches!(disk.bus, "virtio" | "sd") && matches!(disk.device, "cdrom" | "floppy") {
+        true => Err(unsupported(format!("disk type of '{}' does not support ejectable media", disk.target))),
+        false => Ok(()),
+    }
+}
+
 /// Drives whose medium can be taken out, and buses that need one.
 fn media(disk: &Disk<'_>, setting: &Setting<'_>) -> Result<()> {
-    let Disk { bus, device, target, .. } = *disk;
+    let Disk { bus, device, .. } = *disk;
     match bus {
-        "virtio" | "sd" if matches!(device, "cdrom" | "floppy") => {
-            return Err(unsupported(format!("disk type of '{target}' does not support ejectable media")));
-        }
         // Gone from QEMU with 9.1.
         "virtio" if device == "lun" && !setting.caps.has(Flag::VirtioBlkPciScsi) => {
             return Err(unsupported("This QEMU doesn't support SCSI emulation with 'virtio-blk' device"));
@@ -207,11 +215,8 @@ fn serial(disk: &Disk<'_>) -> Result<()> {
     if !serial.chars().all(safe) {
         return Err(internal(format!("driver serial '{serial}' contains unsafe characters")));
     }
-    if disk.device == "lun" {
+    if disk.device == "lun" && disk.bus == "scsi" {
         return Err(unsupported("scsi-block 'lun' devices do not support the serial property"));
-    }
-    if matches!(disk.bus, "sd" | "xen" | "uml") {
-        return Err(internal(format!("Serial property not supported for drive bus '{}'", disk.bus)));
     }
     Ok(())
 }
@@ -288,15 +293,17 @@ fn transient(disk: &Disk<'_>) -> Result<()> {
 fn place(domain: &Domain, disk: &Disk<'_>) -> Result<()> {
     let Some(kind) = disk.tree.attr_at("address", "type") else { return Ok(()) };
     match disk.bus {
-        "virtio" if !matches!(kind, "pci" | "ccw" | "virtio-mmio" | "virtio-s390") => {
-            Err(unsupported(format!("virtio disk cannot have an address of type '{kind}'")))
-        }
         "usb" if kind != "usb" => Err(internal("unexpected address type for usb disk")),
         bus => super::controller::drive(domain, disk.tree, bus),
     }
 }
 
 pub(super) fn start(disk: &Tree, setting: &Setting<'_>) -> Result<()> {
+    if let Some(bus @ ("sd" | "xen" | "uml")) = disk.attr_at("target", "bus")
+        && disk.text_of("serial").is_some()
+    {
+        return Err(internal(format!("Serial property not supported for drive bus '{bus}'")));
+    }
     if disk.attr_at("target", "bus") == Some("fdc") && setting.board == Board::Pseries {
         return Err(unsupported("PowerPC pseries machines do not support floppy device"));
     }

@@ -18,16 +18,18 @@ fn number(text: &str) -> Option<u64> {
 }
 
 pub(super) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
+    let is_first = |controller: &&Tree| controller.is("type", "pci") && controller.is("index", "0");
+    let first = domain.all("controller").find(is_first);
+    if let Some((first, wanted)) = first.zip(builtin::root(setting))
+        && !first.is("model", wanted)
+    {
+        let found = first.attr("model").unwrap_or("(null)");
+        return Err(invalid(format!(
+            "The PCI controller with index='0' must be model='{wanted}' for this machine type, but model='{found}' was found instead"
+        )));
+    }
     for controller in domain.all("controller").filter(|controller| controller.is("type", "pci")) {
         let model = controller.attr("model").unwrap_or_default();
-        if let Some(wanted) =
-            builtin::root(setting).filter(|wanted| controller.is("index", "0") && model != *wanted)
-        {
-            let found = if model.is_empty() { "(null)" } else { model };
-            return Err(invalid(format!(
-                "The PCI controller with index='0' must be model='{wanted}' for this machine type, but model='{found}' was found instead"
-            )));
-        }
         if model == "pcie-root" && setting.board == Board::Pseries && !controller.is("index", "0") {
             return Err(unsupported("Index for 'pcie-root' controllers must be 0"));
         }
@@ -37,7 +39,8 @@ pub(super) fn given(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
         }
         if let Some(node) = controller.at("target/node").and_then(|node| node.body().parse::<usize>().ok()) {
             let cells = domain.tree.at("cpu/numa").map_or(0, |numa| numa.all("cell").count());
-            if node >= cells {
+            // The first is refused in other words.
+            if node >= cells && !controller.is("index", "0") {
                 let index = controller.attr("index").unwrap_or_default();
                 return Err(invalid(format!(
                     "{model} with index {index} is configured for a NUMA node ({node}) not present in the domain's <cpu><numa> array ({cells})"

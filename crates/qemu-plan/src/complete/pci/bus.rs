@@ -317,6 +317,30 @@ impl Buses {
         self.list.extend(Bus::new(model));
     }
 
+    /// Adds what is missing up to the bus that a device asks for.
+    ///
+    /// # Errors
+    /// When nothing can be added for it, or what is added has no such slot.
+    pub(super) fn reach(&mut self, pci: Pci, connect: Connect) -> Result<()> {
+        let conventional = connect.has(Connect::PCI)
+            && !connect.has(Connect::INTEGRATED)
+            && self.is_express()
+            && self.to_pci_bridge;
+        if conventional && pci.bus >= self.count() && pci.slot == 0 {
+            let text = format!("Invalid PCI address {pci}. slot must be >= 1");
+            return Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::DOMAIN, text));
+        }
+        while pci.bus >= self.count() {
+            // Behind one bridge to PCI there are only bridges of PCI.
+            match conventional && self.list.iter().any(|bus| bus.model == "pcie-to-pci-bridge") {
+                true if self.list.len() >= 256 => return Err(no_slot()),
+                true => self.push("pci-bridge"),
+                false => self.grow(connect)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Adds what a device that found no place needs.
     ///
     /// # Errors

@@ -142,9 +142,14 @@ fn read(domain: &Domain, setting: &Setting<'_>, places: &Places, growing: bool) 
     buses.to_pci_bridge = setting.has(Flag::PciePciBridge);
     for ((device, wish), place) in devices().zip(&places.of) {
         let Some(pci) = *place else { continue };
+        // What the chip set brings is where it is.
+        if setting.board == Board::Pc && chip_set_place(device).is_some_and(|(usual, _)| usual == pci) {
+            buses.take(pci, Connect::PCI);
+            continue;
+        }
         let connect = wish.connect.unwrap_or(Connect::PCI);
-        while growing && pci.bus >= buses.count() {
-            buses.grow(connect)?;
+        if growing {
+            buses.reach(pci, connect)?;
         }
         if pci.bus >= buses.count() {
             continue;
@@ -193,6 +198,13 @@ pub(super) fn assign(domain: &mut Domain, setting: &Setting<'_>) -> Result<()> {
     let mut rehearsal = given.clone();
     let mut buses = read(domain, setting, &rehearsal, true)?;
     chip_set(domain, &mut rehearsal, setting, &mut buses)?;
+    for disk in domain.all("disk").filter(|disk| disk.attr_at("target", "bus") == Some("virtio")) {
+        if let Some(kind) = disk.attr_at("address", "type")
+            && !matches!(kind, "pci" | "ccw" | "virtio-mmio" | "virtio-s390")
+        {
+            return Err(super::unsupported(format!("virtio disk cannot have an address of type '{kind}'")));
+        }
+    }
     let full = buses.all_full();
     if !full && !buses.is_express() && !setting.is_s390() && setting.board != Board::Pseries {
         // A bridge must find a slot when the bus fills up.
@@ -383,17 +395,34 @@ fn root(slot: u32, function: u32) -> Pci {
     Pci { slot, function, ..Pci::default() }
 }
 
+/// Where the controllers of i440fx's own chip set are, and how they are refused elsewhere.
+fn chip_set_place(device: &Tree) -> Option<(Pci, &'static str)> {
+    if device.name != "controller" || !device.is("index", "0") {
+        return None;
+    }
+    match (device.attr("type")?, device.attr("model")) {
+        ("ide", _) => Some((root(1, 1), "Primary IDE controller must have PCI address 0:0:1.1")),
+        ("usb", Some("piix3-uhci")) => {
+            Some((root(1, 2), "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2"))
+        }
+        _ => None,
+    }
+}
+
 fn pc(domain: &Domain, places: &mut Places, buses: &mut Buses) -> Result<()> {
-    elsewhere(domain, "ide", None, root(1, 1), "Primary IDE controller must have PCI address 0:0:1.1")?;
-    elsewhere(
-        domain,
-        "usb",
-        Some("piix3-uhci"),
-        root(1, 2),
-        "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2",
-    )?;
-    fixed(domain, places, ("ide", None), root(1, 1), buses)?;
-    fixed(domain, places, ("usb", Some("piix3-uhci")), root(1, 2), buses)?;
+    for (index, device) in domain.devices().iter().enumerate() {
+        let Some((place, text)) = chip_set_place(device) else { continue };
+        match Pci::of(device) {
+            Some(own) if own != place => return Err(Error::internal(ErrorDomain::QEMU, text)),
+            None if is_open(device, index, places) => {
+                places.put(index, place);
+                if !buses.take(place, Connect::PCI) {
+                    return Err(taken(place));
+                }
+            }
+            _ => {}
+        }
+    }
     // ISA bridge, and power management beside it.
     for function in [0, 3] {
         if !buses.take(root(1, function), Connect::PCI) {

@@ -145,7 +145,7 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             _ => virtio(model),
         },
         "rng" | "vsock" => virtio(model),
-        "crypto" => CONVENTIONAL,
+        "crypto" | "pstore" => CONVENTIONAL,
         "shmem" if device.attr_at("model", "type") != Some("ivshmem") || setting.board != Board::Microvm => {
             CONVENTIONAL
         }
