@@ -101,7 +101,12 @@ impl Driver {
         if let Some(limits) = new.child("bandwidth") {
             nic::check_floor(&new, limits)?;
         }
-        self.nics.change(&Owner::of(&live.domain), &old, &mut new)?;
+        let owner = Owner::of(&live.domain);
+        self.nics.refilter(&owner, &old, &new)?;
+        let filtered = new.clone();
+        self.nics
+            .change(&owner, &old, &mut new)
+            .inspect_err(|_| drop(self.nics.refilter(&owner, &filtered, &old)))?;
         if link_state(&old) != link_state(&new) {
             live.command("set_link", json!({"name": alias, "up": link_state(&new) == "up"}))?;
         }

@@ -49,6 +49,25 @@ impl Nics {
         filters.nwfilter_binding_create_xml(&cx, &text, 0).map(Some)
     }
 
+    /// Has the filter of a changed card take the place of the one it had.
+    ///
+    /// # Errors
+    /// When the rules of the new one cannot be made; the card has its old ones.
+    pub(crate) fn refilter(&self, owner: &Owner, old: &Tree, new: &Tree) -> Result<()> {
+        if old.child("filterref") == new.child("filterref") {
+            return Ok(());
+        }
+        self.unfilter_card(owner, old);
+        let Err(cause) = self.filter(owner, new) else { return Ok(()) };
+        let device = new.attr_at("target", "dev").unwrap_or_default();
+        log::warn!("filter of '{device}': {cause}");
+        if let Err(cause) = self.filter(owner, old) {
+            log::error!("filter of '{device}' is not there again: {cause}");
+        }
+        let text = format!("failed to add new filter rules to '{device}' - attempting to restore old rules");
+        Err(Error::operation_failed(crate::FROM, text))
+    }
+
     /// Takes the filter of a card off its device.
     pub(super) fn unfilter(&self, bound: &NwfilterBindingRef) {
         if let Some(filters) = &self.filters
