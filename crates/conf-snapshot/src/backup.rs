@@ -2,7 +2,7 @@
 
 use crate::align::{GuestDisk, position};
 use crate::fault::{self, Kind};
-use base::{Error, ErrorDomain, Result};
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, device, elements};
 use xml::{Document, Node, Tree, Writer};
 
@@ -238,6 +238,13 @@ fn server(node: Node<'_>) -> Result<Tree> {
         }
         Some("fd") if tree.attr("fdgroup").is_none() => {
             return Err(KIND.invalid("missing fdgroup for fd transport"));
+        }
+        Some("tcp") => {
+            let port = tree.attr("port").filter(|port| port.parse::<u64>().is_ok_and(|port| port > 65535));
+            if let Some(port) = port {
+                let text = format!("port '{port}' out of range");
+                return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, text));
+            }
         }
         _ => {}
     }

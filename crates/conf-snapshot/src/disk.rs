@@ -93,10 +93,12 @@ impl SnapshotDisk {
             disk.kind = word.to_owned();
         }
         device::storage(&mut tree, &disk.kind)?;
-        if disk.kind != "network"
-            && let Some(source) = tree.child_mut("source")
-        {
-            source.remove("host");
+        if let Some(source) = tree.child_mut("source") {
+            // What numbers images while a guest runs is not kept.
+            source.unset("index");
+            if disk.kind != "network" {
+                source.remove("host");
+            }
         }
         if let Some(driver) = tree.child_mut("driver") {
             driver.children.retain(|child| child.name != "metadata_cache" || !child.children.is_empty());
