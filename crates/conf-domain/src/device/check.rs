@@ -37,8 +37,8 @@ fn spelled([controller, bus, target, unit]: [&str; 4]) -> String {
 /// Checks the completed devices.
 pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
     videos(devices)?;
-    disks(devices)?;
     hostdevs(devices)?;
+    disks(devices)?;
     duplicate_audio(devices)
 }
 
@@ -59,6 +59,7 @@ pub(crate) fn single(devices: &[Tree], kind: &str) -> Result<()> {
         "memballoon" => internal("only a single memory balloon device is supported"),
         "nvram" => internal("only a single nvram device is supported"),
         "iommu" => invalid("only a single IOMMU device is supported"),
+        "pstore" => invalid("only a single pstore device is supported"),
         "vsock" => invalid("only a single vsock device is supported"),
         _ => return Ok(()),
     };
@@ -167,7 +168,7 @@ fn hostdevs(devices: &[Tree]) -> Result<()> {
             other.attr("mode") == hostdev.attr("mode")
                 && other.is("type", kind)
                 && hostdev.is("mode", "subsystem")
-                && other.child("source").is_some_and(|source| Some(source) == hostdev.child("source"))
+                && other.child("source") == hostdev.child("source")
         };
         if all.get(..at).into_iter().flatten().any(|other| same(&other)) {
             return Err(invalid("Hostdev already exists in the domain configuration"));

@@ -131,6 +131,9 @@ pub(super) fn check(disk: &Tree) -> Result<()> {
     if device == "lun" {
         lun(disk)?;
     }
+    if disk.attr_at("target", "dev").is_none() {
+        return device::told(disk);
+    }
     if let Some(tune) = disk.child("iotune") {
         section::check_limits(tune)?;
     }

@@ -57,6 +57,12 @@ pub(super) fn check(domain: &Domain, device: &Tree, setting: &Setting<'_>, site:
         }
         "console" => console(device, setting).and_then(|()| spice(domain, device)).and_then(|()| tcp(device)),
         "channel" | "redirdev" => spice(domain, device).and_then(|()| tcp(device)),
+        "smartcard" if device.is("mode", "passthrough") && !setting.has(Flag::CcidPassthru) => {
+            Err(unsupported("this QEMU binary lacks smartcard passthrough mode support"))
+        }
+        "smartcard" if !device.is("mode", "passthrough") && !setting.has(Flag::CcidEmulated) => {
+            Err(unsupported("this QEMU binary lacks smartcard host mode support"))
+        }
         "smartcard"
             if ["controller", "slot"]
                 .iter()
@@ -99,11 +105,11 @@ fn iommu(domain: &Domain, iommu: &Tree, setting: &Setting<'_>) -> Result<()> {
         return Err(unsupported(format!("IOMMU device: '{model}' is only supported with {place}")));
     }
     if model == "virtio" {
-        if iommu.attr_at("address", "type").is_some_and(|kind| kind != "pci") {
-            return Err(unsupported(format!("IOMMU device: '{model}' needs a PCI address")));
-        }
         if domain.tree.at("features/acpi").is_none() {
             return Err(unsupported(format!("IOMMU device: '{model}' requires ACPI")));
+        }
+        if iommu.attr_at("address", "type").is_some_and(|kind| kind != "pci") {
+            return Err(unsupported(format!("IOMMU device: '{model}' needs a PCI address")));
         }
     }
     Ok(())

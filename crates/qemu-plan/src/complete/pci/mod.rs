@@ -140,10 +140,15 @@ fn read(domain: &Domain, setting: &Setting<'_>, places: &Places, growing: bool) 
     }
     let mut buses = Buses::new(&models, setting.board == Board::Pseries)?;
     buses.to_pci_bridge = setting.has(Flag::PciePciBridge);
+    let mut usual: Vec<Pci> = Vec::new();
     for ((device, wish), place) in devices().zip(&places.of) {
         let Some(pci) = *place else { continue };
         // What the chip set brings is where it is.
         if setting.board == Board::Pc && chip_set_place(device).is_some_and(|(usual, _)| usual == pci) {
+            if usual.contains(&pci) {
+                return Err(taken(pci));
+            }
+            usual.push(pci);
             buses.take(pci, Connect::PCI);
             continue;
         }
