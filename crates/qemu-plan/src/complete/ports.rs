@@ -94,8 +94,9 @@ pub(super) fn memory(domain: &mut Domain) -> Result<()> {
         .filter(|device| device.attr_at("address", "type") == Some("dimm"))
         .filter_map(|device| field(device, "slot"))
         .collect();
+    let plugged = domain.tree.child("maxMemory").is_some();
     for device in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
-        if slots == 0 || !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
+        if !plugged || !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
             continue;
         }
         if device.attr_at("address", "slot").is_some() {
