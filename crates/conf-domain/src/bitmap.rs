@@ -22,10 +22,8 @@ pub fn parse(text: &str) -> Option<BTreeSet<u32>> {
     for part in text.split(',') {
         let part = part.trim();
         if let Some(out) = part.strip_prefix('^') {
-            let out = digits(out)?;
-            if !numbers.remove(&out) {
-                return None;
-            }
+            // One that is not in the set is not missed.
+            numbers.remove(&digits(out)?);
             continue;
         }
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -99,7 +97,10 @@ mod tests {
             ("", None),
             ("a", None),
             ("3-1", None),
-            ("^2", None),
+            ("^2", Some("")),
+            ("1,^5", Some("1")),
+            ("^1,0-1", Some("0-1")),
+            ("0-3,^1-2", None),
             ("1,", None),
             ("99999", None),
         ] {

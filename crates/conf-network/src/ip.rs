@@ -31,13 +31,23 @@ pub struct Ip {
 impl Ip {
     pub(crate) fn parse(node: Node<'_>, network: &str) -> Result<Ip> {
         let stated = read::filled(node, "family");
-        let prefix = read::unsigned32(node, "prefix", false)?;
-        let local_ptr = read::yes_no(node, "localPtr")?;
         let text = read::filled(node, "address")
             .ok_or_else(|| invalid(format!("Missing required address attribute in network '{network}'")))?;
         let address = netaddr::ip::parse(text)
             .ok_or_else(|| invalid(format!("Invalid address '{text}' in network '{network}'")))?;
-        let shown = netaddr::ip::text(address);
+        let shown = text;
+        let netmask = match read::filled(node, "netmask") {
+            None => None,
+            Some(text) => {
+                let mask = netaddr::ip::parse(text);
+                Some((
+                    text,
+                    mask.ok_or_else(|| invalid(format!("Invalid netmask '{text}' in network '{network}'")))?,
+                ))
+            }
+        };
+        let prefix = read::unsigned32(node, "prefix", false)?;
+        let local_ptr = read::yes_no(node, "localPtr")?;
         let stated_family = match stated {
             None if address.is_ipv6() => {
                 return Err(unsupported(format!(
@@ -60,7 +70,6 @@ impl Ip {
                     .ok_or_else(|| invalid(format!("Unrecognized family '{text}' in network '{network}'")))?,
             ),
         };
-        let netmask = read::filled(node, "netmask");
         let netmask = match netmask {
             None => None,
             Some(_) if address.is_ipv6() => {
@@ -73,9 +82,7 @@ impl Ip {
                     "Network '{network}' IP address cannot have both a prefix and a netmask"
                 )));
             }
-            Some(text) => {
-                let mask = netaddr::ip::parse(text)
-                    .ok_or_else(|| invalid(format!("Invalid netmask '{text}' in network '{network}'")))?;
+            Some((text, mask)) => {
                 if mask.is_ipv6() {
                     return Err(unsupported(format!(
                         "Invalid netmask '{text}' for address '{shown}' in network '{network}' (both must be IPv4)"

@@ -157,7 +157,8 @@ impl Network {
         for route in root.children("route") {
             network.routes.push(Route::parse(route, &name)?);
         }
-        if let Some(forward) = root.child("forward") {
+        // To forward nothing is what a network does that says nothing of it.
+        if let Some(forward) = root.child("forward").filter(|node| node.attr("mode") != Some("none")) {
             network.forward = Forward::parse(forward, &name)?;
         }
         network.check_routes()?;

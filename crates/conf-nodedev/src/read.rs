@@ -50,8 +50,13 @@ impl<'p> Part<'p> {
     /// The number in a child, if it is there.
     pub(crate) fn number(self, child: &str, what: &str) -> Result<Option<u64>> {
         let Some(text) = self.text(child) else { return Ok(None) };
-        let number = decimal(&text);
-        number.map(Some).ok_or_else(|| self.complaint(&format!("invalid {what} supplied")))
+        let number = text.trim_ascii_start().parse();
+        number.map(Some).map_err(|_| self.complaint(&format!("invalid {what} supplied")))
+    }
+
+    /// The number in a child of which nothing is told when it is none.
+    pub(crate) fn loose_number(self, child: &str) -> Option<u64> {
+        self.text(child)?.trim_ascii_start().parse().ok()
     }
 
     /// The number in a child that must be there.
@@ -123,7 +128,7 @@ impl Identifier {
 
 /// A decimal number, or one with `0x` in front.
 pub(crate) fn decimal(text: &str) -> Option<u64> {
-    let text = text.trim();
+    let text = text.trim_ascii_start();
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) if digits.starts_with('+') => None,
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
@@ -133,7 +138,7 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 
 /// A hexadecimal number, `0x` in front or not.
 pub(crate) fn hexadecimal(text: &str) -> Option<u32> {
-    let text = text.trim();
+    let text = text.trim_ascii_start();
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     if digits.starts_with('+') { None } else { u32::from_str_radix(digits, 16).ok() }
 }

@@ -40,9 +40,8 @@ impl Binding {
         if validate {
             schema::validate(schema::Kind::NwFilterBinding, root)?;
         }
-        let attr = |element: &str, name: &str| {
-            root.child(element).and_then(|node| node.attr(name)).filter(|text| !text.is_empty())
-        };
+        let attr =
+            |element: &str, name: &str| root.descend_attr(element, name).filter(|text| !text.is_empty());
         let needed = |element: &str, name: &str, what: &str| {
             attr(element, name).ok_or_else(|| internal(format!("filter binding has no {what}")))
         };

@@ -183,3 +183,18 @@ impl Filter {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_priority_that_is_not_shown_is_kept() {
+        let read = |text: &str| Filter::parse(text, false, &mut || [7; 16]).unwrap();
+        let filter = read("<filter name='f' chain='vlan-x' priority='0'/>");
+        assert!(!filter.format().contains("priority"));
+        assert_eq!(read(&filter.format_stored()), filter);
+        let root = read("<filter name='f'/>");
+        assert_eq!(root.format_stored(), root.format());
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::align::{GuestDisk, position};
 use crate::fault::{self, Kind};
-use base::Result;
+use base::{Error, ErrorCode, ErrorDomain, Result};
 use conf_domain::{Domain, device, elements};
 use xml::{Document, Node, Tree, Writer};
 
@@ -41,7 +41,7 @@ const STATES: &[&str] = &["none", "running", "complete", "failed", "cancelling",
 
 /// Formats of files.
 const FORMATS: &[&str] = &[
-    "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "luks", "cow", "qcow",
+    "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow",
     "qcow2", "qed", "vmdk",
 ];
 
@@ -239,6 +239,13 @@ fn server(node: Node<'_>) -> Result<Tree> {
         Some("fd") if tree.attr("fdgroup").is_none() => {
             return Err(KIND.invalid("missing fdgroup for fd transport"));
         }
+        Some("tcp") => {
+            let port = tree.attr("port").filter(|port| port.parse::<u64>().is_ok_and(|port| port > 65535));
+            if let Some(port) = port {
+                let text = format!("port '{port}' out of range");
+                return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, text));
+            }
+        }
         _ => {}
     }
     elements::Elements::domain()
@@ -297,6 +304,9 @@ fn disk(node: Node<'_>, mode: Mode, internal: bool) -> Result<BackupDisk> {
         return Err(KIND.unsupported(format!("unsupported disk backup type '{word}'")));
     }
     let kind = text("type").unwrap_or_else(|| "file".to_owned());
+    if tree.attr_at("driver", "type") == Some("luks") {
+        return Err(Error::xml(ErrorDomain::DOMAIN, "unknown storage source format 'luks'"));
+    }
     if let Some(format) = tree.attr_at("driver", "type").filter(|format| !FORMATS.contains(format)) {
         return Err(KIND.unsupported(format!("unknown disk backup driver '{format}'")));
     }

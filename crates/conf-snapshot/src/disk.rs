@@ -93,6 +93,16 @@ impl SnapshotDisk {
             disk.kind = word.to_owned();
         }
         device::storage(&mut tree, &disk.kind)?;
+        if let Some(source) = tree.child_mut("source") {
+            // What numbers images while a guest runs is not kept.
+            source.unset("index");
+            if disk.kind != "network" {
+                source.remove("host");
+            }
+        }
+        if let Some(driver) = tree.child_mut("driver") {
+            driver.children.retain(|child| child.name != "metadata_cache" || !child.children.is_empty());
+        }
         disk.deleting = tree.child("snapshotDeleteInProgress").is_some();
         if let Some(format) = tree.attr_at("driver", "type")
             && !FORMATS.contains(&format)
@@ -131,5 +141,40 @@ impl SnapshotDisk {
                     }
                 }
             });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xml::Document;
+
+    fn read(attrs: &str, inside: &str) -> Result<SnapshotDisk> {
+        let text = format!("<disk name='vda' snapshot='external' {attrs}>{inside}</disk>");
+        let document = Document::parse(&text).unwrap();
+        SnapshotDisk::read(document.root())
+    }
+
+    #[test]
+    fn parts_of_other_kinds_are_not_kept() {
+        let host = "<source file='/x'><host name='h' port='1'/></source>";
+        let mut w = Writer::new();
+        read("type='file'", &format!("<driver type='qcow2'><metadata_cache/></driver>{host}"))
+            .unwrap()
+            .write(&mut w);
+        let text = w.finish();
+        assert!(text.contains("<source file='/x'/>") && text.contains("<driver type='qcow2'/>"), "{text}");
+    }
+
+    #[test]
+    fn kinds_are_refused_here_or_when_a_file_is_made_up() {
+        for kind in ["dir", "volume"] {
+            let refused = read(&format!("type='{kind}'"), "").unwrap_err();
+            assert!(refused.message().ends_with(&format!("unsupported disk snapshot type '{kind}'")));
+        }
+        for kind in ["nvme", "vhostuser", "vhostvdpa"] {
+            assert_eq!(read(&format!("type='{kind}'"), "").unwrap().path(), None);
+        }
+        assert!(read("", "<driver type='luks'/>").unwrap_err().message().ends_with("driver 'luks'"));
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn read(root: Node<'_>, kind: Kind, redefine: bool, now: i64) -> Resu
         }
         moment.created = root
             .child_text("creationTime")
-            .and_then(|text| text.trim().parse().ok())
+            .and_then(|text| text.trim_ascii_start().parse().ok())
             .ok_or_else(|| kind.internal(format!("missing creationTime from existing {what}")))?;
         moment.parent = root.descend("parent/name").map(Node::text);
     } else {

@@ -97,6 +97,9 @@ fn options(request: &Request<'_>) -> Result<Vec<String>> {
     let volume = request.volume;
     let format = driver(volume);
     let mut options = Vec::new();
+    if format == "raw" && volume.backing.is_some() {
+        return Err(unsupported("cannot set backing store for raw volume"));
+    }
     if let Some(backing) = volume.backing.as_ref().filter(|_| request.input.is_none()) {
         options.push(format!("backing_fmt={}", backing.format.unwrap_or("raw")));
     }

@@ -50,7 +50,6 @@ impl Driver {
             schema::validate_text(schema::Kind::Network, text)?;
         }
         let mut network = Network::parse(text, &mut host::random::bytes::<16>)?;
-        network.validate(&|pci| host::sriov::is_virtual(&pci.to_string()))?;
         if own_bridge(&network) {
             self.name_bridge(&mut network)?;
             if network.mac.is_none() {
@@ -58,6 +57,7 @@ impl Driver {
                 network.mac = Some(Mac::of_guest([a, b, c]));
             }
         }
+        network.validate(&|pci| host::sriov::is_virtual(&pci.to_string()))?;
         Ok(network)
     }
 

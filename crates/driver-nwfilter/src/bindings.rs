@@ -14,11 +14,12 @@
 
 use crate::{Driver, FROM, change, error, header, rules, snapshot};
 use base::object::NwfilterBindingRef;
-use base::{Error, ErrorCode, ErrorDomain, Result};
+use base::{Error, ErrorCode, Result};
 use conf_nwfilter::{Binding, Filter};
 use firewall::Transaction;
 use nwfilter_plan::install;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -140,9 +141,8 @@ impl Driver {
         let command = format!("nwfilter-binding-create {}", xml::escape(&binding.port));
         let text = header(&command) + &w.finish();
         if let Err(error) = host::store::write_volatile(&path, text.as_bytes(), 0o600) {
-            self.give_up(&rebuilt);
-            let text = format!("Failed to create file '{}.new'", path.display());
-            return Err(Error::system(ErrorDomain::NONE, &error, text));
+            // The rules hold without it, as long as this daemon does.
+            log::warn!("Failed to create file '{}': {error}", path.display());
         }
         change(&self.bindings, |bindings| drop(bindings.insert(binding.port.clone(), binding.clone())));
         self.take_over(&rebuilt);
@@ -163,9 +163,13 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether the interface of a binding is there.
+    /// Whether the interface of a binding is there. When the kernel does not tell it is taken to be, so that no guest goes
+    /// without its filter.
     pub(crate) fn present(&self, binding: &Binding) -> bool {
-        self.links.find(&binding.port).is_ok()
+        match self.links.find(&binding.port) {
+            Ok(_) => true,
+            Err(error) => !absent(&error),
+        }
     }
 
     /// Makes new rules for interfaces that are there beside their old ones. Names those that have some; when any fails, none has.
@@ -211,6 +215,12 @@ impl Driver {
             }
         }
     }
+}
+
+/// Whether an answer of the kernel says that there is no interface of a name, or can be none.
+fn absent(error: &io::Error) -> bool {
+    // ENODEV; EINVAL and ERANGE for what is no name.
+    matches!(error.raw_os_error(), Some(19 | 22 | 34))
 }
 
 /// A binding with the hardware address among its variables.

@@ -87,6 +87,7 @@ fn bindings_are_kept_and_ask_for_nothing_before_their_interface_is_there() {
     // The interface of this one is everywhere.
     assert!(told(bind("lo", "z").map(drop)).contains("referenced filter 'z' is missing"));
     bind("other-if", "z").unwrap();
+    bind("a-name-that-no-interface-can-have", "z").unwrap();
     let open = "<filter name='b'><uuid>U</uuid><rule action='drop' direction='in'><tcp srcipaddr='$Z'/></rule></filter>";
     driver.nwfilter_define_xml(&cx, &open.replace('U', &inner.uuid.to_string())).unwrap();
     assert!(driver.nwfilter_get_xml_desc(&cx, &inner, 0).unwrap().contains("$Z"));

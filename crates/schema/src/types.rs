@@ -25,6 +25,8 @@ enum Base {
     Name,
     /// A date and a time of day.
     Moment,
+    /// A URI or a part of one.
+    Uri,
     /// One of some words.
     Words(Vec<&'static str>),
     /// Another type of the table.
@@ -40,7 +42,8 @@ pub(crate) struct Types {
 /// Types that need no line of their own.
 fn base(name: &'static str) -> Base {
     match name {
-        "string" | "text" | "anyURI" => Base::Text,
+        "string" | "text" => Base::Text,
+        "anyURI" => Base::Uri,
         "int" => Base::Integer(i32::MIN.into(), i32::MAX.into()),
         "long" => Base::Integer(i64::MIN.into(), i64::MAX.into()),
         "short" => Base::Integer(i16::MIN.into(), i16::MAX.into()),
@@ -134,9 +137,22 @@ impl Types {
                     && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
             }
             Base::Moment => moment(text.trim()),
+            Base::Uri => reference(text.trim()),
             Base::Words(words) => words.contains(&text.trim()),
             Base::Other(name) => self.lines.contains_key(name) && self.fits(name, text),
         }
+    }
+}
+
+/// Whether what stands before a first colon is a scheme, or there is none before the path ends.
+fn reference(text: &str) -> bool {
+    let end = text.find(['/', '?', '#']).unwrap_or(text.len());
+    match text.get(..end).and_then(|first| first.split_once(':')) {
+        Some((scheme, _)) => {
+            scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        }
+        None => true,
     }
 }
 

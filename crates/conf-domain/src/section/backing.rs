@@ -14,10 +14,7 @@ pub(crate) fn complete(tree: &mut Tree) -> Result<()> {
         let bytes = memory::attribute(page, "size", "./@size")?;
         page.set("size", base::size::kib_rounded_up(bytes).to_string());
         page.set("unit", "KiB");
-        if let Some(text) = page.attr("nodeset") {
-            let set = bitmap::read(text)?;
-            page.set("nodeset", bitmap::format(&set));
-        }
+        bitmap::take(page, "nodeset")?;
     }
     Ok(())
 }

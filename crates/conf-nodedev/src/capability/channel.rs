@@ -67,7 +67,7 @@ pub struct Ccw {
 impl Ccw {
     pub(crate) fn parse(part: Part<'_>) -> Result<Ccw> {
         let mut ccw = Ccw { address: Address::parse(part)?, group: None };
-        for (word, inner) in part.typed()? {
+        for (word, inner) in part.inner() {
             if word == "ccwgroup_member" {
                 let group = inner.text("group_device");
                 ccw.group = Some(
@@ -104,7 +104,7 @@ impl Css {
         let mut css = Css { address: Address::parse(part)?, ..Css::default() };
         css.channel =
             part.node.child("channel_dev_addr").map(|node| Address::parse(part.of(node))).transpose()?;
-        for (word, inner) in part.inner() {
+        for (word, inner) in part.typed()? {
             if word == "mdev_types" {
                 css.mdev_types.extend(mdev::types(inner)?);
             }

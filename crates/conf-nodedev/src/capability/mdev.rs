@@ -4,7 +4,7 @@ use base::{Result, Uuid};
 use xml::Writer;
 
 use crate::device::FormatFlags;
-use crate::read::{Part, decimal, internal, invalid, unsupported};
+use crate::read::{Part, internal, invalid, unsupported};
 
 /// What a mediated device is made of.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -45,8 +45,8 @@ impl Mdev {
         mdev.parent_addr = part.text("parent_addr");
         if let Some(node) = part.node.child("iommuGroup") {
             let text = node.attr("number").filter(|text| !text.is_empty()).unwrap_or("0");
-            let number = decimal(text).and_then(|number| u32::try_from(number).ok());
-            mdev.iommu_group = number.ok_or_else(|| part.complaint("invalid iommuGroup number attribute"))?;
+            let number = text.trim_ascii_start().parse();
+            mdev.iommu_group = number.map_err(|_| part.complaint("invalid iommuGroup number attribute"))?;
         }
         let mut attributes = Vec::new();
         for node in part.node.children("attr") {
@@ -100,10 +100,9 @@ pub(crate) fn types(part: Part<'_>) -> Result<Vec<MdevType>> {
         let api = inner.text("deviceAPI");
         let api =
             api.ok_or_else(|| invalid(format!("missing device API for mediated device type '{id}'")))?;
-        let count =
-            inner.number("availableInstances", "number of available instances")?.ok_or_else(|| {
-                invalid(format!("missing number of available instances for mediated device type '{id}'"))
-            })?;
+        let count = inner.loose_number("availableInstances").ok_or_else(|| {
+            invalid(format!("missing number of available instances for mediated device type '{id}'"))
+        })?;
         types.push(MdevType {
             id: id.to_owned(),
             name: inner.text("name"),

@@ -45,14 +45,13 @@ impl Host {
             Origin::Existing => Some(part.needed_u32("host", "SCSI host ID")?),
             Origin::New => None,
         };
-        let unique_id = part.number("unique_id", "SCSI unique ID")?;
-        let unique_id = unique_id.and_then(|number| u32::try_from(number).ok());
+        let unique_id = part.loose_number("unique_id").and_then(|number| u32::try_from(number).ok());
         let mut found = Host { host, unique_id, ..Host::default() };
         for (word, inner) in part.inner() {
             match word {
                 "vport_ops" => {
-                    let first = inner.number("max_vports", "max vports")?;
-                    let second = inner.number("vports", "vports")?;
+                    let first = inner.loose_number("max_vports");
+                    let second = inner.loose_number("vports");
                     // The reference keeps the last number it reads as the one that bounds.
                     let most = second.or(first).unwrap_or(0);
                     found.vports = Some(Vports { most, present: 0 });

@@ -58,7 +58,7 @@ impl Storage {
             match word {
                 "hotpluggable" => storage.hotpluggable = true,
                 "removable" => {
-                    let present = inner.number("media_available", "removable media available")?;
+                    let present = inner.loose_number("media_available");
                     storage.removable = Some(Medium {
                         present: present.unwrap_or(0) != 0,
                         label: inner.text("media_label"),

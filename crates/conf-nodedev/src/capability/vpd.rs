@@ -4,7 +4,7 @@ use base::Result;
 use conf_domain::fault;
 use xml::{Node, Writer};
 
-use crate::read::Part;
+use crate::read::{Part, invalid};
 
 /// Fields with names that cannot be written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -50,7 +50,7 @@ fn indexed(node: Node<'_>, element: &str) -> Result<Vec<(char, String)>> {
             let mut signs = index.chars();
             match (signs.next(), signs.next()) {
                 (Some(sign), None) => Ok((sign, field.text())),
-                _ => Err(fault::attribute(element, "index", index)),
+                _ => Err(invalid(format!("'{element}' 'index' value '{index}' malformed"))),
             }
         })
         .collect()
@@ -79,7 +79,7 @@ impl Vpd {
                         system_fields: indexed(node, "system_field")?,
                     });
                 }
-                other => return Err(fault::attribute("fields", "access", other)),
+                other => return Err(invalid(format!("Unsupported VPD field access type '{other}'"))),
             }
         }
         Ok(vpd)

@@ -99,7 +99,7 @@ pub(super) fn check(
                     format!("'manual' snapshot mode of disk '{}' is not supported", part.name),
                 ));
             }
-            Some(Location::Manual) => {}
+            Some(Location::Manual) => left_out = true,
             _ => left_out |= own.child("readonly").is_none() && crate::block::disk::has_image(own),
         }
     }
@@ -139,4 +139,31 @@ pub(super) fn element(part: &SnapshotDisk) -> Tree {
     element.children.push(Tree::new("driver").with("type", part.format().unwrap_or("qcow2")));
     element.children.extend(part.source.clone());
     element
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kind: &str, format: Option<&str>, active: bool) -> String {
+        let mut part = SnapshotDisk { kind: kind.to_owned(), ..SnapshotDisk::new("vda") };
+        if let Some(format) = format {
+            part.set_format(format);
+        }
+        let name = if kind == "block" { "dev" } else { "file" };
+        part.source = Some(Tree::new("source").with(name, "/no/such/place"));
+        check_image(&part, active, false).err().map(|error| error.message().to_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn images_of_which_nothing_can_come_are_refused() {
+        let format = "unsupported configuration: external snapshot format for disk vda is unsupported: raw";
+        assert_eq!(refused("network", Some("raw"), false), format);
+        let network = "internal error: external inactive snapshots are not supported on 'network' disks";
+        assert_eq!(refused("network", Some("qcow2"), false), network);
+        assert_eq!(refused("network", Some("qcow2"), true), "");
+        let block = "Operation not supported: block device snapshot target '/no/such/place' doesn't exist";
+        assert_eq!(refused("block", None, false), block);
+        assert_eq!(refused("file", Some("qed"), false), "");
+    }
 }
