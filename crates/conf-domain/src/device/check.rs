@@ -55,31 +55,30 @@ pub(crate) fn assembled(devices: &[Tree]) -> Result<()> {
 
 /// More than one of what there is one of at most.
 pub(crate) fn single(devices: &[Tree], kind: &str) -> Result<()> {
-    let refusal = match kind {
+    if !matches!(kind, "memballoon" | "nvram" | "iommu" | "pstore" | "vsock")
+        || devices.iter().filter(|device| device.name == kind).count() < 2
+    {
+        return Ok(());
+    }
+    Err(match kind {
         "memballoon" => internal("only a single memory balloon device is supported"),
         "nvram" => internal("only a single nvram device is supported"),
         "iommu" => invalid("only a single IOMMU device is supported"),
-        "pstore" => invalid("only a single pstore device is supported"),
-        "vsock" => invalid("only a single vsock device is supported"),
-        _ => return Ok(()),
-    };
-    match devices.iter().filter(|device| device.name == kind).count() {
-        0 | 1 => Ok(()),
-        _ => Err(refusal),
-    }
+        kind => invalid(format!("only a single {kind} device is supported")),
+    })
 }
 
 /// Two panic devices of a model.
 pub(crate) fn duplicate_panics(devices: &[Tree]) -> Result<()> {
-    let mut seen = HashSet::new();
-    for panic in devices.iter().filter(|device| device.name == "panic") {
-        if let Some(model) = panic.attr("model")
-            && !seen.insert(model)
-        {
-            return Err(invalid(format!("Multiple panic devices with model '{model}'")));
-        }
+    let panics = || devices.iter().filter(|device| device.name == "panic");
+    if panics().nth(1).is_none() {
+        return Ok(());
     }
-    Ok(())
+    let mut seen = HashSet::new();
+    match panics().filter_map(|panic| panic.attr("model")).find(|model| !seen.insert(*model)) {
+        Some(model) => Err(invalid(format!("Multiple panic devices with model '{model}'"))),
+        None => Ok(()),
+    }
 }
 
 fn disks(devices: &[Tree]) -> Result<()> {

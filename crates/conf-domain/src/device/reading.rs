@@ -30,6 +30,15 @@ pub(crate) fn as_read(device: &Tree) -> Result<()> {
             Err(invalid("passthrough mode requires a character device type attribute"))
         }
         "input" if device.attr("type").is_none() => Err(internal("missing input device type")),
+        "interface"
+            if device.is("type", "hostdev")
+                && matches!(device.attr_at("source/address", "type"), None | Some("pci"))
+                && device
+                    .attr_at("address", "type")
+                    .is_some_and(|place| !matches!(place, "pci" | "unassigned")) =>
+        {
+            Err(internal("PCI host devices must use 'pci' or 'unassigned' address type"))
+        }
         "input" if no_path(device) => Err(invalid("Missing evdev path for input device")),
         "serial"
             if device.attr_at("target", "type") == Some("usb-serial")

@@ -125,6 +125,10 @@ fn cell_for_modules(domain: &mut Domain) -> Result<()> {
         .with("unit", "KiB");
     domain.tree.child_or_new("cpu").child_or_new("numa").children.push(cell);
     for module in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
+        // Persistent memory is in no cell.
+        if module.is("model", "virtio-pmem") {
+            continue;
+        }
         let Some(target) = module.child_mut("target") else { continue };
         if target.child("node").is_none() {
             target.children.push(Tree::leaf("node", "0"));

@@ -94,8 +94,9 @@ pub(super) fn memory(domain: &mut Domain) -> Result<()> {
         .filter(|device| device.attr_at("address", "type") == Some("dimm"))
         .filter_map(|device| field(device, "slot"))
         .collect();
+    let plugged = domain.tree.child("maxMemory").is_some();
     for device in domain.devices_mut().iter_mut().filter(|device| device.name == "memory") {
-        if slots == 0 || !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
+        if !plugged || !matches!(device.attr("model"), Some("dimm" | "nvdimm")) {
             continue;
         }
         if device.attr_at("address", "slot").is_some() {
@@ -211,6 +212,10 @@ fn usb_place(device: &Tree, buses: &BTreeMap<u32, u32>) -> Result<()> {
 /// # Errors
 /// With the first port that is not there or taken.
 pub(super) fn usb_taken(domain: &Domain) -> Result<()> {
+    let placed = |device: &Tree| device.attr_at("address", "type") == Some("usb");
+    if !domain.devices().iter().any(placed) {
+        return Ok(());
+    }
     let hubs: Vec<(&str, &str)> = domain.all("hub").filter(|hub| on_usb(hub)).filter_map(usb_port).collect();
     let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
     for hub in &hubs {

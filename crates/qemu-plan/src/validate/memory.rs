@@ -1,7 +1,7 @@
 //! Memory devices, shared memory, alignment.
 
 use crate::complete::setting::Setting;
-use crate::complete::unsupported;
+use crate::complete::{conflict, unsupported};
 use base::Result;
 use conf_domain::{Domain, bitmap};
 use qemu_caps::Flag;
@@ -18,6 +18,9 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     if plugged && cells == 0 && !setting.is_ppc64() {
         return Err(unsupported("At least one numa node has to be configured when enabling memory hotplug"));
     }
+    for memory in domain.all("memory") {
+        placed(domain, memory)?;
+    }
     let slotted =
         domain.all("memory").filter(|memory| matches!(memory.attr("model"), Some("dimm" | "nvdimm")));
     let slots = domain.tree.child("maxMemory").and_then(|most| most.attr("slots")?.parse().ok()).unwrap_or(0);
@@ -30,10 +33,9 @@ pub(super) fn check(domain: &Domain, setting: &Setting<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Checks one memory device.
-pub(super) fn device(domain: &Domain, device: &Tree, setting: &Setting<'_>) -> Result<()> {
+/// Checks whether the emulator has a memory device.
+pub(super) fn device(device: &Tree, setting: &Setting<'_>) -> Result<()> {
     let model = device.attr("model").unwrap_or_default();
-    let place = device.attr_at("address", "type");
     let (flag, name) = match model {
         "dimm" => (Flag::PcDimm, "memory hotplug"),
         "nvdimm" => (Flag::Nvdimm, "nvdimm"),
@@ -41,11 +43,20 @@ pub(super) fn device(domain: &Domain, device: &Tree, setting: &Setting<'_>) -> R
         "virtio-mem" => (Flag::VirtioMemPci, "virtio-mem"),
         _ => (Flag::SgxEpc, "sgx epc"),
     };
-    let known = setting.has(flag) || model == "virtio-mem" && setting.is_s390();
-    if !known {
-        return Err(unsupported(format!("{name} isn't supported by this QEMU binary")));
+    match setting.has(flag) || model == "virtio-mem" && setting.is_s390() {
+        true => Ok(()),
+        false => Err(unsupported(format!("{name} isn't supported by this QEMU binary"))),
     }
+}
+
+/// Checks where a memory device is.
+fn placed(domain: &Domain, device: &Tree) -> Result<()> {
+    let model = device.attr("model").unwrap_or_default();
+    let place = device.attr_at("address", "type");
     match model {
+        "sgx-epc" if place.is_some() => {
+            return Err(conflict(format!("memory device address is not supported for model '{model}'")));
+        }
         "dimm" | "nvdimm" => {
             if place.is_some_and(|place| place != "dimm") {
                 return Err(unsupported("only 'dimm' addresses are supported for the pc-dimm device"));

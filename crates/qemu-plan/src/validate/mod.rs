@@ -94,7 +94,7 @@ impl Rules for Qemu<'_> {
             "disk" => disk::check(domain, device, self.setting),
             "filesystem" => filesystem::check(domain, device, self.setting),
             "interface" => interface::check(domain, device),
-            "memory" => memory::device(domain, device, self.setting),
+            "memory" => memory::device(device, self.setting),
             _ => others::check(domain, device, self.setting, self.site),
         }
     }

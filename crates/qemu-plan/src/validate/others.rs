@@ -390,6 +390,10 @@ fn input(input: &Tree, setting: &Setting<'_>) -> Result<()> {
 
 fn graphics(domain: &Domain, graphics: &Tree, setting: &Setting<'_>, site: &Site) -> Result<()> {
     let kind = graphics.attr("type").unwrap_or_default();
+    if let Some(password) = graphics.attr("passwd").filter(|password| kind == "vnc" && password.len() > 8) {
+        let text = format!("VNC password is {} characters long, only 8 permitted", password.len());
+        return Err(unsupported(text));
+    }
     let known = match kind {
         "sdl" => setting.has(Flag::Sdl),
         "egl-headless" => setting.has(Flag::EglHeadless),

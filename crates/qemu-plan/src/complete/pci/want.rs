@@ -155,7 +155,7 @@ pub(super) fn of(device: &Tree, setting: &Setting<'_>) -> Option<Connect> {
             "mdev" if model == Some("vfio-pci") => express,
             _ => return None,
         },
-        "memory" if matches!(model, Some("virtio-mem" | "virtio-pmem")) => CONVENTIONAL,
+        "memory" if matches!(model, Some("virtio-mem" | "virtio-pmem")) => express,
         "serial" if device.attr_at("target", "type") == Some("pci-serial") => CONVENTIONAL,
         "iommu" if device.is("model", "virtio") => INTEGRATED,
         "panic" if device.is("model", "pvpanic") => INTEGRATED,
