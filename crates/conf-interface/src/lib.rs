@@ -16,8 +16,6 @@
 //!
 //! *Invariant:* this room is pure; who fills an [`Interface`] from the kernel's tree is not its business.
 
-#[cfg(test)]
-mod generated;
 mod interface;
 pub mod kind;
 pub mod protocol;

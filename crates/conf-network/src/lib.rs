@@ -20,8 +20,6 @@ pub mod dhcp;
 pub mod dns;
 mod fault;
 pub mod forward;
-#[cfg(test)]
-mod generated;
 pub mod ip;
 pub mod metadata;
 pub mod network;

@@ -14,8 +14,6 @@
 
 pub mod capability;
 pub mod device;
-#[cfg(test)]
-mod generated;
 pub mod mdevctl;
 mod read;
 

@@ -13,8 +13,6 @@
 
 pub mod binding;
 pub mod filter;
-#[cfg(test)]
-mod generated;
 pub mod protocol;
 pub mod rule;
 pub mod value;

@@ -8,8 +8,6 @@
 //!
 //! *Invariant:* this room is pure.
 
-#[cfg(test)]
-mod generated;
 mod usage;
 
 pub use usage::{Usage, UsageKind};

@@ -18,8 +18,6 @@ pub mod checkpoint;
 pub mod cookie;
 mod disk;
 mod fault;
-#[cfg(test)]
-mod generated;
 pub mod moment;
 pub mod snapshot;
 pub mod tree;

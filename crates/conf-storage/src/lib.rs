@@ -27,8 +27,6 @@ pub mod create;
 pub mod encryption;
 mod fault;
 pub mod format;
-#[cfg(test)]
-mod generated;
 pub mod gluster;
 pub mod kind;
 pub mod mount;

@@ -25,8 +25,6 @@ pub mod database;
 pub mod decode;
 pub mod definition;
 pub mod feature_set;
-#[cfg(test)]
-mod generated;
 pub mod host;
 pub mod live;
 pub mod qmp;
