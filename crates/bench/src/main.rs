@@ -30,6 +30,10 @@ use std::sync::Arc;
 use stock::Stock;
 use subject::Subject;
 
+/// As in the daemon, for measures of documents.
+#[global_allocator]
+static BLOCKS: host::blocks::Blocks = host::blocks::Blocks;
+
 #[derive(Debug, Default)]
 struct Options {
     socket: Option<PathBuf>,

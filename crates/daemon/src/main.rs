@@ -27,6 +27,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+#[global_allocator]
+static BLOCKS: host::blocks::Blocks = host::blocks::Blocks;
+
 /// The release of the reference whose interfaces are spoken.
 pub(crate) const VERSION: &str = "11.3.0";
 

@@ -6,6 +6,7 @@
 //! * [`store`]: files that are either old or new, never half
 //! * [`process`]: commands as values, detached emulators, processes of other parents
 //! * [`cgroup`]: placing guests
+//! * [`blocks`]: the allocator of programs that read documents all the time
 //! * [`memory`]: giving back what is not needed
 //! * [`neighbours`]: addresses of machines nearby
 //! * [`program`]: programs on the search path
@@ -20,6 +21,7 @@
 //! * [`volume`]: disks of guests as files and devices
 //! * [`random`], [`clock`]: random bytes, the time
 
+pub mod blocks;
 pub mod bus;
 pub mod cgroup;
 pub mod clock;
