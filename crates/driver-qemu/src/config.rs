@@ -16,7 +16,10 @@ use engine::JobKind;
 use qemu_plan::{Caps, complete};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use xml::Tree;
+use xml::{Tree, Writer};
+
+/// Bytes that a stored definition mostly has room in.
+const USUAL_LENGTH: usize = 8 << 10;
 
 /// What precedes a stored document.
 pub(crate) fn header(name: &str) -> String {
@@ -57,7 +60,10 @@ impl Driver {
     /// Stores a definition.
     pub(crate) fn store(&self, domain: &Domain) -> Result<()> {
         let flags = FormatFlags { secure: true, inactive: true, ..FormatFlags::default() };
-        let text = header(&domain.name) + &domain.format(flags);
+        let mut w = Writer::sized(USUAL_LENGTH);
+        w.verbatim(&header(&domain.name));
+        domain.format_into(&mut w, flags);
+        let text = w.finish();
         let path = self.config_file(&domain.name);
         host::store::write(&path, text.as_bytes(), 0o600).map_err(|cause| {
             Error::system(FROM, &cause, format!("cannot write config file '{}'", path.display()))
