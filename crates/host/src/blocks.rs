@@ -20,13 +20,17 @@ use std::ptr;
 /// Kinds of blocks are so many bytes apart, which is also how all of them are aligned.
 const STEP: usize = 16;
 
-/// Larger blocks are not kept.
-const LARGEST: usize = 512;
+/// Bytes of the smallest kind. The C library puts eight of its own before each block and rounds up to a [`STEP`], so that kinds
+/// of these sizes waste nothing.
+const SMALLEST: usize = 24;
 
-const KINDS: usize = LARGEST / STEP;
+const KINDS: usize = 32;
+
+/// Larger blocks are not kept.
+const LARGEST: usize = bytes(KINDS - 1);
 
 /// Bytes that a thread keeps at most: what one large definition takes.
-const MOST: usize = 64 << 10;
+const MOST: usize = 32 << 10;
 
 /// The allocator, to be named as `#[global_allocator]` by programs that read documents all the time.
 #[derive(Debug, Default, Clone, Copy)]
@@ -50,13 +54,13 @@ thread_local! {
 /// The kind that serves a request. `None` for what is not kept.
 #[inline]
 fn kind(size: usize, align: usize) -> Option<usize> {
-    (size <= LARGEST && align <= STEP).then(|| size.saturating_sub(1) / STEP)
+    (size <= LARGEST && align <= STEP).then(|| size.saturating_sub(SMALLEST).div_ceil(STEP))
 }
 
 /// Bytes of a block of a kind.
 #[inline]
 const fn bytes(kind: usize) -> usize {
-    (kind + 1) * STEP
+    SMALLEST + kind * STEP
 }
 
 /// What is asked of the C library for a kind. `None` never happens.
@@ -280,11 +284,11 @@ mod tests {
         let first = Filled::new(40, 1);
         let place = first.block.addr();
         drop(first);
-        let second = Filled::new(33, 2);
+        let second = Filled::new(25, 2);
         assert_eq!(second.block.addr(), place);
         let before = second.block.addr();
         let mut second = second;
-        second.resize(48);
+        second.resize(40);
         assert_eq!(second.block.addr(), before);
     }
 
