@@ -131,8 +131,9 @@ fn warm_up(daemon: &Daemon, client: usize) -> Result<(), String> {
     remote.domain_undefine_flags(&cx, &dom, 0).map_err(|cause| cause.to_string())
 }
 
+/// Names of guests of this run: control groups are those of the whole machine, where others may do the same.
 fn name(client: usize) -> String {
-    format!("crash-{client}")
+    format!("crash-{}-{client}", std::process::id())
 }
 
 fn document(client: usize, mark: u64) -> String {
@@ -352,7 +353,9 @@ fn check(daemon: &Daemon, known: &mut [Known]) -> Result<usize, Vec<String>> {
         wrong.push(format!("{guest} does not run, and has an emulator: process {pid}"));
     }
     let leftovers = traces::leftovers(daemon.root(), &stored, &running);
-    wrong.extend(leftovers.iter().map(|path| format!("left over: {}", path.display())));
+    let groups = traces::groups(&(0..known.len()).map(name).collect(), &running);
+    let leftovers = leftovers.iter().chain(&groups);
+    wrong.extend(leftovers.map(|path| format!("left over: {}", path.display())));
     if wrong.is_empty() { Ok(running.len()) } else { Err(wrong) }
 }
 

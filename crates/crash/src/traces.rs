@@ -1,5 +1,6 @@
 //! What a daemon leaves on the host: processes, files, control groups.
 
+use host::cgroup::Hierarchies;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,33 @@ fn owner(short: &str) -> &str {
     short.split_once('-').map_or(short, |(_, name)| name)
 }
 
-/// Files, folders and groups that belong to no domain of `running` and no definition of `stored`.
+/// Control groups of guests of this run, `own`, that do not run.
+pub(crate) fn groups(own: &BTreeSet<String>, running: &BTreeSet<String>) -> Vec<PathBuf> {
+    let machine = Hierarchies::machine();
+    let mounts = machine.own.values().chain(machine.unified.iter().map(|(mount, _)| mount));
+    let folders = mounts.flat_map(|mount| ["machine", "machine.slice"].map(|part| mount.join(part)));
+    let mut found = Vec::new();
+    for folder in folders {
+        for name in names(&folder) {
+            let guest = guest_of(&name);
+            if guest.is_some_and(|guest| own.contains(&guest) && !running.contains(&guest)) {
+                found.push(folder.join(name));
+            }
+        }
+    }
+    found
+}
+
+/// The guest that a group is of: `qemu-1-name.libvirt-qemu` or `machine-qemu\\x2d1\\x2dname.scope`.
+fn guest_of(group: &str) -> Option<String> {
+    let plain = group.replace("\\x2d", "-");
+    let stem = plain
+        .strip_suffix(".libvirt-qemu")
+        .or_else(|| plain.strip_suffix(".scope")?.strip_prefix("machine-"))?;
+    Some(owner(stem.strip_prefix("qemu-")?).to_owned())
+}
+
+/// Files and folders that belong to no domain of `running` and no definition of `stored`.
 pub(crate) fn leftovers(root: &Path, stored: &BTreeSet<String>, running: &BTreeSet<String>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut note = |folder: &Path, wrong: &dyn Fn(&str) -> bool| {
@@ -48,4 +75,17 @@ pub(crate) fn leftovers(root: &Path, stored: &BTreeSet<String>, running: &BTreeS
         name.strip_prefix("domain-").is_some_and(|short| !running.contains(owner(short)))
     });
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_tell_their_guests() {
+        for group in ["qemu-12-crash-7-3.libvirt-qemu", "machine-qemu\\x2d12\\x2dcrash\\x2d7\\x2d3.scope"] {
+            assert_eq!(guest_of(group).as_deref(), Some("crash-7-3"), "{group}");
+        }
+        assert_eq!(guest_of("user.slice"), None);
+    }
 }

@@ -7,6 +7,7 @@ use crate::block::job::{BlockJob, record};
 use crate::guest::{Asking, Guest, Live, MONITOR_WAIT, Run, Session, Value, failed};
 use crate::hooks::Moment;
 use crate::nic::Owner;
+use crate::placement::partition;
 use crate::status::{PAUSED, RUNNING, STATES};
 use crate::{Driver, FROM};
 use api::consts::domain_state as state;
@@ -20,6 +21,7 @@ use conf_snapshot::Backup;
 use host::cgroup::Cgroup;
 use host::process::Process;
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -186,9 +188,23 @@ impl Driver {
             return;
         }
         let running = host::process::command_lines();
+        let guests = self.guests.snapshot();
+        let mut partitions: BTreeSet<String> = guests
+            .values()
+            .filter_map(|guest| Some(partition(guest.value().config.as_ref()?).into_owned()))
+            .collect();
+        partitions.insert("/machine".to_owned());
         for short in stale {
             let folder = self.state_dir().join(format!("domain-{short}"));
             end_users(&folder, &running, "its start was cut off");
+            // Groups are made before there is a process in them.
+            if let Some((id, name)) = short.split_once('-')
+                && let Ok(id) = id.parse()
+            {
+                let found =
+                    partitions.iter().filter_map(|partition| Cgroup::find("qemu", id, name, partition));
+                found.for_each(|group| group.remove());
+            }
             let _ = host::store::remove_folder(&folder);
             let _ = host::store::remove_folder(&self.run_dir().join("channel").join(short));
         }

@@ -140,7 +140,7 @@ impl Driver {
         let partition = crate::placement::partition(domain);
         let mut id = next();
         for _ in 0..ID_TRIES {
-            if !host::cgroup::Cgroup::exists("qemu", id, &domain.name, &partition) {
+            if host::cgroup::Cgroup::find("qemu", id, &domain.name, &partition).is_none() {
                 break;
             }
             id = next();

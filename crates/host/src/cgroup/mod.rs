@@ -16,7 +16,7 @@ pub use knobs::{DeviceLimit, Limit, UNLIMITED_KIB};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -158,7 +158,8 @@ fn make(mount: &Path, below: &Path, controller: Option<Controller>, parents: boo
             },
         )?;
         if controller == Some(Controller::CpuSet) {
-            inherit_sets(&path)?;
+            // A group without sets is of no use.
+            inherit_sets(&path).inspect_err(|_| drop(fs::remove_dir(&path)))?;
         }
     }
     Ok(path)
@@ -184,6 +185,7 @@ impl Cgroup {
         let systemd = Path::new("/run/systemd/system").is_dir();
         let below = place(partition, driver, id, name, systemd);
         let parents = partition == "/machine";
+        let unmade = Unmade(Some(below.clone()));
         let mut group = Cgroup::default();
         let mut failed = None;
         if let Some((mount, served)) = found.unified {
@@ -210,16 +212,14 @@ impl Cgroup {
             return Err(failed.unwrap_or(CgroupError::Missing("any")));
         }
         group.part(Part::Emulator)?;
+        unmade.made();
         Ok(group)
     }
 
-    /// Whether there is a group of a guest with this number and name already: left by somebody, or of another daemon.
-    pub fn exists(driver: &str, id: i32, name: &str, partition: &str) -> bool {
-        let found = Hierarchies::machine();
+    /// Groups of a guest with this number and name: left by somebody, or of another daemon.
+    pub fn find(driver: &str, id: i32, name: &str, partition: &str) -> Option<Cgroup> {
         let systemd = Path::new("/run/systemd/system").is_dir();
-        let below = place(partition, driver, id, name, systemd);
-        let mounts = found.own.values().chain(found.unified.as_ref().map(|(mount, _)| mount));
-        mounts.map(|mount| mount.join(&below)).any(|path| path.is_dir())
+        Cgroup::below(Hierarchies::machine(), &place(partition, driver, id, name, systemd))
     }
 
     /// Groups that an earlier daemon made; `path` is what [`Cgroup::path`] gave.
@@ -227,15 +227,20 @@ impl Cgroup {
         let found = Hierarchies::machine();
         let mounts = found.own.values().chain(found.unified.as_ref().map(|(mount, _)| mount));
         let below = mounts.filter_map(|mount| path.strip_prefix(mount).ok()).next()?.to_owned();
+        Cgroup::below(found, &below)
+    }
+
+    /// The groups of a place, in all hierarchies that have it.
+    fn below(found: Hierarchies, below: &Path) -> Option<Cgroup> {
         let group = Cgroup {
             unified: found
                 .unified
-                .map(|(mount, served)| (mount.join(&below), served))
+                .map(|(mount, served)| (mount.join(below), served))
                 .filter(|(path, _)| path.is_dir()),
             own: found
                 .own
                 .into_iter()
-                .map(|(controller, mount)| (controller, mount.join(&below)))
+                .map(|(controller, mount)| (controller, mount.join(below)))
                 .filter(|(_, path)| path.is_dir())
                 .collect(),
         };
@@ -295,8 +300,27 @@ impl Cgroup {
     /// Moves a whole process into the emulator's part.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// When the kernel refuses; the groups are without the process then.
     pub fn enter(&self, pid: i32) -> Result<()> {
+        self.take_in(pid).inspect_err(|_| self.let_go(pid))
+    }
+
+    /// Moves a process to the nearest group above that takes it.
+    fn let_go(&self, pid: i32) {
+        let unified = self.unified.as_ref().map(|(path, _)| path);
+        for path in self.own.values().chain(unified) {
+            let mut above = path.ancestors().skip(1).map(|path| path.join("cgroup.procs"));
+            let took = above.any(|file| {
+                let file = fs::File::options().write(true).open(file);
+                file.and_then(|mut file| file.write_all(pid.to_string().as_bytes())).is_ok()
+            });
+            if !took {
+                log::warn!("process {pid} stays in control group {}", path.display());
+            }
+        }
+    }
+
+    fn take_in(&self, pid: i32) -> Result<()> {
         let (own, unified) = self.part(Part::Emulator)?;
         for path in own.iter().chain(&unified) {
             write(&path.join("cgroup.procs"), &pid.to_string())?;
@@ -338,6 +362,24 @@ impl Cgroup {
         let unified = self.unified.as_ref().map(|(path, _)| path);
         for path in self.own.values().chain(unified) {
             clear(path);
+        }
+    }
+}
+
+/// Groups that are being made at a place. When that is not completed, for whatever reason, those that are there go again.
+struct Unmade(Option<PathBuf>);
+
+impl Unmade {
+    fn made(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unmade {
+    fn drop(&mut self) {
+        let group = self.0.take().and_then(|below| Cgroup::below(Hierarchies::machine(), &below));
+        if let Some(group) = group {
+            group.remove();
         }
     }
 }
