@@ -286,9 +286,9 @@ impl Worker<'_> {
         Ok(outcome)
     }
 
-    /// Whether the daemon is dead. A client may see it before whoever waits for its end.
+    /// Whether the daemon is dead. A client may see it before whoever waits for its end, long before on a loaded machine.
     fn is_over(&self) -> bool {
-        let end = Instant::now() + Duration::from_millis(if self.trouble == Trouble::Die { 200 } else { 0 });
+        let end = Instant::now() + Duration::from_millis(if self.trouble == Trouble::Die { 5000 } else { 0 });
         loop {
             if self.dead.load(Ordering::Acquire) {
                 return true;
