@@ -77,6 +77,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
 }
 
 fn main() -> ExitCode {
+    host::blocks::keep();
     let options = match options(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(text) => {

@@ -7,8 +7,8 @@
 //!
 //! Reading and completing a definition takes some hundred blocks of a few sizes and gives most of them back. The C library keeps
 //! seven of each size per thread and joins and splits the others, which takes a tenth of the time of a definition. Allocators
-//! that are made for this hold several megabytes for themselves, more than a daemon at rest needs in all. Here a thread
-//! keeps [`MOST`] bytes at most, and gives them back when it ends.
+//! that are made for this hold several megabytes for themselves, more than a daemon at rest needs in all. Here threads that
+//! say so ([`keep`]) keep [`MOST`] bytes each at most, and give them back when they end; for the others nothing changes.
 //!
 //! *Invariant:* whatever is kept or handed out comes from the C library and is as large as its kind, so that any thread may
 //! give it back, to either.
@@ -30,7 +30,7 @@ const KINDS: usize = 32;
 const LARGEST: usize = bytes(KINDS - 1);
 
 /// Bytes that a thread keeps at most: what one large definition takes.
-const MOST: usize = 32 << 10;
+const MOST: usize = 64 << 10;
 
 /// The allocator, to be named as `#[global_allocator]` by programs that read documents all the time.
 #[derive(Debug, Default, Clone, Copy)]
@@ -45,10 +45,18 @@ struct Kept {
 struct Shelves {
     first: [Cell<*mut Kept>; KINDS],
     bytes: Cell<usize>,
+    /// How many there may be.
+    most: Cell<usize>,
 }
 
 thread_local! {
-    static SHELVES: Shelves = const { Shelves { first: [const { Cell::new(ptr::null_mut()) }; KINDS], bytes: Cell::new(0) } };
+    static SHELVES: Shelves = const {
+        Shelves {
+            first: [const { Cell::new(ptr::null_mut()) }; KINDS],
+            bytes: Cell::new(0),
+            most: Cell::new(0),
+        }
+    };
 }
 
 /// The kind that serves a request. `None` for what is not kept.
@@ -90,7 +98,7 @@ impl Shelves {
     #[inline]
     unsafe fn keep(&self, kind: usize, block: *mut u8) -> bool {
         let held = self.bytes.get() + bytes(kind);
-        let Some(shelf) = self.first.get(kind).filter(|_| held <= MOST) else { return false };
+        let Some(shelf) = self.first.get(kind).filter(|_| held <= self.most.get()) else { return false };
         let block: *mut Kept = block.cast();
         // SAFETY: the smallest kind has room for a place, and all are aligned for it.
         unsafe { block.write(Kept { next: shelf.get() }) };
@@ -113,6 +121,12 @@ impl Drop for Shelves {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+/// Has the calling thread keep small blocks from now on. For threads that read documents, or the like, all the time.
+pub fn keep() {
+    // A thread that ends keeps nothing.
+    let _ = SHELVES.try_with(|shelves| shelves.most.set(MOST));
 }
 
 /// Gives back what the calling thread keeps.
@@ -251,6 +265,7 @@ mod tests {
 
     #[test]
     fn no_two_have_the_same_bytes() {
+        keep();
         let mut seed = 1_usize;
         let mut below = |bound: usize| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -281,6 +296,9 @@ mod tests {
 
     #[test]
     fn the_same_block_comes_again() {
+        drop(Filled::new(40, 1));
+        assert_eq!(kept(), 0, "nobody said so");
+        keep();
         let first = Filled::new(40, 1);
         let place = first.block.addr();
         drop(first);
@@ -294,6 +312,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
+        keep();
         drop((0..1000).map(|_| Filled::new(LARGEST, 3)).collect::<Vec<_>>());
         assert!(kept() <= MOST && kept() > MOST - 2 * LARGEST);
     }

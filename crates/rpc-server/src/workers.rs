@@ -165,6 +165,7 @@ impl Pool {
             if let Err(cause) = std::thread::Builder::new().name("lead-watch".to_owned()).spawn(watch) {
                 log::error!("cannot start a thread: {cause}");
             }
+            host::blocks::keep();
             leader.lead();
             pool.work(false);
         };
@@ -355,6 +356,7 @@ impl Pool {
     fn work(self: Arc<Pool>, reserved: bool) {
         // A thread begins with the priority of the one that made it, which leads, or has led until now.
         self.go_ahead(false);
+        host::blocks::keep();
         let (mut ahead, number) = (false, own_number());
         let mut state = self.state();
         loop {
@@ -409,6 +411,9 @@ impl Pool {
                 state = back;
                 state.figures.free -= 1;
                 state.coming = state.coming.saturating_sub(1);
+                if waited.timed_out() {
+                    host::blocks::give_back();
+                }
                 let idle = state.waiting.waiting() == 0 && state.lead.is_none();
                 if waited.timed_out() && idle && state.figures.workers > sizes.min {
                     break;
