@@ -64,15 +64,16 @@ impl Driver {
         }
         self.hook_after(Moment::Stopped, &live.domain, "-");
         self.nics.disconnect(&Owner::of(&live.domain), live.domain.all("interface"));
+        // While a folder is there, a later daemon finds the group, also of a guest without a status document.
+        if let Some(cgroup) = &live.cgroup {
+            cgroup.remove();
+        }
         let _ = host::store::remove_folder(&live.private_dir);
         if let Some(short) =
             live.private_dir.file_name().and_then(|folder| folder.to_str()?.strip_prefix("domain-"))
         {
             let _ = host::store::remove_folder(&self.run_dir().join("channel").join(short));
             self.remove_memory_folders(short);
-        }
-        if let Some(cgroup) = &live.cgroup {
-            cgroup.remove();
         }
         self.forget_status(guest, &name);
         self.hook_after(Moment::Release, &live.domain, word);

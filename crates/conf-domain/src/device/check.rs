@@ -43,10 +43,11 @@ pub(crate) fn completed(devices: &[Tree]) -> Result<()> {
 }
 
 /// What devices are not when all are there and have their models: twice of a number or model, or consoles of one port.
-pub(crate) fn assembled(devices: &[Tree]) -> Result<()> {
+/// A console without a type is one of a serial port where no driver says otherwise: in `generic` documents.
+pub(crate) fn assembled(devices: &[Tree], generic: bool) -> Result<()> {
     duplicate_controllers(devices)?;
     duplicate_panics(devices)?;
-    let serial = |console: &Tree| matches!(console.attr_at("target", "type"), None | Some("serial"));
+    let serial = |console: &Tree| console.attr_at("target", "type").map_or(generic, |kind| kind == "serial");
     match devices.iter().filter(|device| device.name == "console").skip(1).any(serial) {
         true => Err(unsupported("Only the first console can be a serial port")),
         false => Ok(()),

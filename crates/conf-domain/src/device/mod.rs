@@ -210,7 +210,7 @@ pub(crate) fn complete(
     if !flags.skip_validate {
         // A machine gives models first.
         if flags.generic || !machine {
-            check::assembled(&devices.children)?;
+            check::assembled(&devices.children, flags.generic)?;
         }
     }
     chardev::number(&mut devices.children);

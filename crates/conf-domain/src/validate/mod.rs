@@ -76,7 +76,7 @@ pub fn complete(domain: &Domain, driver: &dyn Rules) -> Result<()> {
 /// # Errors
 /// With the first contradiction.
 pub fn assembled(domain: &Domain) -> Result<()> {
-    device::assembled(domain.devices())
+    device::assembled(domain.devices(), false)
 }
 
 /// Checks one device that comes to a definition, which does not have it yet.
