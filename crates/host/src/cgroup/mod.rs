@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A part of a guest with limits of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -353,15 +353,16 @@ impl Cgroup {
         let own = self.own.values().map(|path| path.join(part.folder()));
         let unified = self.unified.iter().map(|(path, _)| path.join("libvirt").join(part.folder()));
         for path in own.chain(unified).filter(|path| path.is_dir()) {
-            rmdir(&path);
+            rmdir(&path, Instant::now() + PATIENCE);
         }
     }
 
     /// Removes the groups, which must be empty.
     pub fn remove(&self) {
         let unified = self.unified.as_ref().map(|(path, _)| path);
+        let end = Instant::now() + PATIENCE;
         for path in self.own.values().chain(unified) {
-            clear(path);
+            clear(path, end);
         }
     }
 }
@@ -384,24 +385,27 @@ impl Drop for Unmade {
     }
 }
 
+/// How long the groups of a guest may take to become empty: on a loaded machine processes take their time to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Removes a group and the groups in it.
-fn clear(path: &Path) {
+fn clear(path: &Path, end: Instant) {
     for entry in fs::read_dir(path).into_iter().flatten().filter_map(io::Result::ok) {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            clear(&entry.path());
+            clear(&entry.path(), end);
         }
     }
-    rmdir(path);
+    rmdir(path, end);
 }
 
 /// Removes an empty group. The last process has ended, but its exit status may not have been taken yet.
-fn rmdir(path: &Path) {
-    for attempt in 0..10 {
+fn rmdir(path: &Path, end: Instant) {
+    loop {
         match fs::remove_dir(path) {
             Ok(()) => return,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return,
-            Err(cause) if attempt == 9 => {
-                log::warn!("cannot remove control group {}: {cause}", path.display())
+            Err(cause) if Instant::now() >= end => {
+                return log::warn!("cannot remove control group {}: {cause}", path.display());
             }
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
