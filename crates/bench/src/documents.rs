@@ -30,7 +30,7 @@ pub(crate) const MEASURES: &[(&str, &str, Measure)] = &[
     ("document-format", "us", |bench| {
         let domain = bench.complete(bench.parse(TYPICAL)?)?;
         bench.time(|_| {
-            black_box(domain.format(STORED));
+            black_box(domain.format(FormatFlags::STORED));
             Ok(())
         })
     }),
@@ -43,24 +43,12 @@ pub(crate) const MEASURES: &[(&str, &str, Measure)] = &[
     }),
     ("document-round", "us", |bench| {
         bench.time(|bench| {
-            black_box(bench.complete(bench.parse(TYPICAL)?)?.format(STORED));
+            black_box(bench.complete(bench.parse(TYPICAL)?)?.format(FormatFlags::STORED));
             Ok(())
         })
     }),
     ("document-memory", "KiB", Bench::memory),
 ];
-
-const STORED: FormatFlags = FormatFlags {
-    secure: true,
-    inactive: true,
-    update_cpu: false,
-    migratable: false,
-    status: false,
-    actual_net: false,
-    pci_orig_states: false,
-    clock_adjust: false,
-    volume_translated: false,
-};
 
 /// What a definition is completed for.
 #[derive(Debug)]

@@ -66,3 +66,21 @@ pub struct FormatFlags {
     /// Volume translation of `<source pool=…>` is printed.
     pub volume_translated: bool,
 }
+
+impl FormatFlags {
+    /// Nothing is asked for; what [`Default`] gives, for constants.
+    pub const NONE: FormatFlags = FormatFlags {
+        secure: false,
+        inactive: false,
+        update_cpu: false,
+        migratable: false,
+        status: false,
+        actual_net: false,
+        pci_orig_states: false,
+        clock_adjust: false,
+        volume_translated: false,
+    };
+
+    /// A definition as it is stored: with its secrets.
+    pub const STORED: FormatFlags = FormatFlags { secure: true, inactive: true, ..FormatFlags::NONE };
+}

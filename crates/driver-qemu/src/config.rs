@@ -59,10 +59,9 @@ impl Driver {
 
     /// Stores a definition.
     pub(crate) fn store(&self, domain: &Domain) -> Result<()> {
-        let flags = FormatFlags { secure: true, inactive: true, ..FormatFlags::default() };
         let mut w = Writer::sized(USUAL_LENGTH);
         w.verbatim(&header(&domain.name));
-        domain.format_into(&mut w, flags);
+        domain.format_into(&mut w, FormatFlags::STORED);
         let text = w.finish();
         let path = self.config_file(&domain.name);
         host::store::write(&path, text.as_bytes(), 0o600).map_err(|cause| {

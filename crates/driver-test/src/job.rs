@@ -149,7 +149,7 @@ impl DomainJob for Test {
         known(flags, 6, "testDomainSaveImageDefineXML")?;
         read(file)?;
         let def = parse_domain(dxml, true)?;
-        write(file, &def.format(FormatFlags { secure: true, inactive: true, ..FormatFlags::default() }))
+        write(file, &def.format(FormatFlags::STORED))
     }
 
     fn domain_core_dump(&self, _: &Call, dom: &DomainRef, to: &str, flags: u32) -> Result<()> {

@@ -26,7 +26,7 @@ fn completed_documents_are_fixed_points() {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         total += 1;
-        let flags = FormatFlags { secure: true, inactive: true, ..FormatFlags::default() };
+        let flags = FormatFlags::STORED;
         let parsed =
             Domain::parse(&text, ParseFlags { inactive: true, ..ParseFlags::default() }, &mut || [7; 16]);
         match parsed.map(|domain| domain.format(flags)) {

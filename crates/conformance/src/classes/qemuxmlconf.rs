@@ -134,7 +134,7 @@ pub(crate) fn run(case: &Case) -> Verdict {
         };
         return vec![("err", outcome)];
     }
-    let flags = FormatFlags { secure: true, inactive: true, ..FormatFlags::default() };
+    let flags = FormatFlags::STORED;
     let xml = parsed.clone().and_then(|domain| {
         let printed = domain.format(flags);
         compare::unwrapped(&case.read("expected_xml")?, &printed)?;

@@ -25,12 +25,14 @@ type Pass = fn(&str) -> Result<String>;
 
 /// Outermost elements, and the ways in which their documents are read and printed.
 const KINDS: &[(&str, &str, Pass)] = &[
-    ("domain", "stored", |text| domain(text, STORED, KEPT)),
-    ("domain", "generic", |text| domain(text, ParseFlags { generic: true, ..STORED }, KEPT)),
+    ("domain", "stored", |text| domain(text, STORED, FormatFlags::STORED)),
+    ("domain", "generic", |text| domain(text, ParseFlags { generic: true, ..STORED }, FormatFlags::STORED)),
     ("domain", "running", |text| {
         domain(text, ParseFlags::default(), FormatFlags { secure: true, ..FormatFlags::default() })
     }),
-    ("domain", "migratable", |text| domain(text, STORED, FormatFlags { migratable: true, ..KEPT })),
+    ("domain", "migratable", |text| {
+        domain(text, STORED, FormatFlags { migratable: true, ..FormatFlags::STORED })
+    }),
     ("domainsnapshot", "stored", |text| snapshot(text, true)),
     ("domainsnapshot", "shown", |text| snapshot(text, false)),
     ("domaincheckpoint", "stored", |text| checkpoint(text)),
@@ -57,18 +59,6 @@ const KINDS: &[(&str, &str, Pass)] = &[
 ];
 
 const STORED: ParseFlags = ParseFlags { inactive: true, ..ParseFlags::NONE };
-
-const KEPT: FormatFlags = FormatFlags {
-    secure: true,
-    inactive: true,
-    update_cpu: false,
-    migratable: false,
-    status: false,
-    actual_net: false,
-    pci_orig_states: false,
-    clock_adjust: false,
-    volume_translated: false,
-};
 
 fn domain(text: &str, read: ParseFlags, print: FormatFlags) -> Result<String> {
     Ok(Domain::parse(text, read, &mut || [7; 16])?.format(print))

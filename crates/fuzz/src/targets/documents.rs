@@ -43,17 +43,7 @@ pub(super) const STATUS: Target = Target { words: domain_words, ..documents("sta
 pub(super) const FLAGS: ParseFlags = ParseFlags::DEFINED;
 
 /// How they are printed.
-pub(super) const STORED: FormatFlags = FormatFlags {
-    secure: true,
-    inactive: true,
-    update_cpu: false,
-    migratable: false,
-    status: false,
-    actual_net: false,
-    pci_orig_states: false,
-    clock_adjust: false,
-    volume_translated: false,
-};
+pub(super) const STORED: FormatFlags = FormatFlags::STORED;
 
 /// A guest for each device of the corpus of devices.
 fn guests() -> Vec<Vec<u8>> {
